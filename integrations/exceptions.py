@@ -1,0 +1,59 @@
+"""Everything that can go wrong between us and somebody else's service, each with one meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class IntegrationError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigurationError(IntegrationError):
+    """An adapter's settings are missing or unusable; the message names the exact setting."""
+
+
+class BadSignature(IntegrationError):
+    """A delivery does not carry the signature its source promised: answered 401, nothing is stored."""
+
+
+class Malformed(IntegrationError):
+    """A delivery whose signature is right but whose body is not what the source sends: answered 400."""
+
+
+class DeliveryError(IntegrationError):
+    """Base of the three outcomes of a call that did not succeed."""
+
+
+class Rejected(DeliveryError):
+    """The other side understood and said no; saying it again would get the same answer.
+
+    Args:
+        code: the other side's own word for it (`550`, `VALIDATION_ERROR`), short enough to count by.
+        text: the other side's own sentence.
+    """
+
+    def __init__(self, code: str, text: str = "") -> None:
+        super().__init__(f"{code}: {text}" if text else code)
+        self.code = code
+        self.text = text
+
+
+class Unavailable(DeliveryError):
+    """The other side provably did not take it and may take it later.
+
+    Args:
+        text: what happened.
+        retry_after: how long the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Unknown(DeliveryError):
+    """The request left and no answer came: it may or may not have been done. Only transports raise it."""

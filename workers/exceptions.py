@@ -1,0 +1,47 @@
+"""Every error that this package raises on purpose; one base, one meaning each."""
+
+from __future__ import annotations
+
+
+class DriplineError(Exception):
+    """Base of all errors of this package; its text is written for the person at the keyboard."""
+
+
+class ConfigurationError(DriplineError):
+    """A setting is missing or unusable; the message names the setting and what to write."""
+
+
+class RulebookError(DriplineError):
+    """Rule files that `check` refuses were about to be used. `problems` are its findings, at least one."""
+
+    def __init__(self, problems: tuple[object, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class ExpressionError(DriplineError):
+    """A rule expression that cannot be compiled.
+
+    Args:
+        text: what is wrong, one sentence.
+        hint: what to write instead, one sentence, or empty.
+        offset: column in the expression, from 0.
+    """
+
+    def __init__(self, text: str, hint: str = "", offset: int = 0) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+        self.offset = offset
+
+
+class NoRulebook(DriplineError):
+    """The store holds no rulebook yet; `dripline apply` puts one there."""
+
+
+class StoreUnavailable(DriplineError):
+    """PostgreSQL cannot be reached or refused the work for now; trying again later is right."""
+
+
+class RenderError(DriplineError):
+    """A template cannot be rendered for this lead; the mail is skipped with this reason, never sent broken."""
