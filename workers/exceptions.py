@@ -45,3 +45,7 @@ class StoreUnavailable(DriplineError):
 
 class RenderError(DriplineError):
     """A template cannot be rendered for this lead; the mail is skipped with this reason, never sent broken."""
+
+
+class BadToken(DriplineError):
+    """A link's token is not one that we signed; the page it leads to does not exist."""
