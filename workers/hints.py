@@ -1,0 +1,123 @@
+"""Hints: "there is work in slice 3". At most one of a name is queued at a time; losing any of them is harmless.
+
+PostgreSQL holds the work itself, and `dripline clock` finds every due row within about a second. So a hint may be lost
+with Redis, doubled, or late, and nothing here may ever fail its caller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Protocol
+
+import redis
+
+from workers.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+log = get_logger(__name__)
+
+PREFIX: Final = "dripline:hint:"
+STANDS: Final = 10.0
+"""Seconds after which a hint that nobody took may be given again: longer than a queue is ever behind on a healthy
+system, short enough that a message lost with its worker costs no more than this."""
+PAUSE: Final = 1.0
+"""Seconds for which Redis is left alone after it failed, so that an outage costs callers nothing."""
+QUIET: Final = 60.0
+"""Seconds between two log lines about the same outage."""
+
+
+class Hints(Protocol):
+    """Which names are queued already."""
+
+    def offer(self, names: Collection[str]) -> list[str]:
+        """Claim the names that nobody has queued yet; the caller queues exactly those. Never raises."""
+
+    def taken(self, name: str) -> None:
+        """Work on `name` begins: whatever comes from now on needs a new hint. Never raises."""
+
+
+class MemoryHints:
+    """Hints of one process, for the in-process broker. A hint stands until it is taken."""
+
+    def __init__(self) -> None:
+        self._queued: set[str] = set()
+        self._lock = Lock()
+
+    def offer(self, names: Collection[str]) -> list[str]:
+        """See `Hints.offer`."""
+        with self._lock:
+            new = [name for name in dict.fromkeys(names) if name not in self._queued]
+            self._queued.update(new)
+        return new
+
+    def taken(self, name: str) -> None:
+        """See `Hints.taken`."""
+        with self._lock:
+            self._queued.discard(name)
+
+
+class RedisHints:
+    """Hints shared by all processes, one round trip each; while Redis is away no name is ever claimed.
+
+    Args:
+        client: with short time-outs; shared with the broker or not.
+        stands: seconds until a claimed name can be claimed again although nobody took it.
+
+    Attributes:
+        failures: how often Redis failed us, by operation.
+    """
+
+    def __init__(
+        self, client: redis.Redis, *, stands: float = STANDS, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.failures: Counter[str] = Counter()
+        self._client = client
+        self._stands_ms = int(stands * 1000)
+        self._monotonic = monotonic
+        self._paused_until = float("-inf")
+        self._logged_at = float("-inf")
+
+    def offer(self, names: Collection[str]) -> list[str]:
+        """See `Hints.offer`."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted or self.paused():
+            return []
+        try:
+            claims = self._claim(wanted)
+        except redis.RedisError as error:
+            self.failed("offer", error)
+            return []
+        return [name for name, claimed in zip(wanted, claims, strict=True) if claimed]
+
+    def taken(self, name: str) -> None:
+        """See `Hints.taken`."""
+        if self.paused():
+            return
+        try:
+            self._client.delete(PREFIX + name)
+        except redis.RedisError as error:
+            self.failed("taken", error)
+
+    def paused(self) -> bool:
+        """True for a moment after a failure: do not even try."""
+        return self._monotonic() < self._paused_until
+
+    def failed(self, operation: str, error: Exception) -> None:
+        """Count a failure of Redis, leave it alone for a moment, and log it if that was not done lately."""
+        now = self._monotonic()
+        self.failures[operation] += 1
+        self._paused_until = now + PAUSE
+        if now - self._logged_at >= QUIET:
+            self._logged_at = now
+            log.warning("redis_away", operation=operation, error=str(error), failures=self.failures.total())
+
+    def _claim(self, names: Iterable[str]) -> list[bool | None]:
+        with self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.set(PREFIX + name, 1, nx=True, px=self._stands_ms)
+            claims: list[bool | None] = pipe.execute()
+        return claims
