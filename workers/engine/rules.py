@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 class Facts(Protocol):
     """What an expression may ask beyond the event and the lead's fields."""
 
-    now: datetime
-    stage: str
+    @property
+    def now(self) -> datetime:
+        """The instant of the decision, aware."""
+
+    @property
+    def stage(self) -> str:
+        """The lifecycle stage."""
 
     def score(self, model: str) -> float:
         """The model's score now, clamped to its range."""

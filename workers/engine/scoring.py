@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import ldexp, log2
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.values import micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from workers.engine.rules import Band, Facts, ScoreModel
 
@@ -26,6 +25,8 @@ FRACTION_BITS: Final = 40
 PRECISION: Final = 6
 """Decimals of a score; finer differences are rounding of the reading and decide nothing."""
 RESOLUTION: Final = 10.0**-PRECISION
+NO_EVENT: Final[Mapping[str, Any]] = {}
+"""The event that a condition on a lead sees."""
 
 
 def entry(points: int, at: int, half_life: int | None) -> int:
@@ -51,7 +52,8 @@ def reading(accumulator: int, half_life: int | None, now: int) -> float:
     # A float holds 53 bits and overflows at 1,024: take the leading bits, and put the scale back in one exact step.
     spare = max(0, accumulator.bit_length() - 64)
     leading = ldexp(float(accumulator >> spare), spare - lives - FRACTION_BITS)
-    return round(leading * 2.0 ** -(rest / half_life), PRECISION)
+    score: float = leading * 2.0 ** -(rest / half_life)
+    return round(score, PRECISION)
 
 
 def falls_below(accumulator: int, half_life: int | None, threshold: float, now: int) -> int | None:
@@ -68,7 +70,7 @@ def falls_below(accumulator: int, half_life: int | None, threshold: float, now: 
 
 def profile_points(model: ScoreModel, fields: Mapping[str, Any], facts: Facts) -> int:
     """The sum of the model's profile rules that hold for these fields."""
-    return sum(rule.points for rule in model.profile_rules if rule.when.value({}, fields, facts) is True)
+    return sum(rule.points for rule in model.profile_rules if rule.when.value(NO_EVENT, fields, facts) is True)
 
 
 def clamp(model: ScoreModel, score: float) -> float:

@@ -23,13 +23,18 @@ class Standing:
         now: aware.
     """
 
-    __slots__ = ("_rulebook", "_scores", "_state", "now")
+    __slots__ = ("_now", "_rulebook", "_scores", "_state")
 
     def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime) -> None:
         self._state = state
         self._rulebook = rulebook
         self._scores: dict[str, float] = {}
-        self.now = now
+        self._now = now
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the decision, aware."""
+        return self._now
 
     @property
     def stage(self) -> str:
@@ -55,9 +60,10 @@ class Standing:
         """When decay alone takes the lead out of its present band, in microseconds; None if it never does."""
         name = self._state.bands.get(model.name)
         leave = next((band.leave for band in model.bands if band.name == name), None)
-        if leave is None:
+        if leave is None or leave <= model.minimum:
             return None
-        return falls_below(self._state.scores.get(model.name, 0), model.half_life, leave, micros(self.now))
+        threshold = leave - profile_points(model, self._state.fields, self)
+        return falls_below(self._state.scores.get(model.name, 0), model.half_life, threshold, micros(self.now))
 
     def _read(self, model: ScoreModel | None) -> float:
         if model is None:

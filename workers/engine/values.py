@@ -28,6 +28,18 @@ def instant(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
 
 
+def pack(number: int) -> str:
+    """An integer of any size as text: hexadecimal digits, `p`, and how many binary zeros follow them."""
+    zeros = (number & -number).bit_length() - 1 if number else 0
+    return f"{number >> zeros:x}p{zeros}"
+
+
+def unpack(text: str) -> int:
+    """The inverse of `pack`."""
+    digits, _, zeros = text.partition("p")
+    return int(digits, 16) << int(zeros)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that a person did or that happened to them.
@@ -85,6 +97,7 @@ class LeadState:
         promotions: how often this lead became an opportunity.
         missing: what stood against promotion when it was last looked at; None if it was never a candidate.
         suppressed: why nothing may be mailed to this lead; empty if it may.
+        recent: the latest scoring events as [microseconds, event id, type, points], oldest first.
         events: how many events were seen.
         last: microseconds of the latest of them.
     """
@@ -99,6 +112,7 @@ class LeadState:
     promotions: int = 0
     missing: list[str] | None = None
     suppressed: str = ""
+    recent: list[list[Any]] = field(default_factory=list)
     events: int = 0
     last: int = 0
 
@@ -115,16 +129,17 @@ class LeadState:
             promotions=self.promotions,
             missing=self.missing,
             suppressed=self.suppressed,
+            recent=self.recent,
             events=self.events,
             last=self.last,
         )
 
     def dump(self) -> dict[str, Any]:
-        """As JSON-ready data, empty parts left out. Accumulators are hexadecimal text: they outgrow 64 bits."""
+        """As JSON-ready data, empty parts left out."""
         full: dict[str, Any] = {
             "fields": self.fields,
             "told": self.told,
-            "scores": {name: format(value, "x") for name, value in self.scores.items()},
+            "scores": {name: pack(value) for name, value in self.scores.items()},
             "bands": self.bands,
             "stage": self.stage,
             "staged": self.staged,
@@ -134,6 +149,7 @@ class LeadState:
             },
             "promotions": self.promotions,
             "suppressed": self.suppressed,
+            "recent": self.recent,
             "events": self.events,
             "last": self.last,
         }
@@ -155,7 +171,7 @@ class LeadState:
         known = {name: value for name, value in data.items() if name not in {"format", "scores", "enrolments"}}
         return cls(
             **known,
-            scores={name: int(value, 16) for name, value in data.get("scores", {}).items()},
+            scores={name: unpack(value) for name, value in data.get("scores", {}).items()},
             enrolments={name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()},
         )
 

@@ -1,6 +1,6 @@
 """`end`: the run is over, with an outcome to count by.
 
-    - end: nurtured
+- end: nurtured
 """
 
 from __future__ import annotations

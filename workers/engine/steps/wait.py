@@ -1,6 +1,6 @@
 """`wait`: let some time pass before the next step.
 
-    - wait: 2 days
+- wait: 2 days
 """
 
 from __future__ import annotations

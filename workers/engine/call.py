@@ -1,0 +1,55 @@
+"""One call of the engine: the private copy of the lead's state it works on, and the decisions it collects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workers.engine.standing import Standing
+from workers.engine.values import Decision, LeadState, micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from workers.engine.rules import Rulebook
+    from workers.engine.values import Effect
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class Call:
+    """Shared by the parts of the engine during one `decide`.
+
+    Attributes:
+        state: a copy; the caller's state stays as it was.
+        standing: scores, bands and stage of that copy.
+        reached: stages entered during this call, in order.
+    """
+
+    __slots__ = ("decisions", "lead_id", "moment", "now", "reached", "rulebook", "standing", "state")
+
+    def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime) -> None:
+        self.state = state.copy()
+        self.lead_id = lead_id
+        self.rulebook = rulebook
+        self.now = now
+        self.moment = micros(now)
+        self.standing = Standing(self.state, rulebook, now)
+        self.decisions: list[Decision] = []
+        self.reached: list[str] = []
+
+    def say(
+        self,
+        kind: str,
+        rule: str,
+        detail: Mapping[str, Any] = NOTHING,
+        *,
+        event: int | None = None,
+        effect: Effect | None = None,
+    ) -> None:
+        """Record one decision."""
+        self.decisions.append(Decision(kind, self.now, rule, self.rulebook.version, event, detail, effect))
+
+    def look_again(self) -> None:
+        """Forget computed scores, because the state has changed under them."""
+        self.standing = Standing(self.state, self.rulebook, self.now)
