@@ -1,0 +1,102 @@
+"""From an outbox row and a lead's fields to the finished e-mail."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from email.utils import parseaddr
+from typing import TYPE_CHECKING, Any, Final
+
+from integrations.contracts import Mail
+from workers.delivery.templates import Fields, Templates, one_line
+from workers.exceptions import RenderError
+from workers.tokens import Unsubscribe, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workers.engine.rules import Rulebook
+
+ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
+"""What may stand as a recipient. Whether it exists is for the provider to say; that it is one address is for us."""
+MARKETING: Final = "marketing"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What is needed to make links that lead back to us."""
+
+    public_url: str
+    secret: str
+
+    def unsubscribe(self, lead_id: int, key: str) -> str:
+        """The link that ends marketing mail to this lead; `key` says which mail it stood in."""
+        return f"{self.public_url.rstrip('/')}/unsubscribe/{sign(self.secret, Unsubscribe(lead_id, key))}"
+
+
+class Composer:
+    """Makes mails with the templates and the account of one rulebook version; threads may share it."""
+
+    def __init__(self, rulebook: Rulebook, links: Links) -> None:
+        self._account = rulebook.account
+        self._templates = Templates(rulebook.templates)
+        self._links = links
+
+    def has(self, template: str) -> bool:
+        """True if this version has that template."""
+        return template in self._templates
+
+    def compose(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> Mail:
+        """The mail for this effect.
+
+        Args:
+            key: the effect's key; the Message-ID is made of it, so that it is the same on every try.
+            lead_id: for the unsubscribe link.
+            template: its folder below `templates/`.
+            lead: the lead's fields, `email` among them.
+
+        Raises:
+            RenderError: it cannot be made for this lead, and why.
+        """
+        unsubscribe = self._links.unsubscribe(lead_id, key)
+        values = {
+            "lead": Fields("lead", lead),
+            "account": Fields("account", asdict(self._account)),
+            "unsubscribe_url": unsubscribe,
+        }
+        words = self._templates.render(template, values)
+        sender = words.sender or one_line(self._account.sender)
+        return Mail(
+            key=key,
+            sender=sender,
+            to=recipient(lead),
+            subject=words.subject,
+            text=words.text,
+            html=words.html,
+            message_id=message_id(key, sender),
+            headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
+        )
+
+
+def recipient(lead: Mapping[str, Any]) -> str:
+    """The lead's one address.
+
+    Raises:
+        RenderError: there is none, or what stands there is none.
+    """
+    address = str(lead.get("email") or "").strip()
+    if not ADDRESS.fullmatch(address):
+        raise RenderError(f"the lead's e-mail {address[:80]!r} is not an address")
+    return address
+
+
+def message_id(key: str, sender: str) -> str:
+    """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}@{domain}"
+
+
+def unsubscribe_headers(url: str) -> dict[str, str]:
+    """One-click unsubscribing as RFC 8058 wants it; Gmail and Yahoo show a button for it."""
+    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
