@@ -49,3 +49,7 @@ class RenderError(DriplineError):
 
 class BadToken(DriplineError):
     """A link's token is not one that we signed; the page it leads to does not exist."""
+
+
+class NeedsHistory(DriplineError):
+    """The state of a lead can't tell exactly what an event means; count the lead anew from its whole event log."""

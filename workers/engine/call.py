@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import EventRule, Rulebook
     from workers.engine.values import Effect
 
 NOTHING: Mapping[str, Any] = {}
@@ -24,9 +24,10 @@ class Call:
         state: a copy; the caller's state stays as it was.
         standing: scores, bands and stage of that copy.
         reached: stages entered during this call, in order.
+        quiet: True while events are taken in that were decided on before.
     """
 
-    __slots__ = ("decisions", "lead_id", "moment", "now", "reached", "rulebook", "standing", "state")
+    __slots__ = ("decisions", "lead_id", "moment", "now", "quiet", "reached", "rulebook", "standing", "state")
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime) -> None:
         self.state = state.copy()
@@ -37,6 +38,7 @@ class Call:
         self.standing = Standing(self.state, rulebook, now)
         self.decisions: list[Decision] = []
         self.reached: list[str] = []
+        self.quiet = False
 
     def say(
         self,
@@ -48,8 +50,19 @@ class Call:
         effect: Effect | None = None,
     ) -> None:
         """Record one decision."""
+        if self.quiet:
+            return
         self.decisions.append(Decision(kind, self.now, rule, self.rulebook.version, event, detail, effect))
 
     def look_again(self) -> None:
         """Forget computed scores, because the state has changed under them."""
         self.standing = Standing(self.state, self.rulebook, self.now)
+
+    def add(self, rule: EventRule, units: int, at: int) -> None:
+        """Add an entry to the sum that a rule's points go to."""
+        sums = self.state.scores
+        sums[rule.part] = rule.decay.add(sums.get(rule.part), units, at)
+
+    def scores(self) -> dict[str, float]:
+        """All scores now, for people: two decimals."""
+        return {name: round(self.standing.score(name), 2) for name in self.rulebook.models}

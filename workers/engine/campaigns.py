@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workers.engine.intake import is_machine
 from workers.engine.lifecycle import stage_index
+from workers.engine.quarantine import is_machine
 from workers.engine.steps import Visit
 from workers.engine.values import Enrolment, instant, micros
 

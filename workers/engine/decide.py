@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
+from workers.engine.recount import recount
 from workers.engine.values import instant
+from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +34,15 @@ class Outcome:
     wake_at: datetime | None
 
 
-def decide(state: LeadState, lead_id: int, events: Sequence[Event], rulebook: Rulebook, now: datetime) -> Outcome:
+def decide(
+    state: LeadState,
+    lead_id: int,
+    events: Sequence[Event],
+    rulebook: Rulebook,
+    now: datetime,
+    *,
+    history: Sequence[Event] | None = None,
+) -> Outcome:
     """Take a lead through its new events and whatever is due.
 
     Events may come in any order and any batches: they are taken by their own time, and scores do not depend on it.
@@ -43,18 +53,36 @@ def decide(state: LeadState, lead_id: int, events: Sequence[Event], rulebook: Ru
         events: new events of this lead, each given once; none for a wake-up.
         rulebook: the rules in force.
         now: aware; what is due by then runs.
+        history: every event of the lead that was taken in so far, the new ones included; only after `NeedsHistory`.
+
+    Raises:
+        NeedsHistory: call again with `history`: the scoring rules have changed, or a late event means something that
+            the state can't tell.
     """
     call = Call(state, lead_id, rulebook, now)
     ordered = sorted(events, key=lambda event: (event.at, event.id))
-    for event in ordered:
-        intake.take_in(call, event)
+    if history is not None:
+        recount(call, history, {event.id for event in events})
+    else:
+        if state.events and state.scoring != rulebook.scoring:
+            raise NeedsHistory("the scoring rules have changed")
+        for event in ordered:
+            intake.take_in(call, event)
+    call.state.scoring = rulebook.scoring
     call.look_again()
-    lifecycle.settle_bands(call)
-    lifecycle.settle_stage(call, ordered)
-    promotion.consider(call)
-    campaigns.take_events(call, ordered)
-    campaigns.go_on(call)
+    settle(call, ordered)
     return Outcome(call.state, tuple(call.decisions), wake_at(call))
+
+
+def settle(call: Call, events: Sequence[Event]) -> None:
+    """Draw the consequences: where the lead stands, whether it is handed over, and which steps are due."""
+    lifecycle.settle_bands(call)
+    lifecycle.settle_segments(call)
+    promotion.follow_up(call, events)
+    lifecycle.settle_stage(call, events)
+    promotion.consider(call)
+    campaigns.take_events(call, events)
+    campaigns.go_on(call)
 
 
 def wake_at(call: Call) -> datetime | None:
@@ -64,12 +92,12 @@ def wake_at(call: Call) -> datetime | None:
 
 
 def wakings(call: Call) -> Iterator[int]:
-    """Every such instant: steps that fall due, bands that decay ends."""
+    """Every such instant: steps that fall due, bands that decay or a hold changes, a hand-off nobody accepts."""
     for enrolment in call.state.enrolments.values():
         if enrolment.due is not None:
             yield enrolment.due
-    for name in call.state.bands:
-        model = call.rulebook.models.get(name)
-        ends = call.standing.band_ends(model) if model else None
-        if ends is not None:
-            yield ends
+    for model in call.rulebook.models.values():
+        if model.bands:
+            yield from lifecycle.band_wakings(call, model)
+    if call.state.handoff:
+        yield call.state.handoff[1]

@@ -2,69 +2,118 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.scoring import entry
+from workers.engine.counters import take_count
+from workers.engine.decay import units
+from workers.engine.fields import tell_fields
+from workers.engine.limits import admit
+from workers.engine.quarantine import hold, is_human, is_machine, release
+from workers.engine.rules import Expression
 from workers.engine.values import Suppress, micros
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
+    from workers.engine.rules import EventRule
     from workers.engine.values import Event
 
 RECENT: Final = 5
-ENGAGEMENT: Final = frozenset({"email.opened", "email.clicked"})
-
-
-def is_machine(event: Event) -> bool:
-    """True for an open or click that a scanner or a privacy proxy made: recorded, never scored, starts nothing."""
-    return event.type in ENGAGEMENT and event.properties.get("machine") is True
 
 
 def take_in(call: Call, event: Event) -> None:
-    """Let one event change the state: fields, scores, suppression."""
+    """Let one event change the state: fields, scores, counters, suppression.
+
+    Raises:
+        NeedsHistory: what it means depends on events that the state no longer remembers.
+    """
     at = micros(event.at)
     state = call.state
     state.events += 1
     state.last = max(state.last, at)
     if event.lead:
         tell_fields(call, event, at)
-    if is_machine(event):
+    credit = call.rulebook.credit
+    if is_machine(event) and not hold(state, event, credit):
         call.say("skipped", "machine", {"reason": "machine", "type": event.type}, event=event.id)
         return
+    if is_human(event) and (state.machines or credit):
+        for machine in release(state, at, credit):
+            call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
+            score(call, machine, micros(machine.at))
     score(call, event, at)
     if reason := suppression(event):
         suppress(call, event, reason)
 
 
-def tell_fields(call: Call, event: Event, at: int) -> None:
-    """Take over what the event tells about the person; of two events the later one is right, whichever came first."""
-    state = call.state
-    told = [at, event.id]
-    for name, value in event.lead.items():
-        if value is not None and told >= state.told.get(name, told):
-            state.fields[name] = value
-            state.told[name] = told
-
-
 def score(call: Call, event: Event, at: int) -> None:
-    """Add the points of every rule that the event fulfils, and record them as one decision."""
-    entries: list[tuple[str, str, int]] = []
-    state = call.state
+    """Count the event, and add the points of every rule that it fulfils; one decision says which."""
+    wanted = call.rulebook.counted.get(event.type)
+    if wanted is not None:
+        take_count(call.state, event, wanted)
+    tally = Tally()
     for rule in call.rulebook.by_event.get(event.type, ()):
-        if rule.when is None or rule.when.value(event.properties, state.fields, call.standing) is True:
-            worth = entry(rule.points, at, call.rulebook.models[rule.model].half_life)
-            state.scores[rule.model] = state.scores.get(rule.model, 0) + worth
-            entries.append((rule.id, rule.model, rule.points))
-    if entries:
-        remember(call, event, at, entries)
-        call.say("scored", entries[0][0], {"type": event.type, "entries": entries}, event=event.id)
+        if rule.when is None or rule.when.value(event.properties, call.state.fields, call.standing) is True:
+            apply(call, rule, event, at, tally)
+    if tally.entries or tally.limited:
+        tell_score(call, event, at, tally)
 
 
-def remember(call: Call, event: Event, at: int, entries: list[tuple[str, str, int]]) -> None:
-    """Keep the latest few scoring events at hand, for the note that goes with a promotion."""
-    points = sum(points for _, _, points in entries)
-    recent = [*call.state.recent, [at, event.id, event.type, points]]
-    call.state.recent = sorted(recent)[-RECENT:]
+@dataclass(slots=True)
+class Tally:
+    """What one event earned: [rule, model, points] for each rule that counted it, ids of rules whose limit did not."""
+
+    entries: list[tuple[str, str, float]] = field(default_factory=list)
+    limited: list[str] = field(default_factory=list)
+
+
+def tell_score(call: Call, event: Event, at: int, tally: Tally) -> None:
+    """Record what an event earned."""
+    detail: dict[str, Any] = {"type": event.type, "entries": tally.entries}
+    if tally.limited:
+        detail["limited"] = tally.limited
+    if tally.entries:
+        points = sum(points for _, _, points in tally.entries)
+        call.state.recent = sorted([*call.state.recent, [at, event.id, event.type, points]])[-RECENT:]
+    rule = tally.entries[0][0] if tally.entries else tally.limited[0]
+    call.say("scored", rule, detail, event=event.id)
+
+
+def apply(call: Call, rule: EventRule, event: Event, at: int, tally: Tally) -> None:
+    """Add one rule's points, as far as its limits let them."""
+    if (rule.since is not None and at < rule.since) or (rule.until is not None and at >= rule.until):
+        return
+    points = points_of(call, rule, event)
+    if points is None:
+        return
+    if not rule.ordered:
+        call.add(rule, units(points), at)
+        tally.entries.append((rule.id, rule.model, points))
+        return
+    changes = admit(call.state, rule, key_of(call, rule, event), [at, event.id, units(points)])
+    for sign, (when, _, worth) in changes:
+        call.add(rule, sign * worth, when)
+    if changes and changes[0][0] > 0:
+        tally.entries.append((rule.id, rule.model, points))
+    else:
+        tally.limited.append(rule.id)
+
+
+def points_of(call: Call, rule: EventRule, event: Event) -> float | None:
+    """The points of a rule for an event; None where its expression has no value."""
+    if not isinstance(rule.points, Expression):
+        return rule.points
+    value = rule.points.value(event.properties, call.state.fields, call.standing)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(rule.most, max(rule.least, value))
+
+
+def key_of(call: Call, rule: EventRule, event: Event) -> str:
+    """What makes events alike for the rule's limit, as text; the same for all if it names nothing."""
+    if rule.limit is None or rule.limit.key is None:
+        return ""
+    return str(rule.limit.key.value(event.properties, call.state.fields, call.standing))[:200]
 
 
 def suppression(event: Event) -> str:

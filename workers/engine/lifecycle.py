@@ -1,4 +1,4 @@
-"""Bands and lifecycle stages: where a lead stands after its events, and what it passed on the way."""
+"""Bands, segments and lifecycle stages: where a lead stands after its events, and what it passed on the way."""
 
 from __future__ import annotations
 
@@ -10,31 +10,106 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.engine.call import Call
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Band, Rulebook, ScoreModel, Stage
     from workers.engine.values import Event
 
 SET_BY_EVENT: Final = {"crm.won": "customer"}
 
 
+# ── bands ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def settle_bands(call: Call) -> None:
     """Put the lead into the band that each score calls for."""
-    state = call.state
     for model in call.rulebook.models.values():
-        if not model.bands:
-            continue
-        before, after = state.bands.get(model.name), call.standing.band_now(model)
-        if before == after:
-            continue
-        if after is None:
-            del state.bands[model.name]
-        else:
-            state.bands[model.name] = after
-        detail = {"from": before, "to": after, "score": call.standing.score(model.name)}
-        call.say("banded", model.name, detail)
+        if model.bands:
+            settle_band(call, model)
+
+
+def settle_band(call: Call, model: ScoreModel) -> None:
+    """One model's band: a band with `hold` is entered when the score has been there long enough."""
+    before, wanted = call.state.bands.get(model.name), call.standing.band_now(model)
+    target = next((band for band in model.bands if band.name == wanted), None)
+    if before == wanted or target is None:
+        call.state.holding.pop(model.name, None)
+    elif rises(model, before, target):
+        if not may_enter(call, model, target):
+            return
+        call.state.holding.pop(model.name, None)
+    if before != wanted:
+        change_band(call, model, before, wanted)
+
+
+def rises(model: ScoreModel, before: str | None, target: Band) -> bool:
+    """True if the target lies above the present band."""
+    names = [None, *(band.name for band in model.bands)]
+    return names.index(target.name) > (names.index(before) if before in names else 0)
+
+
+def may_enter(call: Call, model: ScoreModel, target: Band) -> bool:
+    """True once nothing holds the lead back from a higher band: neither its cool-down nor its time of holding."""
+    if call.state.cooling.get(f"{model.name}|{target.name}", 0) > call.moment:
+        call.state.holding.pop(model.name, None)
+        return False
+    if not target.hold:
+        return True
+    name, since = call.state.holding.get(model.name, (None, 0))
+    if name != target.name:
+        call.state.holding[model.name] = [target.name, call.moment]
+        return False
+    return bool(call.moment >= since + target.hold)
+
+
+def change_band(call: Call, model: ScoreModel, before: str | None, after: str | None) -> None:
+    """Leave one band and enter another, or none."""
+    left = next((band for band in model.bands if band.name == before), None)
+    if left is not None and left.cool_down:
+        call.state.cooling[f"{model.name}|{left.name}"] = call.moment + left.cool_down
+    if after is None:
+        del call.state.bands[model.name]
+    else:
+        call.state.bands[model.name] = after
+    call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
+
+
+def band_wakings(call: Call, model: ScoreModel) -> list[int]:
+    """When the model's band has to be looked at again though nothing happens: decay, the end of a hold or cool-down."""
+    instants = []
+    ends = call.standing.band_ends(model)
+    if ends is not None:
+        instants.append(ends)
+    held = call.state.holding.get(model.name)
+    if held is not None:
+        target = next((band for band in model.bands if band.name == held[0]), None)
+        instants.append(held[1] + (target.hold if target else 0))
+    instants += [
+        until
+        for band in model.bands
+        if (until := call.state.cooling.get(f"{model.name}|{band.name}", 0)) > call.moment
+        and call.standing.score(model.name) >= band.enter
+    ]
+    return instants
+
+
+# ── segments ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def settle_segments(call: Call) -> None:
+    """Note which segments the lead has entered and left."""
+    before = call.state.segments
+    after = [name for name in call.rulebook.segments if call.standing.segment(name)]
+    if before != after:
+        entered = [name for name in after if name not in before]
+        left = [name for name in before if name not in after]
+        call.state.segments = after
+        call.say("segmented", (entered or left)[0], {"entered": entered, "left": left})
+
+
+# ── stages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def settle_stage(call: Call, events: Sequence[Event]) -> None:
-    """Move the lead forward to the last stage whose condition holds, or where the CRM says it is. Never back."""
+    """Move the lead to the last stage ahead whose condition holds, or where the CRM or a way back leads."""
     stages = call.rulebook.stages
     if not stages:
         return
@@ -43,22 +118,54 @@ def settle_stage(call: Call, events: Sequence[Event]) -> None:
     for event in events:
         if event.type in SET_BY_EVENT:
             enter_stage(call, SET_BY_EVENT[event.type], event.id)
-    here = stage_index(call.rulebook, call.state.stage)
-    for stage in reversed(stages[here + 1 :]):
-        if stage.when is not None and stage.when.value(NO_EVENT, call.state.fields, call.standing) is True:
-            enter_stage(call, stage.name, None)
-            return
+    back = next((stage for stage in stages if leads_back(call, stage)), None)
+    if back is not None:
+        change_stage(call, back, None)
+        return
+    ahead = next((stage for stage in reversed(stages) if leads_on(call, stage)), None)
+    if ahead is not None:
+        change_stage(call, ahead, None)
+
+
+def leads_on(call: Call, stage: Stage) -> bool:
+    """True if the lead moves forward to this stage now."""
+    here = stage_of(call.rulebook, call.state.stage)
+    if stage.back_from or stage.when is None or (here is not None and here.terminal):
+        return False
+    return stage_index(call.rulebook, stage.name) > stage_index(call.rulebook, call.state.stage) and holds(call, stage)
+
+
+def leads_back(call: Call, stage: Stage) -> bool:
+    """True if this stage names the present one as one to come back from, and its condition holds."""
+    return call.state.stage in stage.back_from and holds(call, stage)
+
+
+def holds(call: Call, stage: Stage) -> bool:
+    """True if the stage's condition is true of the lead now."""
+    return stage.when is not None and stage.when.value(NO_EVENT, call.state.fields, call.standing) is True
 
 
 def enter_stage(call: Call, name: str, event: int | None) -> None:
     """Enter a stage, if the rulebook has it and it lies ahead."""
-    before = call.state.stage
-    if stage_index(call.rulebook, name) <= stage_index(call.rulebook, before):
-        return
-    call.state.stage = name
+    stage = stage_of(call.rulebook, name)
+    if stage is not None and stage_index(call.rulebook, name) > stage_index(call.rulebook, call.state.stage):
+        change_stage(call, stage, event)
+
+
+def change_stage(call: Call, stage: Stage, event: int | None) -> None:
+    """Be in a stage from now on."""
+    detail = {"from": call.state.stage or None, "to": stage.name}
+    if stage.reason:
+        detail["reason"] = stage.reason
+    call.state.stage = stage.name
     call.state.staged = call.moment
-    call.reached.append(name)
-    call.say("staged", f"stage.{name}", {"from": before or None, "to": name}, event=event)
+    call.reached.append(stage.name)
+    call.say("staged", f"stage.{stage.name}", detail, event=event)
+
+
+def stage_of(rulebook: Rulebook, name: str) -> Stage | None:
+    """The stage of that name."""
+    return next((stage for stage in rulebook.stages if stage.name == name), None)
 
 
 def stage_index(rulebook: Rulebook, name: str) -> int:

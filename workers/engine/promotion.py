@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from workers.engine.lifecycle import enter_stage, stage_index
 from workers.engine.scoring import NO_EVENT
-from workers.engine.values import Promote, instant
+from workers.engine.values import Notify, Promote, instant, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from workers.engine.call import Call
-    from workers.engine.rules import Expression, PromotionRule
+    from workers.engine.rules import Expression, Owner, PromotionRule
+    from workers.engine.values import Event
 
 OPPORTUNITY: Final = "opportunity"
 CENT: Final = Decimal("0.01")
 PERSON: Final = ("email", "first_name", "last_name", "phone", "title", "company")
+ACCEPTING: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
+"""Signs that somebody in sales has taken the opportunity up."""
+SATURDAY: Final = 5
 
 
 def consider(call: Call) -> None:
     """Promote the lead if it is due; if it is a candidate and something is missing, say what, once per change."""
     rule = call.rulebook.promotion
-    if rule is None or call.state.promotions or not is_candidate(call, rule):
+    if rule is None or not is_candidate(call, rule):
         return
     held = {name: holds(call, test) for name, test in rule.evidence.items()}
-    missing = [] if holds(call, rule.when) else ["when"]
-    if sum(held.values()) < rule.at_least:
-        missing += [name for name, met in held.items() if not met]
-    if not call.state.fields.get("email"):
-        missing.append("email")
+    missing = missing_for(call, rule, held)
     if not missing:
         promote(call, rule, held)
     elif missing != call.state.missing:
@@ -38,8 +41,23 @@ def consider(call: Call) -> None:
     call.state.missing = missing
 
 
+def missing_for(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> list[str]:
+    """What stands against promotion now: `when`, names of evidence, `email`."""
+    missing = [] if holds(call, rule.when) else ["when"]
+    if sum(held.values()) < rule.at_least:
+        missing += [name for name, met in held.items() if not met]
+    if not call.state.fields.get("email"):
+        missing.append("email")
+    return missing
+
+
 def is_candidate(call: Call, rule: PromotionRule) -> bool:
-    """True once the lead has reached the stage where the company wants to look at it."""
+    """True once the lead has reached the stage where the company wants to look at it, and is no opportunity yet.
+
+    Who was promoted before is looked at again only after the opportunity was lost, and if the rules allow it.
+    """
+    if call.state.promotions and not (call.state.lost and rule.again is not None and holds(call, rule.again)):
+        return False
     return stage_index(call.rulebook, call.state.stage) >= stage_index(call.rulebook, rule.at)
 
 
@@ -51,17 +69,27 @@ def holds(call: Call, test: Expression) -> bool:
 def promote(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> None:
     """Turn the lead into an opportunity."""
     call.state.promotions += 1
+    call.state.lost = False
     key = f"promotion:{call.lead_id}:{call.state.promotions}"
     opportunity = hand_over(call, rule, held)
     detail = {
+        "key": key,
         "crm": rule.crm,
         "evidence": dict(held),
-        "scores": scores(call),
+        "scores": call.scores(),
         "amount": opportunity["amount"],
         "currency": rule.currency,
     }
-    call.say("promoted", "promotion", detail, effect=Promote(key, rule.crm, opportunity))
+    effect = Promote(key, rule.crm, opportunity, owners_for(call, rule), rule.fallback)
+    call.say("promoted", "promotion", detail, effect=effect)
+    if rule.accept_within is not None:
+        call.state.handoff = [key, micros(acceptance_due(call, rule, rule.accept_within))]
     enter_stage(call, OPPORTUNITY, None)
+
+
+def owners_for(call: Call, rule: PromotionRule) -> tuple[Owner, ...]:
+    """Who takes turns for this lead: its territory's people, or everybody's."""
+    return next((owners for test, owners in rule.territories if holds(call, test)), rule.owners)
 
 
 def hand_over(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> dict[str, Any]:
@@ -75,8 +103,10 @@ def hand_over(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> dict
         "amount": money(worked_out(call, rule.amount)) if rule.amount else None,
         "currency": rule.currency,
         "close_on": (call.now + rule.close_in).date().isoformat() if rule.close_in else None,
-        "owner": rule.owner,
+        "owner": rule.fallback,
         "note": note(call, held),
+        "note_template": rule.note,
+        "facts": facts(call, held),
     }
 
 
@@ -86,26 +116,75 @@ def worked_out(call: Call, expression: Expression) -> Any:
 
 
 def money(value: object) -> str | None:
-    """An amount to the cent, as text; None where the rule's expression has no value for this lead."""
-    return None if value is None else str(Decimal(str(value)).quantize(CENT))
+    """An amount to the cent, as text; None where the rule's expression has no number for this lead."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return str(Decimal(str(value)).quantize(CENT))
 
 
-def scores(call: Call) -> dict[str, float]:
-    """All scores now, for people: two decimals."""
-    return {name: round(call.standing.score(name), 2) for name in call.rulebook.models}
+def facts(call: Call, held: Mapping[str, bool]) -> dict[str, Any]:
+    """What a hand-off note may say: fields, scores with bands, evidence, and the latest scoring events."""
+    recent = [
+        {"at": instant(at).isoformat(), "type": kind, "points": points}
+        for at, _, kind, points in sorted(call.state.recent, reverse=True)
+    ]
+    scores = {name: {"score": score, "band": call.standing.band(name)} for name, score in call.scores().items()}
+    return {"lead": dict(call.state.fields), "scores": scores, "evidence": dict(held), "recent": recent}
 
 
 def note(call: Call, held: Mapping[str, bool]) -> str:
-    """The hand-off note: who, why now, and how it came about."""
+    """The built-in hand-off note: who, why now, and how it came about."""
     fields = call.state.fields
     who = " ".join(str(fields[name]) for name in ("first_name", "last_name") if fields.get(name)) or fields["email"]
     lines = [f"{who}, {fields.get('title') or 'title unknown'}, {fields.get('company') or 'company unknown'}"]
-    for name, score in scores(call).items():
+    for name, score in call.scores().items():
         band = call.standing.band(name)
         lines.append(f"Score {name}: {score:g}" + (f" ({band})" if band else ""))
     lines += [f"{'Has' if met else 'Not yet known'}: {name}" for name, met in held.items()]
     lines += [
-        f"{instant(at):%Y-%m-%d} {kind} ({points:+d})"
+        f"{instant(at):%Y-%m-%d} {kind} ({points:+g})"
         for at, _, kind, points in sorted(call.state.recent, reverse=True)
     ]
     return "\n".join([*lines, f"Rulebook {call.rulebook.version[:12]}"])
+
+
+# ── after the hand-off ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def follow_up(call: Call, events: Sequence[Event]) -> None:
+    """Note what became of the hand-off: accepted, lost, or nobody answered in time."""
+    for event in events:
+        if event.type in ACCEPTING and call.state.handoff:
+            call.say("accepted", "promotion", {"key": call.state.handoff[0], "by": event.type}, event=event.id)
+            call.state.handoff = []
+        if event.type == "crm.lost":
+            call.state.lost = True
+    if call.state.handoff and call.state.handoff[1] <= call.moment:
+        escalate(call, call.state.handoff[0])
+
+
+def escalate(call: Call, key: str) -> None:
+    """Tell somebody that a hand-off was not accepted in time, once."""
+    rule = call.rulebook.promotion
+    call.state.handoff = []
+    to = rule.escalate_to or rule.fallback if rule else ""
+    who = call.state.fields.get("email", "")
+    text = f"{who} was handed to sales as {key} and nobody has accepted it in time."
+    effect = Notify(f"escalation:{key}", to, f"Not accepted: {who}", text) if to else None
+    call.say("escalated", "promotion", {"key": key, "to": to or None}, effect=effect)
+
+
+def acceptance_due(call: Call, rule: PromotionRule, within: timedelta) -> datetime:
+    """When the time to accept is over; in business time, Saturdays and Sundays of the account's zone do not count."""
+    if not rule.business_time:
+        return call.now + within
+    local = call.now.astimezone(ZoneInfo(call.rulebook.account.zone))
+    rest = within
+    while rest > timedelta():
+        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        if local.weekday() < SATURDAY:
+            step = min(rest, midnight - local)
+            rest, local = rest - step, local + step
+        else:
+            local = midnight
+    return local

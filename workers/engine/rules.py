@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from workers.engine.decay import KEEP
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
+    from workers.engine.counters import Counted, Span
+    from workers.engine.decay import Decay
     from workers.engine.steps import Step
 
 
@@ -29,6 +33,27 @@ class Facts(Protocol):
     def band(self, model: str) -> str | None:
         """The model's band, or None."""
 
+    def grade(self, name: str) -> str | None:
+        """The grade, or None while one of its models is in no band."""
+
+    def segment(self, name: str) -> bool:
+        """True if the lead is in the segment."""
+
+    def count(self, event: str, within: Span | None = None) -> int:
+        """How many events of a type there were, ever or within a span that ends now."""
+
+    def distinct(self, event: str, name: str, within: Span | None = None) -> int:
+        """How many different values a property had (at most `counters.MOST_VALUES`)."""
+
+    def first(self, event: str) -> datetime | None:
+        """When the first event of a type happened, or None."""
+
+    def last(self, event: str) -> datetime | None:
+        """When the latest event of a type happened, or None."""
+
+    def days_since(self, event: str) -> float | None:
+        """Days since the latest event of a type, or None if there was none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -47,59 +72,173 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A named stretch of a score with hysteresis: entered at `enter` and above, left below `leave`."""
+    """A named stretch of a score with hysteresis: entered at `enter` and above, left below `leave`.
+
+    Attributes:
+        hold: microseconds for which the score must have been there before the band is entered.
+        cool_down: microseconds after leaving the band before it can be entered again.
+    """
 
     name: str
     enter: float
     leave: float
+    hold: int = 0
+    cool_down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Only so many events count: the earliest `most` of each key in each window.
+
+    Attributes:
+        key: what makes events alike (`event.form`); None counts all together.
+        window: `hour`, `day`, `week` or `month` of UTC, or microseconds of a block; None for ever.
+    """
+
+    most: int
+    key: Expression | None = None
+    window: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """Points for an event. `id` is `<model>.<rule>`; `when` None means always."""
+    """Points for an event. `id` is `<model>.<rule>`; `when` None means always.
+
+    Attributes:
+        part: which of the model's sums the points go to.
+        decay: how that sum loses its worth.
+        points: a number, or an expression over the event, then kept between `least` and `most`.
+        limit, every: which of several such events count (`every` 3: the third, the sixth, …).
+        since, until: microseconds between which an event must have happened.
+    """
 
     id: str
     model: str
     event: str
-    points: int
-    when: Expression | None
+    points: float | Expression
+    when: Expression | None = None
+    part: str = ""
+    decay: Decay = KEEP
+    least: float = -10_000
+    most: float = 10_000
+    limit: Limit | None = None
+    every: int = 1
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def ordered(self) -> bool:
+        """True if which events count depends on the others."""
+        return self.limit is not None or self.every > 1
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileRule:
-    """Points for what is true of the lead's fields now. `id` is `<model>.<rule>`."""
+    """Points for what is true of the lead now. `id` is `<model>.<rule>`."""
 
     id: str
     model: str
-    points: int
+    points: float | Expression
     when: Expression
+    least: float = -10_000
+    most: float = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sum of entries that lose their worth alike, with a clamp of its own."""
+
+    name: str
+    decay: Decay
+    minimum: float = float("-inf")
+    maximum: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parts and profile rules that share a clamp."""
+
+    name: str
+    parts: tuple[Part, ...] = ()
+    profile_rules: tuple[ProfileRule, ...] = ()
+    minimum: float = float("-inf")
+    maximum: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreModel:
-    """A named score: of events (with `half_life` or without) or of the profile.
+    """A named score: of events, of the profile, of both, or a formula over other scores.
 
     Attributes:
-        half_life: microseconds in which an entry loses half its worth; None for no decay.
-        minimum, maximum: the clamp, applied when the score is read.
+        minimum, maximum: the clamp, applied when the score is read, like those of groups and parts.
         bands: from lowest `enter` to highest.
+        groups: what is added up; empty for a formula.
     """
 
     name: str
-    half_life: int | None
     minimum: float
     maximum: float
-    bands: tuple[Band, ...]
-    event_rules: tuple[EventRule, ...]
-    profile_rules: tuple[ProfileRule, ...]
+    bands: tuple[Band, ...] = ()
+    groups: tuple[Group, ...] = ()
+    formula: Expression | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts of all groups."""
+        return tuple(part for group in self.groups for part in group.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A label made of the bands of one or two models: `A1` for band `A` of fit and band `1` of engagement."""
+
+    name: str
+    models: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named condition on a lead; also used as a persona."""
+
+    name: str
+    when: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A declared field of a lead.
+
+    Attributes:
+        type: `text`, `integer`, `decimal`, `money`, `date`, `datetime`, `boolean`, `country`, `zone`, `email`, `url`,
+            or `list of …`.
+        merge: what is kept when several events tell it: `last`, `first`, `highest` or `union`.
+        allowed: the only values it may have; empty for any.
+        personal: personal data, to be erased with the person.
+    """
+
+    name: str
+    type: str
+    merge: str = "last"
+    allowed: tuple[Any, ...] = ()
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A lifecycle stage; `when` None means it is only reached by being set (promotion, CRM) or by being first."""
+    """A lifecycle stage; `when` None means it is only reached by being set (promotion, CRM) or by being first.
+
+    Attributes:
+        back_from: stages that lie after this one and from which `when` leads back here (recycling).
+        reason: why a lead is here, for stages that need one (`recycled`, `disqualified`).
+        terminal: nothing leads on from here but a rule of another stage that names it in `back_from`.
+    """
 
     name: str
     when: Expression | None
+    back_from: tuple[str, ...] = ()
+    reason: str = ""
+    terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +276,22 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """A salesperson in a round robin.
+
+    Attributes:
+        email: who.
+        weight: share of the opportunities, relative to the others.
+        cap: most opportunities in a window of `cap_days` days; None for no cap.
+    """
+
+    email: str
+    weight: int = 1
+    cap: int | None = None
+    cap_days: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionRule:
     """When a lead becomes an opportunity, and what is handed to the CRM.
 
@@ -147,6 +302,12 @@ class PromotionRule:
         at_least: how many of them must hold.
         name, amount: expressions over lead and scores; `amount` None means none is given.
         close_in: from promotion to expected close.
+        territories: who is asked first: the first whose condition holds; `owners` if none does.
+        fallback: who gets it when everybody else is at their cap; also told when a hand-off is not accepted.
+        note: template of the hand-off note, a path in the bundle; empty for the built-in one.
+        again: when a lead that was lost may be promoted once more; None for never.
+        accept_within: how long sales may take to accept before `escalate_to` is told; None for no limit.
+        business_time: whether that time runs on business days only.
     """
 
     at: str
@@ -160,7 +321,14 @@ class PromotionRule:
     amount: Expression | None
     currency: str
     close_in: timedelta | None
-    owner: str
+    owners: tuple[Owner, ...]
+    territories: tuple[tuple[Expression, tuple[Owner, ...]], ...] = ()
+    fallback: str = ""
+    note: str = ""
+    again: Expression | None = None
+    accept_within: timedelta | None = None
+    business_time: bool = False
+    escalate_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +357,12 @@ class Rulebook:
 
     Attributes:
         version: content hash over rule and template files (sha256, hexadecimal).
-        fields: declared lead fields and their types.
+        scoring: content hash of everything that a score or a counter depends on; when it changes, leads are counted
+            anew from the event log.
+        fields: declared lead fields.
         events: declared event types and the types of their properties.
+        counted: what expressions ask about the history, by event type.
+        credit: microseconds within which a human sign credits a machine's open or click.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
@@ -199,7 +371,7 @@ class Rulebook:
 
     version: str
     account: Account
-    fields: Mapping[str, str]
+    fields: Mapping[str, Field]
     events: Mapping[str, Mapping[str, str]]
     models: Mapping[str, ScoreModel]
     stages: tuple[Stage, ...]
@@ -211,3 +383,8 @@ class Rulebook:
     enter_by_event: Mapping[str, tuple[tuple[Campaign, Trigger], ...]] = field(default_factory=dict)
     exit_by_event: Mapping[str, tuple[tuple[Campaign, Trigger], ...]] = field(default_factory=dict)
     archive: Mapping[tuple[str, str], Campaign] = field(default_factory=dict)
+    scoring: str = ""
+    grades: Mapping[str, Grade] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    credit: int = 0

@@ -1,81 +1,89 @@
-"""Scores as exact sums, so that a score depends on the event log alone and never on the order in which it was read.
-
-An entry of `points` made at time t is worth `points * 2 ** -((now - t) / half_life)`. Summing such worths in floating
-point would give another last digit for every order of arrival. Here an entry is written down once, at a fixed
-landmark, as the integer `points * 2 ** ((t - landmark) / half_life)` in units of 2 ** -FRACTION_BITS ("forward decay",
-Cormode et al. 2009), and integers of any size add up the same in every order. Reading divides by how far `now` is
-from the landmark. The integer of an active lead has about as many bits as its history has half-lives, plus fifty.
-"""
+"""Scores read from sums: parts into groups, groups into a model, each kept in its range; and bands of a score."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from math import ldexp, log2
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.values import micros
+from workers.engine.decay import DAY, PRECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from workers.engine.rules import Band, Facts, ScoreModel
+    from workers.engine.rules import Band, Group, Part, ScoreModel
 
-LANDMARK: Final = micros(datetime(2025, 1, 1, tzinfo=UTC))
-FRACTION_BITS: Final = 40
-PRECISION: Final = 6
-"""Decimals of a score; finer differences are rounding of the reading and decide nothing."""
-RESOLUTION: Final = 10.0**-PRECISION
 NO_EVENT: Final[Mapping[str, Any]] = {}
 """The event that a condition on a lead sees."""
 
 
-def entry(points: int, at: int, half_life: int | None) -> int:
-    """What an entry adds to its model's accumulator.
+def part_sums(model: ScoreModel, sums: Mapping[str, Any], profile: Mapping[str, float], now: int) -> float:
+    """The model's score: its groups' sums, each in its range, added up and kept in the model's range.
 
     Args:
-        points: whole points, may be negative.
-        at: microseconds of the event.
-        half_life: microseconds, or None for points that keep their worth.
+        model: one with groups.
+        sums: the lead's sums, by part.
+        profile: points of the profile rules that hold, by rule.
+        now: microseconds.
     """
-    if half_life is None:
-        return points
-    lives, rest = divmod(at - LANDMARK, half_life)
-    mantissa = round(ldexp(points * 2.0 ** (rest / half_life), FRACTION_BITS))
-    return mantissa << lives if lives >= 0 else mantissa >> -lives
+    total = sum(group_sum(group, sums, profile, now) for group in model.groups)
+    return round(clamp(total, model.minimum, model.maximum), PRECISION)
 
 
-def reading(accumulator: int, half_life: int | None, now: int) -> float:
-    """The score that an accumulator stands for at `now` (microseconds), not yet clamped, to PRECISION decimals."""
-    if half_life is None:
-        return float(accumulator)
-    lives, rest = divmod(now - LANDMARK, half_life)
-    # A float holds 53 bits and overflows at 1,024: take the leading bits, and put the scale back in one exact step.
-    spare = max(0, accumulator.bit_length() - 64)
-    leading = ldexp(float(accumulator >> spare), spare - lives - FRACTION_BITS)
-    score: float = leading * 2.0 ** -(rest / half_life)
-    return round(score, PRECISION)
+def group_sum(group: Group, sums: Mapping[str, Any], profile: Mapping[str, float], now: int) -> float:
+    """The points of one group."""
+    earned = sum(part_sum(part, sums, now) for part in group.parts)
+    held = sum(profile.get(rule.id, 0) for rule in group.profile_rules)
+    return clamp(earned + held, group.minimum, group.maximum)
 
 
-def falls_below(accumulator: int, half_life: int | None, threshold: float, now: int) -> int | None:
-    """The first microsecond after `now` when a decaying score reads below `threshold`; None if it never does.
+def part_sum(part: Part, sums: Mapping[str, Any], now: int) -> float:
+    """The points of one part."""
+    total = sums.get(part.name)
+    return clamp(part.decay.read(total, now), part.minimum, part.maximum) if total else 0.0
 
-    It is found in closed form. A threshold of zero or less is never passed by decay.
+
+def clamp(score: float, minimum: float, maximum: float) -> float:
+    """The number inside its range."""
+    return min(maximum, max(minimum, score))
+
+
+def falls_below(score_at: Callable[[int], float], threshold: float, now: int, far: int) -> int | None:
+    """The first instant after `now` at which a falling score is below a threshold, to the microsecond; None for never.
+
+    For scores made of several sums, which have no closed form: the step is doubled until the score is below, then the
+    bracket is halved. A sum of one kind answers by itself (`Decay.falls_below`).
+
+    Args:
+        score_at: the score at an instant, if nothing but time happens.
+        threshold: points.
+        now: microseconds.
+        far: microseconds after which nothing changes any more.
     """
-    target = threshold - RESOLUTION
-    if half_life is None or accumulator <= 0 or target <= 0:
-        return None
-    lives = log2(accumulator) - FRACTION_BITS - log2(target)
-    return max(now + 1, LANDMARK + int(lives * half_life) + 1)
+    low, step = now, min(far, DAY // 24)
+    while score_at(now + step) >= threshold:
+        if step >= far:
+            return None
+        low, step = now + step, min(far, step * 2)
+    high = now + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        if score_at(middle) < threshold:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
-def profile_points(model: ScoreModel, fields: Mapping[str, Any], facts: Facts) -> int:
-    """The sum of the model's profile rules that hold for these fields."""
-    return sum(rule.points for rule in model.profile_rules if rule.when.value(NO_EVENT, fields, facts) is True)
+def plain_part(model: ScoreModel, sums: Mapping[str, Any]) -> Part | None:
+    """The model's only sum, if no clamp but the model's own stands between it and the score."""
+    parts = [part for part in model.parts if sums.get(part.name)]
+    clamps: list[Part | Group] = [*parts, *model.groups]
+    free = all(each.minimum == float("-inf") and each.maximum == float("inf") for each in clamps)
+    return parts[0] if len(parts) == 1 and free and model.formula is None else None
 
 
-def clamp(model: ScoreModel, score: float) -> float:
-    """The score inside its model's range."""
-    return min(model.maximum, max(model.minimum, score))
+def horizon(parts: Sequence[Part]) -> int:
+    """How long (microseconds) anything can still change by decay; 0 if nothing does."""
+    return max((part.decay.lasts for part in parts), default=0)
 
 
 def band_at(bands: Sequence[Band], current: str | None, score: float) -> str | None:

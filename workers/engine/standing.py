@@ -1,16 +1,19 @@
-"""Where a lead stands at one instant: scores, bands and stage, computed when first asked for and then remembered."""
+"""Where a lead stands at one instant: scores, bands, grades, segments and counts, computed when first asked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workers.engine.scoring import band_at, clamp, falls_below, profile_points, reading
-from workers.engine.values import micros
+from workers.engine import counters
+from workers.engine.rules import Expression
+from workers.engine.scoring import NO_EVENT, band_at, falls_below, horizon, part_sums, plain_part
+from workers.engine.values import instant, micros
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from workers.engine.rules import Rulebook, ScoreModel
+    from workers.engine.counters import Span
+    from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
     from workers.engine.values import LeadState
 
 
@@ -23,13 +26,16 @@ class Standing:
         now: aware.
     """
 
-    __slots__ = ("_now", "_rulebook", "_scores", "_state")
+    __slots__ = ("_moment", "_now", "_profile", "_rulebook", "_scores", "_segments", "_state")
 
     def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime) -> None:
         self._state = state
         self._rulebook = rulebook
-        self._scores: dict[str, float] = {}
         self._now = now
+        self._moment = micros(now)
+        self._scores: dict[str, float] = {}
+        self._segments: dict[str, bool] = {}
+        self._profile: dict[str, dict[str, float]] = {}
 
     @property
     def now(self) -> datetime:
@@ -45,15 +51,67 @@ class Standing:
         """The model's score now, clamped to its range; 0 for a model that the rulebook does not have."""
         known = self._scores.get(model)
         if known is None:
-            known = self._scores[model] = self._read(self._rulebook.models.get(model))
+            rules = self._rulebook.models.get(model)
+            known = self._scores[model] = 0.0 if rules is None else self._read(rules)
         return known
 
     def band(self, model: str) -> str | None:
         """The band that the lead is in, or None."""
         return self._state.bands.get(model)
 
+    def grade(self, name: str) -> str | None:
+        """The grade's label, or None while one of its models is in no band."""
+        grade = self._rulebook.grades.get(name)
+        bands = [self.band(model) for model in grade.models] if grade else [None]
+        if grade is None or None in bands:
+            return None
+        letters = "".join(map(str, bands))
+        return grade.labels.get(letters, letters)
+
+    def segment(self, name: str) -> bool:
+        """True if the lead is in the segment."""
+        known = self._segments.get(name)
+        if known is None:
+            segment = self._rulebook.segments.get(name)
+            held = segment is not None and segment.when.value(NO_EVENT, self._state.fields, self) is True
+            known = self._segments[name] = held
+        return known
+
+    def count(self, event: str, within: Span | None = None) -> int:
+        """How many events of a type, ever or within a span that ends now."""
+        return counters.count(self._state, event, within, self._moment)
+
+    def distinct(self, event: str, name: str, within: Span | None = None) -> int:
+        """How many different values a property had."""
+        return counters.distinct(self._state, event, name, within, self._moment)
+
+    def first(self, event: str) -> datetime | None:
+        """When the first event of a type happened, or None."""
+        seen = self._state.counts.get(event)
+        return instant(seen[1]) if seen else None
+
+    def last(self, event: str) -> datetime | None:
+        """When the latest event of a type happened, or None."""
+        seen = self._state.counts.get(event)
+        return instant(seen[2]) if seen else None
+
+    def days_since(self, event: str) -> float | None:
+        """Days since the latest event of a type, or None."""
+        seen = self._state.counts.get(event)
+        return (self._moment - seen[2]) / counters.DAY if seen else None
+
+    def profile(self, model: ScoreModel) -> dict[str, float]:
+        """The points of each profile rule of the model that holds now."""
+        known = self._profile.get(model.name)
+        if known is None:
+            rules = [rule for group in model.groups for rule in group.profile_rules]
+            known = self._profile[model.name] = {
+                rule.id: points for rule in rules if (points := self._points(rule)) is not None
+            }
+        return known
+
     def band_now(self, model: ScoreModel) -> str | None:
-        """The band that the lead belongs in by its score now, hysteresis included."""
+        """The band that the lead belongs in by its score now, hysteresis included, hold and cool-down left out."""
         return band_at(model.bands, self._state.bands.get(model.name), self.score(model.name))
 
     def band_ends(self, model: ScoreModel) -> int | None:
@@ -62,13 +120,28 @@ class Standing:
         leave = next((band.leave for band in model.bands if band.name == name), None)
         if leave is None or leave <= model.minimum:
             return None
-        threshold = leave - profile_points(model, self._state.fields, self)
-        return falls_below(self._state.scores.get(model.name, 0), model.half_life, threshold, micros(self.now))
+        part = plain_part(model, self._state.scores)
+        if part is not None:
+            offset = sum(self.profile(model).values())
+            return part.decay.falls_below(self._state.scores[part.name], leave - offset, self._moment)
+        far = horizon([part for each in self._rulebook.models.values() for part in each.parts])
+        return falls_below(lambda at: self._at(at).score(model.name), leave, self._moment, far) if far else None
 
-    def _read(self, model: ScoreModel | None) -> float:
-        if model is None:
-            return 0.0
-        raw = reading(self._state.scores.get(model.name, 0), model.half_life, micros(self.now))
-        if model.profile_rules:
-            raw += profile_points(model, self._state.fields, self)
-        return clamp(model, raw)
+    def _at(self, moment: int) -> Standing:
+        return Standing(self._state, self._rulebook, instant(moment))
+
+    def _points(self, rule: ProfileRule) -> float | None:
+        fields = self._state.fields
+        if rule.when.value(NO_EVENT, fields, self) is not True:
+            return None
+        if not isinstance(rule.points, Expression):
+            return rule.points
+        value = rule.points.value(NO_EVENT, fields, self)
+        return min(rule.most, max(rule.least, value)) if isinstance(value, int | float) else None
+
+    def _read(self, model: ScoreModel) -> float:
+        if model.formula is None:
+            return part_sums(model, self._state.scores, self.profile(model), self._moment)
+        value = model.formula.value(NO_EVENT, self._state.fields, self)
+        worth = float(value) if isinstance(value, int | float) else 0.0
+        return min(model.maximum, max(model.minimum, round(worth, 6)))

@@ -6,12 +6,15 @@ the state, so that a state is small JSON and arithmetic on it is exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from workers.engine.rules import Owner
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,15 +31,19 @@ def instant(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
 
 
-def pack(number: int) -> str:
-    """An integer of any size as text: hexadecimal digits, `p`, and how many binary zeros follow them."""
-    zeros = (number & -number).bit_length() - 1 if number else 0
-    return f"{number >> zeros:x}p{zeros}"
+def pack(total: Any) -> Any:
+    """A sum of entries as JSON: an integer of any size as hexadecimal digits, `p`, and how many binary zeros follow."""
+    if isinstance(total, dict):
+        return {name: pack(part) for name, part in total.items()}
+    zeros = (total & -total).bit_length() - 1 if total else 0
+    return f"{total >> zeros:x}p{zeros}"
 
 
-def unpack(text: str) -> int:
+def unpack(packed: Any) -> Any:
     """The inverse of `pack`."""
-    digits, _, zeros = text.partition("p")
+    if isinstance(packed, dict):
+        return {name: unpack(part) for name, part in packed.items()}
+    digits, _, zeros = packed.partition("p")
     return int(digits, 16) << int(zeros)
 
 
@@ -88,14 +95,24 @@ class LeadState:
 
     Attributes:
         fields: what is known about the person.
-        told: for each field, (microseconds, event id) of the event that told it.
-        scores: per score model, the exact accumulator (see `scoring`).
+        told: for each field, [microseconds, event id] of the event that told it.
+        scoring: hash of the scoring rules that `scores` and all counters were made with.
+        scores: per part of a score model, the exact sum (see `decay`).
+        limits, windows, nth: which events were counted under a rule's limit (see `limits`).
+        counts, grains, values: counters over the history (see `counters`).
+        machines: opens and clicks by machines that wait for a human sign (see `quarantine`).
+        humans: instants of the latest human signs, microseconds.
         bands: per score model with bands, the band the lead is in; absent when in none.
+        holding: per score model, [band, since]: a band that is entered once it has been held long enough.
+        cooling: per `model|band`, the microsecond from which it can be entered again.
+        segments: the segments the lead is in.
         stage: lifecycle stage; empty before the first event.
         staged: when that stage was entered, microseconds.
         enrolments: the latest run per campaign.
         promotions: how often this lead became an opportunity.
         missing: what stood against promotion when it was last looked at; None if it was never a candidate.
+        handoff: [promotion key, due] while sales has not accepted yet; empty otherwise.
+        lost: True after an opportunity was lost, until the next promotion.
         suppressed: why nothing may be mailed to this lead; empty if it may.
         recent: the latest scoring events as [microseconds, event id, type, points], oldest first.
         events: how many events were seen.
@@ -104,58 +121,49 @@ class LeadState:
 
     fields: dict[str, Any] = field(default_factory=dict)
     told: dict[str, list[int]] = field(default_factory=dict)
-    scores: dict[str, int] = field(default_factory=dict)
+    scoring: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
+    windows: dict[str, int] = field(default_factory=dict)
+    nth: dict[str, list[int]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    grains: dict[str, dict[str, int]] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=dict)
+    machines: list[list[Any]] = field(default_factory=list)
+    humans: list[int] = field(default_factory=list)
     bands: dict[str, str] = field(default_factory=dict)
+    holding: dict[str, list[Any]] = field(default_factory=dict)
+    cooling: dict[str, int] = field(default_factory=dict)
+    segments: list[str] = field(default_factory=list)
     stage: str = ""
     staged: int = 0
     enrolments: dict[str, Enrolment] = field(default_factory=dict)
     promotions: int = 0
     missing: list[str] | None = None
+    handoff: list[Any] = field(default_factory=list)
+    lost: bool = False
     suppressed: str = ""
     recent: list[list[Any]] = field(default_factory=list)
     events: int = 0
     last: int = 0
 
     def copy(self) -> LeadState:
-        """A copy whose changes leave this one alone (enrolments are replaced, never changed in place)."""
-        return LeadState(
-            fields=dict(self.fields),
-            told=dict(self.told),
-            scores=dict(self.scores),
-            bands=dict(self.bands),
-            stage=self.stage,
-            staged=self.staged,
-            enrolments=dict(self.enrolments),
-            promotions=self.promotions,
-            missing=self.missing,
-            suppressed=self.suppressed,
-            recent=self.recent,
-            events=self.events,
-            last=self.last,
-        )
+        """A copy whose changes leave this one alone. What lies deeper than one level is replaced, never changed."""
+        twin = copy(self)
+        for name in _DICTIONARIES:
+            setattr(twin, name, dict(getattr(self, name)))
+        return twin
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
-        full: dict[str, Any] = {
-            "fields": self.fields,
-            "told": self.told,
-            "scores": {name: pack(value) for name, value in self.scores.items()},
-            "bands": self.bands,
-            "stage": self.stage,
-            "staged": self.staged,
-            "enrolments": {
+        lean = {name: value for name in _NAMES if (value := getattr(self, name)) or (name == "missing" and value == [])}
+        if self.scores:
+            lean["scores"] = {name: pack(total) for name, total in self.scores.items()}
+        if self.enrolments:
+            lean["enrolments"] = {
                 name: [e.version, e.run, e.entered, e.step, e.due, e.outcome, e.reason]
                 for name, e in self.enrolments.items()
-            },
-            "promotions": self.promotions,
-            "suppressed": self.suppressed,
-            "recent": self.recent,
-            "events": self.events,
-            "last": self.last,
-        }
-        lean = {name: value for name, value in full.items() if value}
-        if self.missing is not None:
-            lean["missing"] = self.missing
+            }
         lean["format"] = STATE_FORMAT
         return lean
 
@@ -168,12 +176,14 @@ class LeadState:
         """
         if data and data.get("format") != STATE_FORMAT:
             raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
-        known = {name: value for name, value in data.items() if name not in {"format", "scores", "enrolments"}}
-        return cls(
-            **known,
-            scores={name: unpack(value) for name, value in data.get("scores", {}).items()},
-            enrolments={name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()},
-        )
+        state = cls(**{name: data[name] for name in _NAMES if name in data})
+        state.scores = {name: unpack(total) for name, total in state.scores.items()}
+        state.enrolments = {name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()}
+        return state
+
+
+_NAMES: Final = tuple(each.name for each in fields(LeadState))
+_DICTIONARIES: Final = tuple(each.name for each in fields(LeadState) if each.default_factory is dict)
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,11 +201,28 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """An opportunity to create in the CRM. `opportunity` is the finished hand-off, JSON values, money as text."""
+    """An opportunity to create in the CRM. `opportunity` is the hand-off, JSON values, money as text.
+
+    Attributes:
+        owners: who takes turns for it; the turn is decided where all promotions are known, and put in as `owner`.
+        fallback: the owner when all of them are at their caps.
+    """
 
     key: str
     crm: str
     opportunity: Mapping[str, Any]
+    owners: tuple[Owner, ...] = ()
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """A message to somebody of the company about a lead."""
+
+    key: str
+    to: str
+    subject: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +232,7 @@ class Suppress:
     reason: str
 
 
-Effect = Send | Promote | Suppress
+Effect = Send | Promote | Notify | Suppress
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +241,8 @@ class Decision:
 
     Attributes:
         kind: `scored`, `banded`, `staged`, `enrolled`, `not_enrolled`, `sent`, `waiting`, `exited`, `finished`,
-            `promoted`, `not_promoted`, `suppressed`, `skipped`. (`sent` means handed to the outbox; what became of it
+            `promoted`, `not_promoted`, `suppressed`, `skipped`, `segmented`, `credited`, `accepted`, `escalated`,
+            `recounted`. (`sent` means handed to the outbox; what became of it
             stands there.)
         at: `now` of the call that decided.
         rule: id of the rule, campaign step or promotion that says so (`engagement.demo-requested`, `welcome.hello`).

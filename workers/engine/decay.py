@@ -1,0 +1,194 @@
+"""How points lose their worth with time. Every kind is exact: the same entries in any order give the same number.
+
+An entry is written down once, at a fixed landmark, in whole units of 2 ** -FRACTION_BITS points, and integers of any
+size add up the same in every order; reading scales the sum to the present ("forward decay", Cormode et al., 2009).
+Summing present worths in floating point would give another last digit for every order of arrival. A sum's integer has
+about as many bits as its lead's history has half-lives (or steps), plus fifty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil, ldexp, log2
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from workers.engine.values import micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LANDMARK: Final = micros(datetime(2025, 1, 1, tzinfo=UTC))
+FRACTION_BITS: Final = 40
+UNIT: Final = 1 << FRACTION_BITS
+PRECISION: Final = 6
+"""Decimals of a score; finer differences are rounding of the reading and decide nothing."""
+RESOLUTION: Final = 10.0**-PRECISION
+DAY: Final = 86_400_000_000
+HALVINGS: Final = 64
+"""After being halved so often, not even a million points are left as much as RESOLUTION."""
+
+Sum = Any
+"""What a decay keeps for its entries: an int, or for expiry a mapping from day to an int. JSON-ready once packed."""
+
+
+class Decay(Protocol):
+    """One way of losing worth. `points` are whole units (see `units`); instants are microseconds."""
+
+    @property
+    def lasts(self) -> int:
+        """Microseconds after which an entry has nothing left to lose; 0 if it loses nothing."""
+
+    def add(self, total: Sum | None, points: int, at: int) -> Sum:
+        """The sum with one more entry; with `-points` an entry is taken out again, without a trace."""
+
+    def read(self, total: Sum, now: int) -> float:
+        """The points that the sum is worth at `now`."""
+
+    def falls_below(self, total: Sum, threshold: float, now: int) -> int | None:
+        """The first instant after `now` at which `read` is below `threshold`, in closed form; None for never."""
+
+
+def units(points: float) -> int:
+    """Points in the unit that is added up."""
+    return round(points * UNIT)
+
+
+def scaled(number: int, times: int, over: int) -> int:
+    """`number * times / over` in whole units, rounded towards zero, so that `-number` gives exactly the opposite."""
+    size = abs(number) * times // over
+    return size if number >= 0 else -size
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Points keep their worth."""
+
+    @property
+    def lasts(self) -> int:
+        """See `Decay.lasts`."""
+        return 0
+
+    def add(self, total: int | None, points: int, at: int) -> int:  # noqa: ARG002  every decay has this shape
+        """See `Decay.add`."""
+        return (total or 0) + points
+
+    def read(self, total: int, now: int) -> float:  # noqa: ARG002
+        """See `Decay.read`."""
+        return round(total / UNIT, PRECISION)
+
+    def falls_below(self, total: int, threshold: float, now: int) -> int | None:  # noqa: ARG002
+        """See `Decay.falls_below`."""
+        return None
+
+
+KEEP: Final = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLife:
+    """Points lose half of their worth in every `length` (microseconds), continuously."""
+
+    length: int
+
+    @property
+    def lasts(self) -> int:
+        """See `Decay.lasts`."""
+        return self.length * HALVINGS
+
+    def add(self, total: int | None, points: int, at: int) -> int:
+        """See `Decay.add`."""
+        lives, rest = divmod(at - LANDMARK, self.length)
+        mantissa = round(points * 2.0 ** (rest / self.length))
+        return (total or 0) + scaled(mantissa, 1 << max(lives, 0), 1 << max(-lives, 0))
+
+    def read(self, total: int, now: int) -> float:
+        """See `Decay.read`."""
+        lives, rest = divmod(now - LANDMARK, self.length)
+        # A float holds 53 bits and overflows at 1,024: take the leading bits, put the scale back in one exact step.
+        spare = max(0, total.bit_length() - 64)
+        leading = ldexp(float(total >> spare), spare - lives - FRACTION_BITS)
+        worth: float = leading * 2.0 ** -(rest / self.length)
+        return round(worth, PRECISION)
+
+    def falls_below(self, total: int, threshold: float, now: int) -> int | None:
+        """See `Decay.falls_below`."""
+        target = threshold - RESOLUTION
+        if total <= 0 or target <= 0:
+            return None
+        lives = log2(total) - FRACTION_BITS - log2(target)
+        return max(now + 1, LANDMARK + int(lives * self.length) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """At the end of every `length` (microseconds, from one fixed instant on) points lose `percent` of their worth."""
+
+    percent: int
+    length: int
+
+    @property
+    def lasts(self) -> int:
+        """See `Decay.lasts`."""
+        return ceil(HALVINGS / log2(100 / (100 - self.percent))) * self.length
+
+    def add(self, total: int | None, points: int, at: int) -> int:
+        """See `Decay.add`."""
+        step = (at - LANDMARK) // self.length
+        grown, kept = (100, 100 - self.percent) if step >= 0 else (100 - self.percent, 100)
+        return (total or 0) + scaled(points, grown ** abs(step), kept ** abs(step))
+
+    def read(self, total: int, now: int) -> float:
+        """See `Decay.read`."""
+        step = max(0, (now - LANDMARK) // self.length)
+        left: int = total * (100 - self.percent) ** step // 100**step
+        return round(left / UNIT, PRECISION)
+
+    def falls_below(self, total: int, threshold: float, now: int) -> int | None:
+        """See `Decay.falls_below`."""
+        target = threshold - RESOLUTION
+        if total <= 0 or target <= 0:
+            return None
+        spare = log2(total) - FRACTION_BITS - log2(target)
+        step = max(ceil(spare / log2(100 / (100 - self.percent))), (now - LANDMARK) // self.length + 1)
+        while (
+            self.read(total, LANDMARK + (step - 1) * self.length) < threshold
+            and (step - 1) * self.length > now - LANDMARK
+        ):
+            step -= 1
+        while self.read(total, LANDMARK + step * self.length) >= threshold:
+            step += 1
+        return LANDMARK + step * self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Points are gone once the day they were made is `days` old (days of UTC)."""
+
+    days: int
+
+    @property
+    def lasts(self) -> int:
+        """See `Decay.lasts`."""
+        return (self.days + 1) * DAY
+
+    def add(self, total: Mapping[str, int] | None, points: int, at: int) -> dict[str, int]:
+        """See `Decay.add`. A day that is over for the newest entry is over for good, and dropped."""
+        day = at // DAY
+        sums = {int(each): value for each, value in (total or {}).items()}
+        sums[day] = sums.get(day, 0) + points
+        oldest = max(sums) - self.days
+        return {str(each): sums[each] for each in sorted(sums) if each > oldest and sums[each]}
+
+    def read(self, total: Mapping[str, int], now: int) -> float:
+        """See `Decay.read`."""
+        oldest = now // DAY - self.days
+        return round(sum(points for day, points in total.items() if int(day) > oldest) / UNIT, PRECISION)
+
+    def falls_below(self, total: Mapping[str, int], threshold: float, now: int) -> int | None:
+        """See `Decay.falls_below`."""
+        for day in sorted(int(day) for day in total):
+            at = (day + self.days) * DAY
+            if at > now and self.read(total, at) < threshold:
+                return at
+        return None

@@ -1,0 +1,195 @@
+"""What events tell about a person: values of the declared type, merged as the field says, in any order of arrival."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import available_timezones
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.engine.call import Call
+    from workers.engine.rules import Field
+    from workers.engine.values import Event
+
+MOST_TEXT: Final = 2_000
+"""Characters of a text; a longer one is cut by its sender's mistake and refused."""
+MOST_ITEMS: Final = 100
+EMAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,60}")
+ZONES: Final = frozenset(available_timezones())
+
+
+class Refused(ValueError):
+    """A value that is not of its field's type, or not among the allowed ones."""
+
+
+def tell_fields(call: Call, event: Event, at: int) -> None:
+    """Take over what the event tells; a value that can't be taken is recorded with the reason and changes nothing."""
+    told = [at, event.id]
+    for name, value in event.lead.items():
+        declared = call.rulebook.fields.get(name)
+        if value is None or (declared is None and name != "email"):
+            continue
+        try:
+            merge(call, declared, name, value, told)
+        except Refused as error:
+            call.say(
+                "skipped",
+                f"field.{name}",
+                {"reason": "bad-value", "value": shown(value), "because": str(error)},
+                event=event.id,
+            )
+
+
+def merge(call: Call, declared: Field | None, name: str, value: Any, told: list[int]) -> None:
+    """Let one value count, by the field's policy. Equal times are decided by the event's number.
+
+    Raises:
+        Refused: the value is not the field's.
+    """
+    fields, since = call.state.fields, call.state.told
+    policy = "last" if declared is None else declared.merge
+    new = value if declared is None else converted(declared, value)
+    if policy == "union":
+        fields[name] = union(fields.get(name), new)
+    elif name in fields and name in since and not better(policy, new, fields[name], told, since[name]):
+        return
+    else:
+        fields[name] = new
+    since[name] = told
+
+
+def better(policy: str, new: Any, old: Any, told: list[int], since: list[int]) -> bool:
+    """True if the new value takes the old one's place."""
+    if policy == "first":
+        return told < since
+    if policy == "highest":
+        return bool(new > old)
+    return told >= since
+
+
+def union(old: Any, new: Any) -> list[Any]:
+    """Both values' items, each once, sorted; the first MOST_ITEMS of them."""
+    items = {*(old if isinstance(old, list) else []), *(new if isinstance(new, list) else [new])}
+    return sorted(items, key=str)[:MOST_ITEMS]
+
+
+def converted(declared: Field, value: Any) -> Any:
+    """The value as the field's type keeps it.
+
+    Raises:
+        Refused: it can't be one.
+    """
+    kind = declared.type
+    if kind.startswith("list of "):
+        items = value if isinstance(value, list) else [value]
+        return [allowed(declared, TYPES[kind.removeprefix("list of ")](item)) for item in items[:MOST_ITEMS]]
+    return allowed(declared, TYPES[kind](value))
+
+
+def allowed(declared: Field, value: Any) -> Any:
+    """The value, if the field may have it."""
+    if declared.allowed and value not in declared.allowed:
+        raise Refused(f"not one of {', '.join(map(str, declared.allowed))}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value for people, cut short."""
+    return str(value)[:100]
+
+
+def text(value: Any) -> str:
+    """A text, or a number as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Refused("not a text")
+    if len(written := str(value).strip()) > MOST_TEXT:
+        raise Refused(f"longer than {MOST_TEXT} characters")
+    return written
+
+
+def integer(value: Any) -> int:
+    """A whole number, or digits."""
+    exact = decimal(value)
+    if exact != int(exact):
+        raise Refused("not a whole number")
+    return int(exact)
+
+
+def decimal(value: Any) -> int | float:
+    """A number, or a text that is one. Kept as a JSON number of up to 15 digits, which holds money to the cent."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Refused("not a number")
+    try:
+        exact = Decimal(str(value).strip().replace("_", "x"))
+    except InvalidOperation:
+        raise Refused("not a number") from None
+    if not exact.is_finite() or abs(exact) >= 10**15:
+        raise Refused("not a number of up to 15 digits")
+    return int(exact) if exact == int(exact) else float(exact)
+
+
+def boolean(value: Any) -> bool:
+    """True or false, or one of the words for them."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).strip().lower() not in words:
+        raise Refused("neither true nor false")
+    return words[str(value).strip().lower()]
+
+
+def day(value: Any) -> str:
+    """A date as YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(str(value).strip()[:10]).isoformat()
+    except ValueError:
+        raise Refused("not a date such as 2026-03-31") from None
+
+
+def moment(value: Any) -> str:
+    """An instant in ISO 8601, with its offset."""
+    try:
+        read = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        raise Refused("not a time such as 2026-03-31T12:00:00+02:00") from None
+    if read.tzinfo is None:
+        raise Refused("a time without an offset or Z")
+    return read.isoformat()
+
+
+def country(value: Any) -> str:
+    """A two-letter country code (ISO 3166-1), in capitals."""
+    if not re.fullmatch(r"[A-Za-z]{2}", code := str(value).strip()):
+        raise Refused("not a two-letter country code")
+    return code.upper()
+
+
+def zone(value: Any) -> str:
+    """An IANA time zone."""
+    if (name := str(value).strip()) not in ZONES:
+        raise Refused("not an IANA time zone such as Europe/Berlin")
+    return name
+
+
+def email(value: Any) -> str:
+    """An e-mail address, in lower case."""
+    if not EMAIL.fullmatch(address := str(value).strip()):
+        raise Refused("not an e-mail address")
+    return address.lower()
+
+
+def url(value: Any) -> str:
+    """A web address."""
+    if not re.fullmatch(r"https?://[^\s<>\"]{1,2000}", address := str(value).strip()):
+        raise Refused("not a web address that begins with http:// or https://")
+    return address
+
+
+TYPES: Final[dict[str, Callable[[Any], Any]]] = {
+    "text": text, "integer": integer, "decimal": decimal, "money": decimal, "boolean": boolean, "date": day,
+    "datetime": moment, "country": country, "zone": zone, "email": email, "url": url,
+}  # fmt: skip

@@ -1,0 +1,68 @@
+"""Opens and clicks made by machines: recorded, not scored, and credited if a human sign follows soon enough.
+
+Scanners and privacy proxies open mails and follow links before any person does. Such an event waits; when the person
+does something themselves within the rulebook's `credit` time after it, it counts after all, at its own time. Which
+ones count depends on the events' times alone, so an event that arrives late credits, or is credited, just the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from workers.engine.values import Event, instant, micros
+from workers.exceptions import NeedsHistory
+
+if TYPE_CHECKING:
+    from workers.engine.values import LeadState
+
+MOST: Final = 20
+"""Machine events, and human signs, remembered per lead; beyond them the lead is counted anew from the log."""
+ENGAGEMENT: Final = frozenset({"email.opened", "email.clicked"})
+NO_SIGN: Final = frozenset({
+    "email.delivered", "email.sent", "email.deferred", "email.dropped", "email.bounced", "email.complained",
+    "email.unsubscribed", "crm.stage_changed", "crm.won", "crm.lost", "crm.accepted",
+})  # fmt: skip
+"""What happens to a person or is done about them, not by them."""
+
+
+def is_machine(event: Event) -> bool:
+    """True for an open or click that a scanner or a privacy proxy made."""
+    return event.type in ENGAGEMENT and event.properties.get("machine") is True
+
+
+def is_human(event: Event) -> bool:
+    """True for something that the person did themselves."""
+    return event.type not in NO_SIGN and not is_machine(event)
+
+
+def hold(state: LeadState, event: Event, credit: int) -> bool:
+    """Put a machine's event in quarantine; True if a human sign that credits it is known already.
+
+    Raises:
+        NeedsHistory: a sign may have been forgotten.
+    """
+    at = micros(event.at)
+    if any(at <= sign <= at + credit for sign in state.humans):
+        return True
+    if len(state.humans) == MOST and at < state.humans[0]:
+        raise NeedsHistory("a machine's event older than the remembered human signs")
+    waiting: list[list[Any]] = [*state.machines, [at, event.id, event.type, dict(event.properties)]]
+    state.machines = sorted(waiting, key=lambda each: each[:2])[-MOST:]
+    return False
+
+
+def release(state: LeadState, at: int, credit: int) -> list[Event]:
+    """Note a human sign and let go the machine events that it credits.
+
+    Raises:
+        NeedsHistory: such an event may have been forgotten.
+    """
+    state.humans = sorted([*state.humans, at])[-MOST:]
+    credited = [each for each in state.machines if at - credit <= each[0] <= at]
+    if len(state.machines) == MOST and at - credit < state.machines[0][0]:
+        raise NeedsHistory("a human sign for machine events that are no longer remembered")
+    state.machines = [each for each in state.machines if each not in credited]
+    return [
+        Event(number, kind, instant(when), {**properties, "machine": False})
+        for when, number, kind, properties in credited
+    ]

@@ -1,0 +1,46 @@
+"""Counting a lead anew from its event log: after a change of the scoring rules, or when the state can't tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workers.engine.intake import take_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from workers.engine.call import Call
+    from workers.engine.values import Event
+
+
+def recount(call: Call, history: Sequence[Event], new: Collection[int]) -> None:
+    """Forget all scores and counters, and take in the whole history in the order in which it happened.
+
+    Only what the new events mean is recorded as decisions; the rest was, when they were new.
+
+    Args:
+        call: the call whose state is counted anew.
+        history: every event of the lead so far, the new ones included.
+        new: ids of the new ones.
+    """
+    before = call.scores() if call.state.scoring else None
+    clear(call)
+    for event in sorted(history, key=lambda event: (event.at, event.id)):
+        call.quiet = event.id not in new
+        take_in(call, event)
+    call.quiet = False
+    call.look_again()
+    if before is not None:
+        call.say("recounted", "scoring", {"events": len(history), "before": before, "after": call.scores()})
+
+
+def clear(call: Call) -> None:
+    """Everything that is counted from events back to nothing. Fields that no event told stay."""
+    state = call.state
+    state.scores, state.limits, state.windows, state.nth = {}, {}, {}, {}
+    state.counts, state.grains, state.values = {}, {}, {}
+    state.machines, state.humans, state.recent = [], [], []
+    state.fields = {name: value for name, value in state.fields.items() if name not in state.told}
+    state.told = {}
+    state.events = 0
+    call.look_again()
