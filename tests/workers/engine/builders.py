@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from workers.engine.decay import HalfLife
 from workers.engine.rules import (
     Account,
     Band,
     Campaign,
     EventRule,
     Expression,
+    Field,
+    Group,
+    Owner,
+    Part,
     ProfileRule,
     PromotionRule,
     Rulebook,
     ScoreModel,
+    Segment,
     Stage,
     Trigger,
 )
@@ -23,14 +29,16 @@ from workers.engine.steps import end, send, wait
 from workers.engine.values import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from workers.engine.counters import Counted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 DAY_MICROS = 86_400_000_000
 
 
-def test(function: Callable[..., Any]) -> Expression:
+def says(function: Callable[..., Any]) -> Expression:
     """An expression that is a Python function of (event, lead, facts)."""
     return Expression("…", function, "any")
 
@@ -41,30 +49,28 @@ def event(
     return Event(number, type_, NOW - ago, properties, lead or {})
 
 
-def model(name: str = "engagement", half_life: int | None = 30 * DAY_MICROS, **changes: Any) -> ScoreModel:
+MONTHLY = HalfLife(30 * DAY_MICROS)
+
+
+def model(**changes: Any) -> ScoreModel:
     bands = (Band("warm", 30, 20), Band("hot", 70, 55))
-    return replace(ScoreModel(name, half_life, 0, 100, bands, (), ()), **changes)
+    groups = (Group("engagement", (Part("engagement", MONTHLY),)),)
+    return replace(ScoreModel("engagement", 0, 100, bands, groups), **changes)
 
 
-def points(kind: str, amount: int, when: Callable[..., Any] | None = None, name: str = "") -> EventRule:
+def points(kind: str, amount: float, when: Callable[..., Any] | None = None, name: str = "", **more: Any) -> EventRule:
     rule = name or kind.replace(".", "-")
-    return EventRule(f"engagement.{rule}", "engagement", kind, amount, test(when) if when else None)
+    given = {"part": "engagement", "decay": MONTHLY, **more}
+    return EventRule(f"engagement.{rule}", "engagement", kind, amount, says(when) if when else None, **given)
 
 
-FIT = ScoreModel(
-    "fit",
-    None,
-    0,
-    100,
-    (),
-    (),
-    (ProfileRule("fit.big", "fit", 60, test(lambda _, lead, __: lead.get("size", 0) >= 100)),),
-)
+BIG = ProfileRule("fit.big", "fit", 60, says(lambda _, lead, __: lead.get("size", 0) >= 100))
+FIT = ScoreModel("fit", 0, 100, (), (Group("fit", (), (BIG,)),))
 
 STAGES = (
     Stage("subscriber", None),
-    Stage("lead", test(lambda _, __, facts: facts.score("engagement") >= 10)),
-    Stage("sales-qualified", test(lambda _, __, facts: facts.band("engagement") == "hot")),
+    Stage("lead", says(lambda _, __, facts: facts.score("engagement") >= 10)),
+    Stage("sales-qualified", says(lambda _, __, facts: facts.band("engagement") == "hot")),
     Stage("opportunity", None),
     Stage("customer", None),
 )
@@ -72,7 +78,7 @@ STAGES = (
 WELCOME = Campaign(
     name="welcome",
     version="w1",
-    enter=(Trigger("form.submitted", test(lambda event, _, __: event.get("form") == "newsletter"), None),),
+    enter=(Trigger("form.submitted", says(lambda event, _, __: event.get("form") == "newsletter"), None),),
     again=None,
     exits=(Trigger("email.replied", None, None), Trigger(None, None, "opportunity")),
     steps=(
@@ -94,26 +100,37 @@ NURTURE = replace(
 
 PROMOTION = PromotionRule(
     at="sales-qualified",
-    when=test(lambda _, __, facts: facts.score("fit") >= 60),
+    when=says(lambda _, __, facts: facts.score("fit") >= 60),
     evidence={
-        "budget": test(lambda _, lead, __: lead.get("budget") is not None),
-        "authority": test(lambda _, lead, __: "chief" in str(lead.get("title", "")).lower()),
-        "timing": test(lambda _, lead, __: lead.get("timeline") == "now"),
+        "budget": says(lambda _, lead, __: lead.get("budget") is not None),
+        "authority": says(lambda _, lead, __: "chief" in str(lead.get("title", "")).lower()),
+        "timing": says(lambda _, lead, __: lead.get("timeline") == "now"),
     },
     at_least=2,
     crm="hubspot",
     pipeline="default",
     stage="qualified",
-    name=test(lambda _, lead, __: f"{lead.get('company')} deal"),
-    amount=test(lambda _, lead, __: lead.get("seats") and lead["seats"] * 240.5),
+    name=says(lambda _, lead, __: f"{lead.get('company')} deal"),
+    amount=says(lambda _, lead, __: lead.get("seats") and lead["seats"] * 240.5),
     currency="EUR",
     close_in=45 * DAY,
-    owner="ana@example.test",
+    owners=(Owner("ana@example.test"),),
 )
 
 
 RULES = (points("form.submitted", 40), points("page.viewed", 5))
 ENGAGEMENT = model()
+
+
+RULES = (points("form.submitted", 40), points("page.viewed", 5))
+ENGAGEMENT = model()
+FIELDS = {
+    name: Field(name, kind)
+    for name, kind in {
+        "email": "email", "first_name": "text", "title": "text", "company": "text", "size": "integer",
+        "budget": "money", "seats": "integer", "timeline": "text", "city": "text",
+    }.items()
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,6 +139,12 @@ class Parts:
     engagement: ScoreModel = ENGAGEMENT
     campaigns: tuple[Campaign, ...] = (WELCOME,)
     promotion: PromotionRule | None = PROMOTION
+    fields: Mapping[str, Field] = field(default_factory=lambda: FIELDS)
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()
+    stages: tuple[Stage, ...] = STAGES
+    credit: int = 0
+    scoring: str = "s1"
 
 
 def rulebook(**changes: Any) -> Rulebook:
@@ -137,14 +160,18 @@ def rulebook(**changes: Any) -> Rulebook:
     return Rulebook(
         version="0123456789abcdef",
         account=Account("Acme", "UTC", "EUR", "Acme <a@acme.test>", "Street 1"),
-        fields={},
+        fields=parts.fields,
         events={},
         models={"engagement": parts.engagement, "fit": FIT},
-        stages=STAGES,
+        stages=parts.stages,
         campaigns={campaign.name: campaign for campaign in parts.campaigns},
         promotion=parts.promotion,
         sources={},
         templates={},
         by_event=by_event,
         enter_by_event=enter,
+        scoring=parts.scoring,
+        segments={segment.name: segment for segment in parts.segments},
+        counted=parts.counted,
+        credit=parts.credit,
     )
