@@ -23,15 +23,14 @@ def recount(call: Call, history: Sequence[Event], new: Collection[int]) -> None:
         history: every event of the lead so far, the new ones included.
         new: ids of the new ones.
     """
-    before = call.scores() if call.state.scoring else None
+    reason = "rules" if call.state.scoring != call.rulebook.scoring else "late-event"
     clear(call)
     for event in sorted(history, key=lambda event: (event.at, event.id)):
         call.quiet = event.id not in new
         take_in(call, event)
     call.quiet = False
     call.look_again()
-    if before is not None:
-        call.say("recounted", "scoring", {"events": len(history), "before": before, "after": call.scores()})
+    call.say("recounted", "scoring", {"reason": reason, "events": len(history), "scores": call.scores()})
 
 
 def clear(call: Call) -> None:
