@@ -8,7 +8,7 @@ from workers.engine.standing import Standing
 from workers.engine.values import Decision, LeadState, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from workers.engine.rules import EventRule, Rulebook
@@ -58,10 +58,10 @@ class Call:
         """Forget computed scores, because the state has changed under them."""
         self.standing = Standing(self.state, self.rulebook, self.now)
 
-    def add(self, rule: EventRule, units: int, at: int) -> None:
-        """Add an entry to the sum that a rule's points go to."""
+    def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:
+        """Add an entry, [microseconds, event id, units], to the sum that a rule's points go to; -1 takes it out."""
         sums = self.state.scores
-        sums[rule.part] = rule.decay.add(sums.get(rule.part), units, at)
+        sums[rule.part] = rule.decay.add(sums.get(rule.part), sign * entry[2], entry[0])
 
     def scores(self) -> dict[str, float]:
         """All scores now, for people: two decimals."""

@@ -87,12 +87,12 @@ def apply(call: Call, rule: EventRule, event: Event, at: int, tally: Tally) -> N
     if points is None:
         return
     if not rule.ordered:
-        call.add(rule, units(points), at)
+        call.add(rule, (at, event.id, units(points)))
         tally.entries.append((rule.id, rule.model, points))
         return
     changes = admit(call.state, rule, key_of(call, rule, event), [at, event.id, units(points)])
-    for sign, (when, _, worth) in changes:
-        call.add(rule, sign * worth, when)
+    for sign, entry in changes:
+        call.add(rule, entry, sign)
     if changes and changes[0][0] > 0:
         tally.entries.append((rule.id, rule.model, points))
     else:
