@@ -14,13 +14,13 @@ from workers.engine.call import Call
 from workers.engine.decay import UNIT
 from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
-from workers.engine.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from workers.engine.rules import EventRule, Group, Rulebook, ScoreModel
+    from workers.engine.standing import Standing
     from workers.engine.values import Event, LeadState
 
 CENTS: Final = 2
@@ -111,12 +111,9 @@ def _of_group(
     total = 0.0
     for part in group.parts:
         yield from by_part.get(part.name, ())
-        earned = (
-            part.decay.read(record.state.scores[part.name], record.moment) if part.name in record.state.scores else 0
-        )
-        summed = sum(line.amount for line in by_part.get(part.name, ()))
         kept = part_sum(part, record.state.scores, record.moment)
-        yield from _range(model, f"part {part.name}", summed if earned == kept else earned, kept)
+        if kept in {part.minimum, part.maximum}:
+            yield from _range(model, f"part {part.name}", sum(line.amount for line in by_part.get(part.name, ())), kept)
         total += kept
     for rule in group.profile_rules:
         if rule.id in profile:
@@ -127,7 +124,7 @@ def _of_group(
 
 def _range(model: ScoreModel, rule: str, total: float, kept: float) -> Iterator[Line]:
     """What a clamp takes away or adds."""
-    if abs(kept - total) > 10**-4:
+    if kept != total:
         yield Line(model.name, rule, None, kept - total, note="range")
 
 
