@@ -118,26 +118,25 @@ def settle_stage(call: Call, events: Sequence[Event]) -> None:
     for event in events:
         if event.type in SET_BY_EVENT:
             enter_stage(call, SET_BY_EVENT[event.type], event.id)
-    back = next((stage for stage in stages if leads_back(call, stage)), None)
-    if back is not None:
-        change_stage(call, back, None)
-        return
-    ahead = next((stage for stage in reversed(stages) if leads_on(call, stage)), None)
-    if ahead is not None:
-        change_stage(call, ahead, None)
+    target = way_back(call) or way_on(call)
+    if target is not None:
+        change_stage(call, target, None)
 
 
-def leads_on(call: Call, stage: Stage) -> bool:
-    """True if the lead moves forward to this stage now."""
-    here = stage_of(call.rulebook, call.state.stage)
-    if stage.back_from or stage.when is None or (here is not None and here.terminal):
-        return False
-    return stage_index(call.rulebook, stage.name) > stage_index(call.rulebook, call.state.stage) and holds(call, stage)
+def way_back(call: Call) -> Stage | None:
+    """The first stage that names the present one as one to come back from, and whose condition holds."""
+    here = call.state.stage
+    return next((stage for stage in call.rulebook.stages if here in stage.back_from and holds(call, stage)), None)
 
 
-def leads_back(call: Call, stage: Stage) -> bool:
-    """True if this stage names the present one as one to come back from, and its condition holds."""
-    return call.state.stage in stage.back_from and holds(call, stage)
+def way_on(call: Call) -> Stage | None:
+    """The last stage ahead whose condition holds; none from a terminal stage."""
+    stages = call.rulebook.stages
+    here = stage_index(call.rulebook, call.state.stage)
+    if here >= 0 and stages[here].terminal:
+        return None
+    ahead = reversed(stages[here + 1 :])
+    return next((stage for stage in ahead if not stage.back_from and holds(call, stage)), None)
 
 
 def holds(call: Call, stage: Stage) -> bool:

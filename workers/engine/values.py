@@ -6,9 +6,9 @@ the state, so that a state is small JSON and arithmetic on it is exact.
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -149,10 +149,8 @@ class LeadState:
 
     def copy(self) -> LeadState:
         """A copy whose changes leave this one alone. What lies deeper than one level is replaced, never changed."""
-        twin = copy(self)
-        for name in _DICTIONARIES:
-            setattr(twin, name, dict(getattr(self, name)))
-        return twin
+        values = _ALL(self)
+        return LeadState(*[value.copy() if type(value) is dict else value for value in values])
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
@@ -183,7 +181,7 @@ class LeadState:
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))
-_DICTIONARIES: Final = tuple(each.name for each in fields(LeadState) if each.default_factory is dict)
+_ALL: Final = attrgetter(*_NAMES)
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────
