@@ -149,8 +149,9 @@ class LeadState:
 
     def copy(self) -> LeadState:
         """A copy whose changes leave this one alone. What lies deeper than one level is replaced, never changed."""
-        values = _ALL(self)
-        return LeadState(*[value.copy() if type(value) is dict else value for value in values])
+        values: Any = _ALL(self)
+        copies: Any = [value.copy() if type(value) is dict else value for value in values]
+        return LeadState(*copies)
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
