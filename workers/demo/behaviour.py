@@ -158,6 +158,12 @@ def trialist(life: Life) -> None:
         life.do(life.later(at, 200, 330), "product.subscribed", plan="team")
     if life.chance(0.25):
         join(life, life.later(at, 1, 48))
+    if life.chance(0.25):  # as warm as a buyer, but nobody has asked them about money yet
+        for _ in range(life.rng.randrange(3, 7)):
+            life.do(life.later(at, 10, 200), "product.dashboard_created")
+        life.do(life.later(at, 20, 240), "product.teammate_invited")
+        life.view(life.later(at, 24, 220), "/pricing")
+        webinar(life)
 
 
 def buyer(life: Life) -> None:
