@@ -13,7 +13,17 @@ class IntegrationError(Exception):
 
 
 class ConfigurationError(IntegrationError):
-    """An adapter's settings are missing or unusable; the message names the exact setting."""
+    """An adapter's settings are missing or unusable; the message names the exact setting.
+
+    Args:
+        text: the whole message; or, with `field`, what comes after the setting's name ("is no public key; …").
+        field: the adapter's field that is wrong, which `discovery.build` turns into the name of its variable.
+    """
+
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(f"{field} {text}" if field else text)
+        self.text = text
+        self.field = field
 
 
 class BadSignature(IntegrationError):
@@ -22,6 +32,20 @@ class BadSignature(IntegrationError):
 
 class Malformed(IntegrationError):
     """A delivery whose signature is right but whose body is not what the source sends: answered 400."""
+
+
+class Unusable(IntegrationError):
+    """One part of a verified delivery cannot become an event; becomes a `contracts.Unreadable` with the same words.
+
+    Args:
+        reason: a constant word to count by (`no-identity`).
+        detail: a sentence for a person, naming the field.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class DeliveryError(IntegrationError):
@@ -56,4 +80,4 @@ class Unavailable(DeliveryError):
 
 
 class Unknown(DeliveryError):
-    """The request left and no answer came: it may or may not have been done. Only transports raise it."""
+    """The request left and no answer came that could be understood: it may or may not have been done."""
