@@ -143,8 +143,8 @@ SHORTEST: Final = 24
 """Bytes of the shortest secret that Standard Webhooks 1.0.0 allows."""
 
 
-def standard_secret(text: str, name: str) -> bytes:
-    """The key in a Standard Webhooks secret: `whsec_` and base64, or base64 alone; `name` is the setting it came from.
+def standard_secret(text: str, field: str) -> bytes:
+    """The key in a Standard Webhooks secret: `whsec_` and base64, or base64 alone; `field` is the setting it came from.
 
     Raises:
         ConfigurationError: it is not base64 or too short to be safe.
@@ -152,11 +152,11 @@ def standard_secret(text: str, name: str) -> bytes:
     try:
         key = base64.b64decode(text.strip().removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ConfigurationError(f"{name} is no secret; write whsec_ and 24 to 64 bytes in base64.") from error
+        raise ConfigurationError("is no secret; write whsec_ and 24 to 64 bytes in base64.", field) from error
     if len(key) < SHORTEST:
         raise ConfigurationError(
-            f"{name} holds {len(key)} bytes, the standard asks for {SHORTEST} or more; "
-            "make one with: openssl rand -base64 32"
+            f"holds {len(key)} bytes, the standard asks for {SHORTEST} or more; make one with: openssl rand -base64 32",
+            field,
         )
     return key
 
@@ -164,8 +164,8 @@ def standard_secret(text: str, name: str) -> bytes:
 # ── ECDSA ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def ecdsa_key(text: str, name: str) -> ec.EllipticCurvePublicKey:
-    """The P-256 public key in base64 (DER) or PEM text; `name` is the setting it came from.
+def ecdsa_key(text: str, field: str) -> ec.EllipticCurvePublicKey:
+    """The P-256 public key in base64 (DER) or PEM text; `field` is the setting it came from.
 
     Raises:
         ConfigurationError: it is not such a key.
@@ -177,10 +177,10 @@ def ecdsa_key(text: str, name: str) -> ec.EllipticCurvePublicKey:
             key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
     except ValueError as error:
         raise ConfigurationError(
-            f"{name} is no public key; copy the verification key as the sender shows it."
+            "is no public key; copy the verification key as the sender shows it.", field
         ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigurationError(f"{name} is a public key of another kind; an elliptic curve key on P-256 is needed.")
+        raise ConfigurationError("is a public key of another kind; an elliptic curve key on P-256 is needed.", field)
     return key
 
 

@@ -65,7 +65,7 @@ class Http:
         connections: how many are kept open.
 
     Raises:
-        ConfigurationError: `base_url` is not an http or https URL, or a header cannot be sent.
+        ConfigurationError: `base_url` is not an http or https URL.
     """
 
     def __init__(
@@ -78,8 +78,7 @@ class Http:
         total_timeout: float = 60.0,
         connections: int = 10,
     ) -> None:
-        check_url(base_url)
-        check_headers(headers or {})
+        check_url(base_url, "base_url")
         self._base_url = base_url.rstrip("/")
         self._timeout = (connect_timeout, read_timeout)
         self._total_timeout = total_timeout
@@ -131,11 +130,11 @@ class Http:
         self._session.close()
 
 
-def check_url(url: str) -> None:
+def check_url(url: str, field: str) -> None:
     """Let only http and https URLs with a host pass.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: it is something else; the message names `field`.
     """
     try:
         parts = urlsplit(url)
@@ -143,20 +142,17 @@ def check_url(url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError(f"'{url}' is no URL to send to; write https://host/path.")
+        raise ConfigurationError(f"is '{url}', which is no URL to send to; write https://host/path.", field)
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Let only printable ASCII pass: a token pasted with a line break or a typographic dash fails here, not later.
+def check_token(token: str, field: str) -> None:
+    """Let only a token pass that a header can hold: one pasted with a line break or a typographic dash fails here.
 
     Raises:
-        ConfigurationError: a header holds something else.
+        ConfigurationError: it holds something else than visible ASCII; the message names `field`.
     """
-    for name, value in headers.items():
-        if not value.isascii() or not value.isprintable():
-            raise ConfigurationError(
-                f"the header {name} would hold a character that cannot be sent; check its setting."
-            )
+    if not token.isascii() or not token.isprintable() or token != token.strip():
+        raise ConfigurationError("holds a blank, a line break or a character beyond ASCII; copy it again.", field)
 
 
 def retry_after(answer: Answer, now: datetime | None = None) -> timedelta | None:

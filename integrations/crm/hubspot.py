@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from integrations.contracts import Accepted
 from integrations.exceptions import Rejected, Unavailable, Unknown
-from integrations.transport import Answer, Http, retry_after
+from integrations.transport import Answer, Http, check_token, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,9 +67,10 @@ class Adapter:
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        check_token(self.token, "token")
         http = Http(
             self.base_url,
-            {"authorization": f"Bearer {self.token.strip()}"},
+            {"authorization": f"Bearer {self.token}"},
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
         )

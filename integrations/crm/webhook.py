@@ -60,10 +60,10 @@ class Adapter:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        check_url(self.url)
-        secrets = [standard_secret(self.secret, "SECRET")]
+        check_url(self.url, "url")
+        secrets = [standard_secret(self.secret, "secret")]
         if self.previous_secret:
-            secrets.append(standard_secret(self.previous_secret, "PREVIOUS_SECRET"))
+            secrets.append(standard_secret(self.previous_secret, "previous_secret"))
         object.__setattr__(self, "_secrets", tuple(secrets))
         http = Http(self.url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
         object.__setattr__(self, "_http", http)

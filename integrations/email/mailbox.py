@@ -69,7 +69,7 @@ class Adapter:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"FOLDER '{self.folder}' cannot be made: {error}") from error
+            raise ConfigurationError(f"is '{self.folder}', which cannot be made: {error}", "folder") from error
 
     def send(self, mail: Mail) -> Accepted:
         """Put the mail in the box, whole or not at all; a key that is there already stays as it is.

@@ -99,13 +99,14 @@ class Adapter:
     def __post_init__(self) -> None:
         """Check the settings and read the certificates once."""
         if self.security not in PORTS:
-            raise ConfigurationError(f"SECURITY is '{self.security}'; {suggestion(self.security, PORTS.keys())}")
-        if self.timeout <= 0 or self.accept_timeout <= 0:
-            raise ConfigurationError("TIMEOUT and ACCEPT_TIMEOUT have to be more than 0 seconds.")
+            raise ConfigurationError(f"is '{self.security}'; {suggestion(self.security, PORTS.keys())}", "security")
+        for name in ("timeout", "accept_timeout"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError("has to be more than 0 seconds.", name)
         try:
             tls = None if self.security == "none" else ssl.create_default_context(cafile=self.ca_file or None)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"CA_FILE '{self.ca_file}' cannot be read: {error}") from error
+            raise ConfigurationError(f"is '{self.ca_file}', which cannot be read: {error}", "ca_file") from error
         object.__setattr__(self, "_tls", tls)
 
     def send(self, mail: Mail) -> Accepted:

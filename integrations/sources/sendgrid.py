@@ -93,9 +93,9 @@ class Adapter:
 
     def __post_init__(self) -> None:
         """Parse the keys once, and check the options."""
-        keys = [ecdsa_key(self.verification_key, "VERIFICATION_KEY")]
+        keys = [ecdsa_key(self.verification_key, "verification_key")]
         if self.previous_verification_key:
-            keys.append(ecdsa_key(self.previous_verification_key, "PREVIOUS_VERIFICATION_KEY"))
+            keys.append(ecdsa_key(self.previous_verification_key, "previous_verification_key"))
         options = check_keys(self.options, ("custom_args",), "sendgrid")
         own = table_option(options, "custom_args", "experiment: variant")
         object.__setattr__(self, "_keys", tuple(keys))

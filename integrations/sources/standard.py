@@ -91,9 +91,9 @@ class Adapter:
 
     def __post_init__(self) -> None:
         """Decode the secrets and check the options."""
-        secrets = [standard_secret(self.secret, "SECRET")]
+        secrets = [standard_secret(self.secret, "secret")]
         if self.previous_secret:
-            secrets.append(standard_secret(self.previous_secret, "PREVIOUS_SECRET"))
+            secrets.append(standard_secret(self.previous_secret, "previous_secret"))
         object.__setattr__(self, "_secrets", tuple(secrets))
         schemes = tuple(replace(scheme, tolerance=self.tolerance) for scheme in (STANDARD_WEBHOOKS, SVIX))
         object.__setattr__(self, "_schemes", schemes)
