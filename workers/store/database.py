@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from workers.exceptions import ConfigurationError, StoreUnavailable
+from workers.exceptions import ConfigurationError, DriplineError, StoreUnavailable
 from workers.store import partitions
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ _MIGRATIONS: Final = "workers.store:migrations"
 # Classes of SQLSTATE that mean "not now" and not "not this" (PostgreSQL manual, appendix A): 08 connection,
 # 25 transaction left idle too long, 40 deadlock, 53 resources, 55 lock time-out, 57 shut down, 58 system.
 _NOT_NOW: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+# 22 data exception, 23 constraint, 54 a limit of the program (an index entry too long).
+_BAD_DATA: Final = frozenset({"22", "23", "54"})
+_OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s"
 
 
 def connect(url: str, *, size: int = 8) -> Engine:
@@ -49,7 +52,7 @@ def connect(url: str, *, size: int = 8) -> Engine:
         max_overflow=size,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "dripline", "options": "-c timezone=UTC"},
+        connect_args={"connect_timeout": 5, "application_name": "dripline", "options": _OPTIONS},
     )
     event.listen(engine, "connect", _prepare)
     return engine
@@ -62,6 +65,7 @@ def migrate(engine: Engine, now: datetime) -> None:
         StoreUnavailable: PostgreSQL cannot be reached.
     """
     with transaction(engine) as conn:
+        conn.execute(text("SET LOCAL lock_timeout = 0"))  # whoever migrates already may take its time
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config = Config()
         config.set_main_option("script_location", _MIGRATIONS)
@@ -97,6 +101,17 @@ def available() -> Iterator[None]:
         if _not_now(error):
             raise StoreUnavailable(_sentence(error)) from error
         raise
+
+
+def data_fault(error: Exception) -> bool:
+    """True if an error inside a transaction is that of the data, so that the same with other data would go through.
+
+    False for what we raised on purpose, for a lost connection, and for a statement that does not fit the schema.
+    """
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        return state is not None and state[:2] in _BAD_DATA
+    return not isinstance(error, DriplineError)
 
 
 def _parse(url: str) -> URL:

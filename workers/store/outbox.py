@@ -246,6 +246,23 @@ def settle_and_claim(
     return settled, claim(conn, channel, now, limit=limit, lease=lease, provider=provider)
 
 
+_GIVE_BACK: Final = text("""
+    UPDATE outbox o SET state = CASE o.attempts WHEN 1 THEN 'pending' ELSE 'retry' END,
+                        attempts = o.attempts - 1, lease_until = NULL, due_at = g.due_at
+    FROM json_to_recordset(:rows ::json) AS g (id bigint, attempt smallint, due_at timestamptz)
+    WHERE o.id = g.id AND o.attempts = g.attempt AND o.state = 'sending'
+""")
+
+
+def give_back(conn: Connection, untried: Iterable[tuple[int, int, datetime]]) -> int:
+    """Let go of claims that were not even tried, so that no attempt counts; returns how many still were ours.
+
+    Each of `untried` is a row's id, the claim's attempt, and when the row may be claimed again.
+    """
+    rows = [{"id": id_, "attempt": attempt, "due_at": due_at} for id_, attempt, due_at in untried]
+    return conn.execute(_GIVE_BACK, {"rows": dumps(rows)}).rowcount if rows else 0
+
+
 _EXPIRED: Final = text("""
     SELECT id, attempts, provider FROM outbox WHERE state = 'sending' AND lease_until <= :now
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
