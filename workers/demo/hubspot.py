@@ -1,7 +1,7 @@
 """A CRM on loopback that speaks HubSpot's wire format and refuses what HubSpot refuses.
 
 It knows contacts, deals, notes, owners and associations: enough for a promotion. Deals have a custom property with
-unique values (`promotion_key` unless told otherwise), as the set-up guide asks for in a real account.
+unique values (`dripline_promotion_key` unless told otherwise), as the set-up guide asks for in a real account.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 OBJECTS: Final = r"/crm/(?:v3/objects|objects/2026-09)/(?P<kind>contacts|deals|notes)"
 LINK: Final = (
@@ -27,7 +27,7 @@ KNOWN: Final = {
     "contacts": {"email", "firstname", "lastname", "phone", "jobtitle", "company"},
     "deals": {
         *("dealname", "pipeline", "dealstage", "amount", "deal_currency_code", "closedate", "hubspot_owner_id"),
-        *("description", "promotion_key", "hs_priority"),
+        *("description", "dripline_promotion_key", "hs_priority"),
     },
     "notes": {"hs_timestamp", "hs_note_body", "hubspot_owner_id"},
 }
@@ -277,7 +277,7 @@ class HubSpotStub:
     """
 
     def __init__(
-        self, token: str = TOKEN, *, unique: str = "promotion_key", owners: Mapping[str, str] | None = None
+        self, token: str = TOKEN, *, unique: str = "dripline_promotion_key", owners: Mapping[str, str] | None = None
     ) -> None:
         self.token = token
         self.store = Store({"contacts": {"email"}, "deals": {unique}}, owners=dict(owners or {}))
@@ -295,11 +295,15 @@ class HubSpotStub:
         with self.store.lock:
             return [dict(record.properties) for record in self.store.objects["deals"].values()]
 
-    def contacts_of(self, deal: str) -> Iterator[str]:
-        """E-mail addresses of the contacts that a deal is associated with."""
-        for kind, identity, other, to in sorted(self.store.links):
-            if (kind, identity, other) == ("deals", deal, "contacts"):
-                yield self.store.objects["contacts"][to].properties["email"]
+    def deals_by_contact(self) -> list[tuple[str, dict[str, str]]]:
+        """Each deal's properties, with the e-mail address of the contact that it is associated with."""
+        with self.store.lock:
+            contacts, deals = self.store.objects["contacts"], self.store.objects["deals"]
+            return [
+                (contacts[to].properties["email"], dict(deals[identity].properties))
+                for kind, identity, other, to in sorted(self.store.links)
+                if (kind, other) == ("deals", "contacts")
+            ]
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 import requests
 
+from integrations.contracts import Person, Promotion
+from integrations.crm.hubspot import Adapter
 from workers.demo.hubspot import LOST, HubSpotStub
 
 DEAL = {"dealname": "Acme", "dealstage": "qualifiedtobuy", "amount": "1200.00"}
@@ -34,19 +39,19 @@ def client():
 
 
 def test_the_same_key_makes_one_deal_and_says_whether_it_is_new(client):
-    first = client.upsert("deals", "promotion_key", "promotion:1:1", DEAL)[1]["results"][0]
-    second = client.upsert("deals", "promotion_key", "promotion:1:1", DEAL)[1]["results"][0]
+    first = client.upsert("deals", "dripline_promotion_key", "promotion:1:1", DEAL)[1]["results"][0]
+    second = client.upsert("deals", "dripline_promotion_key", "promotion:1:1", DEAL)[1]["results"][0]
     assert (first["new"], second["new"]) == (True, False)
     assert first["id"] == second["id"]
-    assert client.crm.deals == [{**DEAL, "promotion_key": "promotion:1:1"}]
+    assert client.crm.deals == [{**DEAL, "dripline_promotion_key": "promotion:1:1"}]
 
 
 def test_a_deal_is_associated_with_its_contact_once(client):
     person = client.upsert("contacts", "email", "ann@acme.test", {"firstname": "Ann"})[1]["results"][0]["id"]
-    deal = client.upsert("deals", "promotion_key", "k", DEAL)[1]["results"][0]["id"]
+    deal = client.upsert("deals", "dripline_promotion_key", "k", DEAL)[1]["results"][0]["id"]
     path = f"/crm/objects/2026-09/deals/{deal}/associations/default/contacts/{person}"
     assert [client.call("PUT", path)[0] for _ in range(2)] == [200, 200]
-    assert list(client.crm.contacts_of(deal)) == ["ann@acme.test"]
+    assert [email for email, _ in client.crm.deals_by_contact()] == ["ann@acme.test"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,7 @@ def test_a_deal_is_associated_with_its_contact_once(client):
     ids=["required", "not-text", "no-number", "no-stage", "unknown"],
 )
 def test_what_hubspot_refuses_is_refused(client, properties):
-    status, body = client.upsert("deals", "promotion_key", "k", properties)
+    status, body = client.upsert("deals", "dripline_promotion_key", "k", properties)
     assert (status, body["category"]) == (400, "VALIDATION_ERROR")
     assert client.crm.deals == []
 
@@ -94,12 +99,36 @@ def test_without_the_token_nothing_works(client):
 
 def test_it_fails_as_told_and_a_lost_answer_has_done_the_work(client):
     client.crm.store.faults.extend([429, LOST])
-    assert client.upsert("deals", "promotion_key", "k", DEAL)[0] == 429
+    assert client.upsert("deals", "dripline_promotion_key", "k", DEAL)[0] == 429
     with pytest.raises(requests.ConnectionError):
-        client.upsert("deals", "promotion_key", "k", DEAL)
+        client.upsert("deals", "dripline_promotion_key", "k", DEAL)
     assert len(client.crm.deals) == 1
 
 
 def test_a_body_of_another_shape_is_refused(client):
     assert client.call("POST", "/crm/objects/2026-09/deals/batch/upsert", {"inputs": "no"})[0] == 400
     assert client.call("POST", "/crm/objects/2026-09/unicorns", {})[0] == 404
+
+
+PROMOTION = Promotion(
+    key="promotion:1:1",
+    person=Person("ann@acme.test", "Ann", "Lee", title="COO", company="Acme"),
+    name="Acme: analytics",
+    pipeline="default",
+    stage="qualifiedtobuy",
+    amount=Decimal("1200.00"),
+    currency="EUR",
+    close_on=date(2026, 11, 1),
+    owner="ana@northwind.example",
+    note="Why now",
+)
+
+
+def test_our_own_adapter_makes_one_deal_however_often_it_promotes(client):
+    adapter = Adapter(token=client.crm.token, base_url=client.crm.url)
+    refs = {adapter.promote(PROMOTION).ref for _ in range(2)}
+    adapter.close()
+    [deal] = client.crm.deals
+    assert len(refs) == 1
+    assert (deal["dealname"], deal["amount"], deal["hubspot_owner_id"]) == ("Acme: analytics", "1200.00", "77")
+    assert client.crm.deals_by_contact() == [("ann@acme.test", deal)]
