@@ -133,18 +133,18 @@ def plain(value: Any, name: str) -> Any:
     return value
 
 
-def text(value: Any, name: str, longest: int = LONGEST_ID) -> str:
+def text(value: Any, name: str, longest: int = LONGEST_ID, reason: str = "bad-value") -> str:
     """A non-empty text, numbers written out.
 
     Raises:
-        Unusable: it is missing, of another type, or too long.
+        Unusable: for `reason`: it is missing, of another type, or too long.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip():
-        raise Unusable("bad-value", f"{name} is {kind_of(value)}, a text is needed.")
+        raise Unusable(reason, f"{name} is {kind_of(value)}, a text is needed.")
     if len(value) > longest:
-        raise Unusable("bad-value", f"{name} has {len(value)} characters, at most {longest} can be kept.")
+        raise Unusable(reason, f"{name} has {len(value)} characters, at most {longest} can be kept.")
     return value
 
 

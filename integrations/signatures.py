@@ -176,9 +176,7 @@ def ecdsa_key(text: str, field: str) -> ec.EllipticCurvePublicKey:
         else:
             key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
     except ValueError as error:
-        raise ConfigurationError(
-            "is no public key; copy the verification key as the sender shows it.", field
-        ) from error
+        raise ConfigurationError("is no public key; copy it as the sender shows it.", field) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigurationError("is a public key of another kind; an elliptic curve key on P-256 is needed.", field)
     return key

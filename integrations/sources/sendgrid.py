@@ -152,6 +152,6 @@ class Adapter:
 def _event_id(event: dict[str, Any]) -> str:
     given = event.get("sg_event_id")
     if given:
-        return text(given, "sg_event_id")
+        return text(given, "sg_event_id", reason="no-event-id")
     offset = event.get("url_offset")
     return digest(*(event.get(member) for member in MAKES_ONE), offset)

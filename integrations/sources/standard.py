@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str, ...]
 IGNORE: Final = "ignore"
+NO_ID: Final = "no-event-id"
 OPTIONS: Final = ("type", "types", "occurred_at", "identity", "lead", "properties", "batch", "event_id")
 
 
@@ -177,7 +178,7 @@ def read_event(plan: Plan, part: Any, own: bytes, event_id: str, received_at: da
         return Ignored("ignored-type")
     at = at_path(event, plan.occurred_at)
     return Incoming(
-        event_id=text(at_path(event, plan.event_id) if plan.event_id is not None else event_id, "the event's id"),
+        event_id=text(event_id if plan.event_id is None else at_path(event, plan.event_id), "its id", reason=NO_ID),
         type=kind,
         occurred_at=received_at if at is None else occurred_at(at, received_at, ".".join(plan.occurred_at)),
         identities=_identities(plan, event),

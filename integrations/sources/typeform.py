@@ -93,7 +93,7 @@ class Adapter:
         answers = _answers(response)
         hidden = mapping(response.get("hidden") or {}, "form_response.hidden")
         return Incoming(
-            event_id=text(delivery.get("event_id") or response.get("token"), "event_id"),
+            event_id=text(delivery.get("event_id") or response.get("token"), "event_id", reason="no-event-id"),
             type="form.submitted",
             occurred_at=occurred_at(response.get("submitted_at"), received_at, "form_response.submitted_at"),
             identities=_identities(answers, hidden),
