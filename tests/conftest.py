@@ -44,9 +44,8 @@ def server_url() -> Iterator[str]:
 def template(server_url: str) -> Iterator[str]:
     """The name of a migrated, empty database to copy."""
     with new_database(server_url) as url:
-        engine = connect(url)
-        migrate(engine, NOW)
-        engine.dispose()
+        with connected(url) as engine:
+            migrate(engine, NOW)
         yield str(make_url(url).database)
 
 
@@ -60,9 +59,8 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """Connections to this test's database."""
-    engine = connect(database_url)
-    yield engine
-    engine.dispose()
+    with connected(database_url) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +83,16 @@ def redis_url(redis_server_url: str) -> str:
     with redis.Redis.from_url(redis_server_url) as client:
         client.flushdb()
     return redis_server_url
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Engine]:
+    """An engine whose connections are closed at the end."""
+    engine = connect(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

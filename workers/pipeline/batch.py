@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.values import Decision, Promote, Send, Suppress
+from workers.log import get_logger
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Verdict, judge
 from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, suppressions
 from workers.store.events import Failed
+from workers.store.identities import email_of
 from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect
@@ -18,7 +19,7 @@ from workers.store.quarantine import PoisonEvent
 from workers.store.suppressions import Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from workers.store.events import Claimed
     from workers.store.identities import Assignment, Conflict
     from workers.store.rulebooks import Active
+
+log = get_logger(__name__)
 
 POISON: Final = "processing-failed"
 """Reason of an event that failed as often as it may."""
@@ -55,7 +58,8 @@ class Batch:
         there = [event for event in claimed if event.type is not None]
         who = identities.assign(self._conn, there)
         verdicts = self._judge(there, due, who)
-        return self._refuse(claimed, who, verdicts) + self._write(verdicts, who) + self._prove(there)
+        addresses = {event.id: email_of(event) for event in there}
+        return self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(there)
 
     def _judge(self, there: list[Claimed], due: list[int], who: Assignment) -> list[Verdict]:
         """Load and hold the leads, and let the engine decide about each."""
@@ -72,11 +76,10 @@ class Batch:
         return verdicts
 
     def _leads(self, wanted: set[int], who: Assignment) -> Iterator[Lead]:
-        existing = wanted - who.created.keys()
-        for lead in leads.lock(self._conn, existing) if existing else ():
-            yield replace(lead, email=who.emails[lead.id]) if not lead.email and lead.id in who.emails else lead
+        if existing := wanted - who.created.keys():
+            yield from leads.lock(self._conn, existing)
         for id_, slice_ in who.created.items():
-            yield Lead(id_, slice_, who.emails.get(id_), {}, None)
+            yield Lead(id_, slice_, None, {}, None)
 
     def _refuse(self, claimed: list[Claimed], who: Assignment, verdicts: list[Verdict]) -> Processed:
         """Give back, or up, the events that nothing came of."""
@@ -95,7 +98,7 @@ class Batch:
             quarantined=quarantined + len(given_up),
         )
 
-    def _write(self, verdicts: list[Verdict], who: Assignment) -> Processed:
+    def _write(self, verdicts: list[Verdict], who: Assignment, addresses: Mapping[int, str | None]) -> Processed:
         """Store the leads, the decisions, and what is to be done because of them."""
         conn, rulebook, now = self._conn, self._active.id, self._now
         leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
@@ -110,7 +113,7 @@ class Batch:
             decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *told], rulebook, now),
             outbox=outbox.put(conn, effects, rulebook, now),
             promoted=opportunities.add(conn, _opportunities(made), now),
-            suppressed=suppressions.add(conn, _suppressions(made), now),
+            suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
             conflicts=len(told),
             channels=frozenset(effect.channel for effect in effects),
         )
@@ -137,8 +140,10 @@ def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str
         if event.attempts < len(EVENT_WAITS):
             not_before = now + EVENT_WAITS[event.attempts]
             again.append(Failed(event.id, event.received_at, event.attempts + 1, not_before, error))
+            log.warning("event_failed", id=event.id, attempt=event.attempts + 1, error=error.partition(":")[0])
         else:
             given_up.append(PoisonEvent(event.id, event.source, POISON, error, event.received_at))
+            log.error("event_given_up", id=event.id, error=error.partition(":")[0])
     events.put_back(conn, slice_, again)
     return quarantine.add_events(conn, given_up, now)
 
@@ -166,7 +171,9 @@ def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunit
             yield Opportunity(decision.effect.key, lead.id, decision.effect.crm, decision.effect.opportunity)
 
 
-def _suppressions(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Suppression]:
+def _suppressions(made: Iterable[tuple[Lead, Decision]], addresses: Mapping[int, str | None]) -> Iterator[Suppression]:
+    """The address that the event named (an old one may bounce), else the lead's."""
     for lead, decision in made:
-        if isinstance(decision.effect, Suppress) and lead.email:
-            yield Suppression(lead.email, decision.effect.reason, lead.id, decision.event)
+        email = (decision.event and addresses.get(decision.event)) or lead.email
+        if isinstance(decision.effect, Suppress) and email:
+            yield Suppression(email, decision.effect.reason, lead.id, decision.event)

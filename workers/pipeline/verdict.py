@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.decide import Outcome
 from workers.engine.rules import Rulebook
 from workers.engine.values import Decision, Event, LeadState
+from workers.store.identities import email_of
+from workers.store.leads import Lead
 
 if TYPE_CHECKING:
     from workers.store.events import Claimed
-    from workers.store.leads import Lead
 
 Decide = Callable[[LeadState, int, Sequence[Event], Rulebook, datetime], Outcome]
 """The engine (`workers.engine.decide.decide`)."""
@@ -97,14 +98,17 @@ def _try(lead: Lead, event: Claimed, rulebook: Rulebook, now: datetime, decide: 
 
 
 def _event(event: Claimed) -> Event:
-    """The event as the engine sees it: never later than when it was received."""
+    """The event as the engine sees it: never later than when it was received, and telling the address it names."""
     at = min(event.occurred_at, event.received_at)
-    return Event(event.id, event.type or "", at, event.properties, event.lead)
+    email = email_of(event)
+    told = event.lead if email is None or "email" in event.lead else {"email": email, **event.lead}
+    return Event(event.id, event.type or "", at, event.properties, told)
 
 
 def _verdict(lead: Lead, outcome: Outcome, now: datetime, *, woken: bool) -> Verdict:
     wake_at = None if outcome.wake_at is None else max(outcome.wake_at, now + LEAST_WAIT)
-    decided = replace(lead, state=outcome.state.dump(), wake_at=wake_at, failures=0, error=None)
+    email = outcome.state.fields.get("email") or lead.email
+    decided = Lead(lead.id, lead.slice, email, outcome.state.dump(), wake_at)
     return Verdict(decided, list(outcome.decisions), woken=woken)
 
 

@@ -46,14 +46,12 @@ class Assignment:
     Attributes:
         leads: lead id by event id.
         created: slice by id of leads that did not exist before; the caller inserts them.
-        emails: e-mail address by id of leads to which one was attached.
         conflicts: identities that were left with another lead.
         unknown: events that name nothing but messages we never sent.
     """
 
     leads: dict[int, int] = field(default_factory=dict)
     created: dict[int, int] = field(default_factory=dict)
-    emails: dict[int, str] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
 
@@ -92,6 +90,11 @@ def assign(conn: Connection, events: Sequence[Claimed]) -> Assignment:
     raise StoreUnavailable("other workers keep attaching the same identities; try this batch again")
 
 
+def email_of(event: Claimed) -> str | None:
+    """The strongest e-mail address that an event names."""
+    return next((each.removeprefix(EMAIL) for each in event.identities if each.startswith(EMAIL)), None)
+
+
 def of_lead(conn: Connection, lead_id: int) -> list[str]:
     """All identities of a lead."""
     return list(conn.scalars(_OF_LEAD, {"lead_id": lead_id}))
@@ -100,7 +103,7 @@ def of_lead(conn: Connection, lead_id: int) -> list[str]:
 def _lookup(conn: Connection, wanted: Collection[str]) -> dict[str, int]:
     keys = [identity.removeprefix(MESSAGE) for identity in wanted if identity.startswith(MESSAGE)]
     stored = [identity for identity in wanted if not identity.startswith(MESSAGE)]
-    known: dict[str, int] = dict(conn.execute(_FIND, {"identities": stored}).tuples()) if stored else {}
+    known: dict[str, int] = dict(conn.execute(_FIND, {"identities": stored}).all()) if stored else {}
     if keys:
         known |= {MESSAGE + key: lead for key, lead in conn.execute(_FIND_MESSAGES, {"keys": keys})}
     return known
@@ -144,7 +147,6 @@ class _Plan:
         result = self.result
         result.leads = {event: real.get(lead, lead) for event, lead in result.leads.items()}
         result.created = {real[lead]: slice_ for lead, slice_ in result.created.items()}
-        result.emails = {real.get(lead, lead): email for lead, email in result.emails.items()}
         result.conflicts = [
             Conflict(c.event_id, real.get(c.lead_id, c.lead_id), c.identity, real.get(c.other_lead_id, c.other_lead_id))
             for c in result.conflicts
@@ -169,5 +171,3 @@ class _Plan:
             self.result.conflicts.append(Conflict(event_id, lead, identity, other))
         elif other is None and not identity.startswith(MESSAGE):
             self._known[identity] = self.attached[identity] = lead
-            if identity.startswith(EMAIL):
-                self.result.emails.setdefault(lead, identity.removeprefix(EMAIL))

@@ -77,7 +77,7 @@ _ADD: Final = text(f"""
     SELECT id, slice, email, stage, state, wake_at, failures, error, :rulebook, :now, :now FROM {_ROWS}
 """)  # noqa: S608
 _SAVE: Final = text(f"""
-    UPDATE leads SET email = coalesce(leads.email, r.email), stage = r.stage, state = r.state, wake_at = r.wake_at,
+    UPDATE leads SET email = r.email, stage = r.stage, state = r.state, wake_at = r.wake_at,
                      failures = r.failures, error = r.error, rulebook = :rulebook, updated_at = :now
     FROM {_ROWS}
     WHERE leads.id = r.id
@@ -91,7 +91,7 @@ def add(conn: Connection, new: Sequence[Lead], rulebook: int, now: datetime) -> 
 
 
 def save(conn: Connection, changed: Sequence[Lead], rulebook: int, now: datetime) -> None:
-    """Update leads that this transaction has locked. An e-mail address once known stays."""
+    """Update leads that this transaction has locked."""
     if changed:
         conn.execute(_SAVE, {"rows": dumps([_row(lead) for lead in changed]), "rulebook": rulebook, "now": now})
 

@@ -171,4 +171,4 @@ _COUNTS: Final = text("SELECT reason, count(*) FROM quarantine WHERE replayed_at
 
 def counts(conn: Connection) -> dict[str, int]:
     """What nobody has replayed yet, by reason."""
-    return dict(conn.execute(_COUNTS).tuples())
+    return dict(conn.execute(_COUNTS).all())

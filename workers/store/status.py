@@ -101,4 +101,4 @@ def _version(conn: Connection) -> str:
 
 
 def _by_name(conn: Connection, query: Any) -> dict[str, int]:
-    return dict(conn.execute(query).tuples())
+    return dict(conn.execute(query).all())
