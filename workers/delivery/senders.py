@@ -116,7 +116,7 @@ class CrmSender:
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (a salesperson may call who is not mailed)
         """See `Sender.prepare`."""
-        promotion = read_promotion(claim.key, claim.payload)
+        promotion = read_promotion(claim.key, claim.payload["opportunity"])
         return Ready(lambda: self._promote(claim.provider or "", promotion))
 
     def _promote(self, crm: str, promotion: Promotion) -> Accepted:
@@ -127,18 +127,18 @@ class CrmSender:
         return adapter.promote(promotion)
 
 
-def read_promotion(key: str, payload: Mapping[str, Any]) -> Promotion:
+def read_promotion(key: str, opportunity: Mapping[str, Any]) -> Promotion:
     """The hand-off that the engine finished (`workers.engine.promotion`), from its JSON."""
-    amount, close_on = payload["amount"], payload["close_on"]
+    amount, close_on = opportunity["amount"], opportunity["close_on"]
     return Promotion(
         key=key,
-        person=Person(**payload["person"]),
-        name=payload["name"],
-        pipeline=payload["pipeline"],
-        stage=payload["stage"],
+        person=Person(**opportunity["person"]),
+        name=opportunity["name"],
+        pipeline=opportunity["pipeline"],
+        stage=opportunity["stage"],
         amount=None if amount is None else Decimal(amount),
-        currency=payload["currency"],
+        currency=opportunity["currency"],
         close_on=None if close_on is None else date.fromisoformat(close_on),
-        owner=payload["owner"],
-        note=payload["note"],
+        owner=opportunity["owner"],
+        note=opportunity["note"],
     )

@@ -46,11 +46,12 @@ RULEBOOK = cast(
     SimpleNamespace(account=Account("A", "UTC", "EUR", "Nora <nora@acme.test>", "1 Road"), templates=FILES),
 )
 COMPOSER = Composer(RULEBOOK, Links("https://go.acme.test", "s" * 32))
-HAND_OVER = {
+DETAILS = {
     "person": {"email": "ann@acme.test", "first_name": "Ann", "last_name": "", "phone": "", "title": "", "company": ""},
     "name": "Acme", "pipeline": "default", "stage": "new", "amount": "9600.00", "currency": "EUR",
     "close_on": "2026-03-01", "owner": "", "note": "hot",
 }  # fmt: skip
+HAND_OVER = {"crm": "hubspot", "opportunity": DETAILS}
 
 
 @dataclass
@@ -306,7 +307,7 @@ def test_a_crm_that_is_away_does_not_hold_up_another(world: World):
 
 def test_a_promotion_goes_to_the_crm_whole_and_its_opportunity_gets_the_id(world: World):
     with world.engine.begin() as conn:
-        opportunities.add(conn, [Opportunity("promotion:1:1", 1, "hubspot", HAND_OVER)], NOW)
+        opportunities.add(conn, [Opportunity("promotion:1:1", 1, "hubspot", DETAILS)], NOW)
     world.put(Effect("promotion:1:1", "crm", 1, HAND_OVER, "hubspot"))
     crm = Scripted()
     assert world.promote(crm) == {"sent": 1}
@@ -319,7 +320,15 @@ def test_a_promotion_goes_to_the_crm_whole_and_its_opportunity_gets_the_id(world
 
 
 def test_a_promotion_without_amount_and_date_goes_too(world: World):
-    world.put(Effect("promotion:1:1", "crm", 1, HAND_OVER | {"amount": None, "close_on": None}, "hubspot"))
+    world.put(
+        Effect(
+            "promotion:1:1",
+            "crm",
+            1,
+            {"crm": "hubspot", "opportunity": DETAILS | {"amount": None, "close_on": None}},
+            "hubspot",
+        )
+    )
     crm = Scripted()
     assert world.promote(crm) == {"sent": 1}
     assert (crm.got[0].amount, crm.got[0].close_on) == (None, None)
