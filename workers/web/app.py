@@ -50,6 +50,7 @@ def create_app(
     max_body: int = 5_000_000,
     body_timeout: float = 30.0,
     lanes: int = 1,
+    refresh_every: float = 2.0,
     mailbox: Mailbox | None = None,
 ) -> ASGIApp:
     """The ASGI application of `dripline web`.
@@ -57,7 +58,7 @@ def create_app(
     Args:
         engine: connections to the store; `LOOKERS` and one or two for each lane are used at most.
         load_sources: given the rulebook version in use (empty at first), the sources of the active one, or None if
-            that is the same. Called every other second in a thread; it may raise, which changes nothing.
+            that is the same. Called again and again in a thread; it may raise, which changes nothing.
         offer: tells the workers that slices have work. Called in a thread after commits; it may raise or take its time.
         secret: signs unsubscribe links.
         clock: when a delivery was received.
@@ -65,6 +66,7 @@ def create_app(
         max_body: bytes of the largest delivery.
         body_timeout: seconds in which a delivery's body has to arrive.
         lanes: commits under way at the same time.
+        refresh_every: seconds between two such calls.
         mailbox: the local mailbox to show; None shows none.
     """
     metrics = Metrics()
@@ -72,7 +74,7 @@ def create_app(
     journal = StoreJournal(engine)
     announcer = Announcer(offer)
     committer = Committer(journal, announcer.announce, lanes=lanes)
-    doors = Doors(load_sources, metrics, executor)
+    doors = Doors(load_sources, metrics, executor, every=refresh_every)
     reader = Reader(engine, executor)
     routes = [
         *Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None).routes(),

@@ -53,7 +53,7 @@ class Reader:
         """The answer to one transaction.
 
         Raises:
-            StoreUnavailable: the database is away, or takes too long.
+            StoreUnavailable: the database is away, takes too long, or was not migrated.
         """
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._run, query)
         try:
@@ -62,8 +62,11 @@ class Reader:
             raise StoreUnavailable("PostgreSQL does not answer in time") from None
 
     def _run(self, query: Callable[[Connection], T]) -> T:
-        with transaction(self._engine) as conn:
-            return query(conn)
+        try:
+            with transaction(self._engine) as conn:
+                return query(conn)
+        except ProgrammingError as error:
+            raise StoreUnavailable("the tables are not those of this program; run: dripline migrate") from error
 
 
 class Pages:
@@ -118,8 +121,6 @@ class Pages:
             active = await self._reader.ask(rulebooks.active)
         except (StoreUnavailable, NoRulebook) as error:
             return problem_response(problems.not_ready(str(error)))
-        except ProgrammingError:
-            return problem_response(problems.not_ready("the database has no tables yet; run: dripline migrate"))
         if not self._doors.version:
             return problem_response(problems.not_ready("the sources of the rulebook are not loaded; see the log"))
         return JSONResponse({"ready": True, "rulebook": active.version}, headers=SECURITY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from workers.web.metrics import Metrics
 
 log = get_logger(__name__)
-
-EVERY: Final = 2.0
-"""Seconds between two looks at which rulebook is active: one indexed query each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Doors:
         metrics: Metrics,
         executor: Executor,
         *,
-        every: float = EVERY,
+        every: float,
     ) -> None:
         self._load = load
         self._metrics = metrics
