@@ -167,3 +167,15 @@ def compare(what: str, expected: Counter[Any], arrived: Counter[Any]) -> Iterabl
         if expected[name] != arrived[name]:
             words = " ".join(map(str, name))
             yield f"{what} {words}: the rules say {expected[name]}, {arrived[name]} arrived"
+
+
+def lead_differences(expected: Mapping[str, Known], stored: Mapping[str | None, LeadState]) -> list[str]:
+    """Every lead whose stage, scores (to the last bit) or suppression are not what the same events make in memory."""
+    told = []
+    for email, lead in sorted(expected.items()):
+        other = stored.get(email, LeadState())
+        for name in ("stage", "scores", "bands", "suppressed"):
+            right, found = getattr(lead.state, name), getattr(other, name)
+            if right != found:
+                told.append(f"lead {email}: {name} should be {right or 'empty'}, the store has {found or 'none'}")
+    return told

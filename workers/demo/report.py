@@ -77,7 +77,8 @@ def show_deals(summary: Summary, console: Console) -> None:
     if len(largest) > 8:  # noqa: PLR2004 - as many as are shown
         console.print(f"  … and {len(largest) - 8} more", highlight=False)
     if summary.missing:
-        missing = ", ".join(f"{name} ({number})" for name, number in summary.missing.items())
+        names = {"when": "the scores"}
+        missing = ", ".join(f"{names.get(name, name)} ({number})" for name, number in summary.missing.items())
         console.print(f"  what other candidates lack: {missing}", highlight=False)
 
 
@@ -112,11 +113,12 @@ def show_verdict(summary: Summary, console: Console) -> None:
 def show_rows(console: Console, rows: Mapping[str, int], *, bars: bool = False) -> None:
     """Names and numbers, with a small picture if wanted."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(min_width=28, no_wrap=True)
+    table.add_column(min_width=30, no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, style="cyan")
+    if bars:
+        table.add_column(no_wrap=True, style="cyan")
     for (name, number), bar in zip(rows.items(), pictures(rows.values()), strict=True):
-        table.add_row(f"  {name}", f"{number:,}", bar if bars else "")
+        table.add_row(f"  {name}", f"{number:,}", *([bar] if bars else []))
     console.print(table, highlight=False)
 
 

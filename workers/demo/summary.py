@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.demo.expect import GoneOut, mail_name
+from workers.demo.behaviour import SITE
+from workers.demo.expect import GoneOut, lead_differences, mail_name
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.store import decisions, events, leads, opportunities, status
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from workers.demo.expect import Known
     from workers.demo.hubspot import HubSpotStub
     from workers.demo.smtp import Received
     from workers.engine.rules import Rulebook
@@ -49,7 +51,7 @@ class Summary:
         scores: per model, how many leads are in each tenth of the range.
         mails: mails that arrived, by campaign and step.
         outbox: effects by channel and state.
-        deals: opportunities in the CRM: name, amount, owner, address.
+        deals: opportunities as the CRM has them.
         missing: how often each thing stood between a candidate and a promotion.
         story: of one lead.
         differences: between what went out and what the rules say; empty if all is right.
@@ -114,19 +116,22 @@ def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut
     return gone_out
 
 
-def read_store(summary: Summary, engine: Engine, rulebook: Rulebook, people: Iterable[str], now: datetime) -> None:
-    """Fill in what the store knows."""
+def read_store(
+    summary: Summary, engine: Engine, rulebook: Rulebook, people: Mapping[str, Known], now: datetime
+) -> None:
+    """Fill in what the store knows, and compare its leads with those that the rules alone make."""
     with engine.connect() as conn:
         found = [lead for email in people if (lead := leads.find(conn, f"email:{email}"))]
-        states = {lead.id: LeadState.load(lead.state) for lead in found}
+        stored = {lead.email: LeadState.load(lead.state) for lead in found}
+        summary.differences += lead_differences(people, stored)
         now_is = status.read(conn, now)
         summary.version = now_is.version
         summary.stages = {each.name: now_is.leads.get(each.name, 0) for each in rulebook.stages}
         summary.quarantine = dict(now_is.quarantine)
         summary.suppressed = dict(now_is.suppressions)
         summary.outbox = {" ".join(filter(None, key)): number for key, number in now_is.outbox.items()}
-        summary.scores = {model: spread(rulebook, model, states.values(), now) for model in rulebook.models}
-        summary.missing = dict(Counter(name for state in states.values() for name in state.missing or ()).most_common())
+        summary.scores = {model: spread(rulebook, model, stored.values(), now) for model in rulebook.models}
+        summary.missing = dict(Counter(name for state in stored.values() for name in state.missing or ()).most_common())
         tell_story(summary, conn, found)
 
 
@@ -141,13 +146,35 @@ def spread(rulebook: Rulebook, model: str, states: Iterable[LeadState], now: dat
     return counts
 
 
-def count_mails(gone_out: GoneOut) -> dict[str, dict[str, int]]:
-    """Mails by campaign and step, in the order of first sending."""
-    counts: dict[str, dict[str, int]] = {}
+def deals_of(crm: HubSpotStub) -> list[dict[str, str]]:
+    """The opportunities as the CRM has them."""
+    owners = {number: email for email, number in crm.store.owners.items()}
+    return [
+        {
+            "email": email,
+            "name": deal["dealname"],
+            "amount": deal["amount"],
+            "currency": deal["deal_currency_code"],
+            "stage": deal["dealstage"],
+            "closes": deal["closedate"][:10],
+            "owner": owners[deal["hubspot_owner_id"]],
+            "note": deal["description"],
+        }
+        for email, deal in crm.deals_by_contact()
+    ]
+
+
+def count_mails(gone_out: GoneOut, rulebook: Rulebook) -> dict[str, dict[str, int]]:
+    """Mails by campaign and template, in the order of the steps."""
+    totals: Counter[tuple[str, str]] = Counter()
     for (_, campaign, _, step), number in gone_out.mails.items():
-        steps = counts.setdefault(campaign, {})
-        steps[step] = steps.get(step, 0) + number
-    return counts
+        totals[campaign, step] += number
+    return {
+        name: {
+            str(getattr(step, "send", step.id)): number for step in campaign.steps if (number := totals[name, step.id])
+        }
+        for name, campaign in rulebook.campaigns.items()
+    }
 
 
 # ── the story of one lead ────────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +214,7 @@ def sentence(decision: LoggedDecision, event: LoggedEvent | None) -> str:
         "scored": lambda: f"{what(event)}: {points(detail)}",
         "skipped": lambda: f"{what(event) or decision.rule}: not counted ({detail['reason']})",
         "banded": lambda: (
-            f"{decision.rule} is {detail['to'] or 'no longer ' + str(detail['from'])} at {detail['score']:g}"
+            f"{decision.rule} is {detail['to'] or 'no longer ' + str(detail['from'])} at {detail['score']:.1f}"
         ),
         "staged": lambda: f"now {detail['to']}",
         "enrolled": lambda: f"enters {decision.rule}",
@@ -206,8 +233,9 @@ def what(event: LoggedEvent | None) -> str:
     """What somebody did."""
     if event is None:
         return ""
-    known = (event.properties.get(name) for name in ("form", "url", "content", "webinar", "plan"))
-    return " ".join(filter(None, (event.type, next((str(value) for value in known if value), ""))))
+    known = (event.properties.get(name) for name in ("form", "url", "content", "webinar"))
+    told = next((str(value) for value in known if value), "")
+    return " ".join(filter(None, (event.type, told.removeprefix(SITE))))
 
 
 def banded(detail: Mapping[str, Any]) -> str:
@@ -223,5 +251,5 @@ def points(detail: Mapping[str, Any]) -> str:
 def promoted(detail: Mapping[str, Any]) -> str:
     """The promotion with its evidence."""
     held = ", ".join(name for name, met in detail["evidence"].items() if met)
-    scores = ", ".join(f"{name} {score:g}" for name, score in detail["scores"].items())
+    scores = ", ".join(f"{name} {score:.0f}" for name, score in detail["scores"].items())
     return f"OPPORTUNITY {detail['amount']} {detail['currency']} in {detail['crm']}; evidence: {held}; {scores}"
