@@ -7,8 +7,6 @@ import re
 import pytest
 from rich.console import Console
 
-from workers.demo.behaviour import START
-from workers.demo.expect import Mirror
 from workers.demo.hubspot import HubSpotStub
 from workers.demo.run import OWNERS, demo, play
 from workers.demo.smtp import SmtpServer
@@ -49,8 +47,3 @@ def test_a_folder_that_is_to_be_kept_is_kept(tmp_path, console):
     kept = tmp_path / "kept"
     assert demo(keep=kept, days=1, console=console) == 0
     assert (kept / "postgres").is_dir()
-
-
-def test_the_mirror_needs_no_clock_and_no_store():
-    assert START.tzinfo is not None
-    assert not {"engine", "clock"} & set(Mirror.__init__.__annotations__)
