@@ -175,12 +175,15 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
             once(name, fields, "field", problems)
             fields[str(name)] = declaration.type
         fields = {**dict.fromkeys(file.names("fields"), UNREADABLE), **fields}
+    bands: dict[str, list[str]] = {}
+    for score in specs.of(ScoreFile):
+        bands.setdefault(str(score.score), []).extend(score.names("bands"))
     stages = specs.one(StagesFile)
     account = specs.one(AccountFile)
     return Names(
         fields=fields,
         events=events_of(specs, problems),
-        bands={str(file.score): file.names("bands") for file in specs.of(ScoreFile)},
+        bands=bands,
         stages=stages.names("stages") if stages else [],
         templates=mail_names(bundle),
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
@@ -199,7 +202,7 @@ def events_of(specs: Specs, problems: Problems) -> dict[str, Mapping[str, str]]:
             every = dict.fromkeys(written[name] or (), UNREADABLE)
             events[str(name)] = {**STANDARD_EVENTS.get(str(name), {}), **every, **own}
         seen |= set(written)
-        events = {**dict.fromkeys(written, {}), **events}
+        events = {**{str(name): {} for name in written}, **events}
     return events
 
 

@@ -15,7 +15,7 @@ UNITS: Final = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-WRITTEN: Final = re.compile(r"([0-9]{1,9})\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", re.ASCII)
+WRITTEN: Final = re.compile(r"([0-9]{1,6})\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta | None:

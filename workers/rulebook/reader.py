@@ -103,7 +103,9 @@ class Reader:
             keys = declared(owner)
             return {key: value.plain for key, value in node if key not in keys or key == name}
         if name in node.entries:
-            return self.read(node.entries[name], kind, name, said)
+            value = self.read(node.entries[name], kind, name, said)
+            # With the default instead of a bad value, the rest of the file is still checked.
+            return MISSING if value is BAD and not required(item) else value
         if not required(item):
             return MISSING
         self._problems.add(node.place, "missing-key", f"the key `{name}` is missing", said.doc)

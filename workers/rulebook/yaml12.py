@@ -76,12 +76,13 @@ def read_yaml(file: str, text: str, problems: Problems, first_line: int = 1) -> 
     try:
         check_text(file, text)
         text = "\n" * (first_line - 1) + text.removeprefix("\ufeff")
-        return Builder(file, LINE_BREAK.split(text), problems).build(yaml.parse(text, Loader=PARSER))
+        lines = LINE_BREAK.split(text)
+        return Builder(file, lines, problems).build(yaml.parse(text, Loader=PARSER))
     except Hopeless as hopeless:
         problems.add(*hopeless.problem)
     except yaml.MarkedYAMLError as error:
-        problems.add(*translated(file, error))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML's own on impossible escapes and directives
+        problems.add(*translated(file, lines, error))
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter: PyYAML's own on impossible escapes
         problems.add(Place(file, first_line), "yaml-syntax", f"not YAML: {one_line(error)}")
     return None
 
@@ -96,13 +97,15 @@ def check_text(file: str, text: str) -> None:
         raise Hopeless(place, "yaml-character", f"the character U+{ord(found.group()):04X} cannot stand in YAML")
 
 
-def translated(file: str, error: yaml.MarkedYAMLError) -> tuple[Place, str, str, str]:
+def translated(file: str, lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[Place, str, str, str]:
     """PyYAML's complaint with a place and, where the mistake is a known one, a hint."""
     mark = error.problem_mark or error.context_mark
     text = one_line(error.problem or error.context or "not YAML")
     hint = next((hint for part, hint in HINTS if part in text), "")
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Place(file, line, column), "yaml-syntax", text, hint
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    if line >= len(lines):  # libyaml sees an end of the file behind its last line
+        line, column = len(lines) - 1, len(lines[-1])
+    return Place(file, line + 1, column + 1), "yaml-syntax", text, hint
 
 
 def one_line(error: object) -> str:
@@ -296,7 +299,7 @@ def meaning(raw: str) -> str | float | bool | None:
     if raw in TRUTH:
         return TRUTH[raw]
     if WHOLE.fullmatch(raw):
-        return int(raw) if len(raw) <= MAX_DIGITS else raw
+        return int(raw) if len(raw.lstrip("+-")) <= MAX_DIGITS else raw
     if REAL.fullmatch(raw) and len(raw) <= 2 * MAX_DIGITS and math.isfinite(value := float(raw)):
         return value
     return raw
