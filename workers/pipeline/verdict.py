@@ -101,7 +101,9 @@ def _event(event: Claimed) -> Event:
     """The event as the engine sees it: never later than when it was received, and telling the address it names."""
     at = min(event.occurred_at, event.received_at)
     email = email_of(event)
-    told = event.lead if email is None or "email" in event.lead else {"email": email, **event.lead}
+    told = event.lead or {}
+    if email is not None and "email" not in told:
+        told = {"email": email, **told}
     return Event(event.id, event.type or "", at, event.properties, told)
 
 

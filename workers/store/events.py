@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import text
 
@@ -201,13 +201,14 @@ def history(conn: Connection, lead_id: int) -> list[LoggedEvent]:
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):  # a named tuple: ten times as fast to make from a row as a frozen dataclass
     """An event taken out of the inbox, to be processed or put back in the same transaction.
 
     Attributes:
         attempts: how often it failed before.
         type: None if the log no longer holds the event.
+        others: identities beyond the subject, strongest first; None if there are none.
+        lead: None if it tells nothing about the person.
     """
 
     id: int
@@ -217,9 +218,14 @@ class Claimed:
     occurred_at: datetime
     source: str
     subject: str
-    identities: list[str]
+    others: list[str] | None
     properties: dict[str, Any]
-    lead: dict[str, Any]
+    lead: dict[str, Any] | None
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """All identities, strongest first."""
+        return (self.subject, *self.others) if self.others else (self.subject,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +245,8 @@ _TAKE: Final = """
         WHERE inbox.slice = :slice AND inbox.not_before = chosen.not_before AND inbox.event_id = chosen.event_id
         RETURNING inbox.event_id, inbox.received_at, inbox.attempts
     )
-    SELECT taken.event_id, taken.received_at, taken.attempts, type, occurred_at, source, subject, identities,
-           properties, lead
+    SELECT taken.event_id, taken.received_at, taken.attempts, type, occurred_at, source, subject,
+           CASE WHEN cardinality(identities) > 1 THEN identities[2:] END, properties, nullif(lead, '{{}}')
     FROM taken LEFT JOIN events ON events.id = taken.event_id AND events.received_at = taken.received_at
     ORDER BY taken.event_id
 """
@@ -264,14 +270,14 @@ _TAKE_THESE: Final = text(
 
 def take(conn: Connection, slice_: int, now: datetime, limit: int) -> list[Claimed]:
     """Take the events of a slice that are due, fresh ones first; they stay taken if the transaction commits."""
-    rows = conn.execute(_TAKE_DUE, {"slice": slice_, "now": now, "limit": limit})
-    return [Claimed(*row) for row in rows]
+    rows = conn.execute(_TAKE_DUE, {"slice": slice_, "now": now, "limit": limit}).all()
+    return [Claimed._make(row) for row in rows]
 
 
 def take_these(conn: Connection, slice_: int, now: datetime, ids: Collection[int]) -> list[Claimed]:
     """Take those of these events that are still in the inbox and due."""
-    rows = conn.execute(_TAKE_THESE, {"slice": slice_, "now": now, "ids": list(ids)})
-    return [Claimed(*row) for row in rows]
+    rows = conn.execute(_TAKE_THESE, {"slice": slice_, "now": now, "ids": list(ids)}).all()
+    return [Claimed._make(row) for row in rows]
 
 
 _PUT_BACK: Final = text("""

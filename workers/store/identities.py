@@ -92,7 +92,9 @@ def assign(conn: Connection, events: Sequence[Claimed]) -> Assignment:
 
 def email_of(event: Claimed) -> str | None:
     """The strongest e-mail address that an event names."""
-    return next((each.removeprefix(EMAIL) for each in event.identities if each.startswith(EMAIL)), None)
+    if event.subject.startswith(EMAIL):
+        return event.subject.removeprefix(EMAIL)
+    return next((each.removeprefix(EMAIL) for each in event.others or () if each.startswith(EMAIL)), None)
 
 
 def of_lead(conn: Connection, lead_id: int) -> list[str]:

@@ -51,7 +51,7 @@ def due(conn: Connection, slice_: int, now: datetime, limit: int) -> list[int]:
 
 def lock(conn: Connection, ids: Collection[int]) -> list[Lead]:
     """Load leads and hold them until the end of the transaction; always in the order of their ids."""
-    return [Lead(*row) for row in conn.execute(_LOCK, {"ids": list(ids)})]
+    return [Lead(*row) for row in conn.execute(_LOCK, {"ids": list(ids)}).all()]
 
 
 def find(conn: Connection, identity: str) -> Lead | None:
