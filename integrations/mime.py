@@ -146,7 +146,8 @@ def _encoded(value: str) -> str:
 def _body(mail: Mail) -> bytes:
     """Everything from the first content header on."""
     if mail.html is None:
-        return _part(mail.text, "plain") + b"\r\n"
+        part = _part(mail.text, "plain")
+        return part if part.endswith(b"\r\n") else part + b"\r\n"
     edge = f"--{BOUNDARY}".encode()
     return b"".join((
         f'Content-Type: multipart/alternative; boundary="{BOUNDARY}"\r\n\r\n'.encode(),

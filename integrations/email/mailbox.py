@@ -116,7 +116,7 @@ class Adapter:
             return None
         try:
             return (self.folder / name).read_bytes()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a NUL character in the name
             return None
 
     def close(self) -> None:
@@ -147,4 +147,5 @@ def _is_mail(name: str) -> bool:
 
 def _content(message: EmailMessage, subtype: str) -> str | None:
     part = message.get_body((subtype,))
-    return str(part.get_content()) if part is not None else None
+    payload = part.get_payload(decode=True) if part is not None else None
+    return payload.decode(errors="replace").replace("\r\n", "\n") if isinstance(payload, bytes) else None
