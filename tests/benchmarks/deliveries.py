@@ -55,6 +55,16 @@ def _single(host: str, message_id: str, event: dict[str, Any]) -> bytes:
     return _request("/hooks/site", host, headers, body)
 
 
+def naive_event(
+    dice: random.Random, people: int, event_id: str
+) -> tuple[str, str, str, dict[str, Any], dict[str, Any]]:
+    """What a single event says, as arguments of the naive design: id, type, e-mail, properties, lead fields."""
+    event = _site_event(dice, people)
+    data = event["data"]
+    lead = {name: data[name] for name in ("first_name", "employees", "country")}
+    return event_id, event["type"], data["email"], {"form": data["form"], "url": data["url"]}, lead
+
+
 def _batch(host: str, events: list[dict[str, Any]]) -> bytes:
     timestamp = str(int(time.time()))
     body = json.dumps(events).encode() + b"\r\n"
