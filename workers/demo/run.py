@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 OWNERS: Final = {"ana@northwind.example": "77001"}
 PUBLIC_URL: Final = "https://mail.northwind.example"
+PIPE_WIDTH: Final = 110
 PATIENCE: Final = 60.0
 """Seconds that the system may take for everything that is due at one stand of the clock."""
 
@@ -53,7 +55,7 @@ def demo(
     Returns:
         The exit code: 0 only if what went out is what the rules say, each thing once.
     """
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     began = time.monotonic()
     with folder(keep) as data, SmtpServer() as smtp, HubSpotStub(owners=OWNERS) as crm:
         summary = play(data, smtp, crm, console, days)
