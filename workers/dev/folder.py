@@ -63,9 +63,21 @@ class Folder:
         os.write(lock, str(os.getpid()).encode())
         self._lock = lock
 
+    def publish(self, url: str) -> None:
+        """Say where the process that has the folder answers."""
+        (self.path / "url").write_text(url)
+
+    def url(self) -> str:
+        """Where the process that has the folder answers; empty if it never said so, or ended in order."""
+        try:
+            return (self.path / "url").read_text()
+        except FileNotFoundError:
+            return ""
+
     def release(self) -> None:
         """Let others take the folder."""
         if self._lock is not None:
+            (self.path / "url").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 

@@ -18,7 +18,7 @@ from workers.app import App
 from workers.clock import system_clock
 from workers.dev.folder import LINKS, MAKERS, Folder
 from workers.dev.postgres import Postgres
-from workers.exceptions import NoRulebook, StoreUnavailable
+from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.hints import QUEUE, MemoryHints
 from workers.log import get_logger
 from workers.rulebook import compile_rulebook, read, version_of
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from integrations.contracts import EmailProvider
     from workers.clock import Clock
     from workers.config import Settings
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Rulebook, SourceSpec
     from workers.sweep import Due
 
 log = get_logger(__name__)
@@ -120,6 +120,7 @@ class Runtime:
         web = BackgroundServer(self.app.web(), listener)
         web.start()
         self._later("web", web.stop)
+        self._folder.publish(self.url)
 
     def stop(self) -> None:
         """Stop everything, the last started first; a part that does not stop does not keep the others running."""
@@ -145,6 +146,21 @@ class Runtime:
     def rulebook(self) -> Rulebook:
         """The rulebook in force."""
         return self.app.library.active()
+
+    def doors(self) -> dict[str, str]:
+        """The sources of the rules, and why each of them is closed (empty if it is open)."""
+        return {name: self._closed(spec) for name, spec in self.rulebook.sources.items()}
+
+    def _closed(self, spec: SourceSpec) -> str:
+        try:
+            self.app.adapters.source(spec)
+        except ConfigurationError as error:
+            return str(error)
+        return ""
+
+    def signable(self) -> dict[str, str]:
+        """Adapter by source, of those that `dripline post` can sign for."""
+        return {name: spec.adapter for name, spec in self.rulebook.sources.items() if spec.adapter in MAKERS}
 
     def _settings(self) -> Settings:
         """The given settings, completed by what is made for this folder."""
