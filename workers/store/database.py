@@ -131,6 +131,8 @@ def _prepare(connection: psycopg.Connection[tuple[object, ...]], _record: object
 
 
 def _not_now(error: BaseException | None) -> bool:
+    if isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None:
+        return True  # the row was on its way to the default partition when its month was attached
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return False
     return error.sqlstate is None or error.sqlstate[:2] in _NOT_NOW

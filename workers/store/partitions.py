@@ -49,7 +49,7 @@ def _name(table: str, month: datetime) -> str:
 
 
 def _create(conn: Connection, table: str, month: datetime) -> None:
-    """Build the month beside the table and attach it: writers to other months are never held up.
+    """Build the month beside the table and attach it: who writes to months that exist is not held up.
 
     Names and bounds below are our own constants and dates; DDL takes no parameters.
     """
@@ -57,8 +57,8 @@ def _create(conn: Connection, table: str, month: datetime) -> None:
     start, end = f"'{month.isoformat()}'", f"'{_next(month).isoformat()}'"
     conn.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     inside = f"{column} >= {start} AND {column} < {end}"
-    if conn.scalar(text(f"SELECT EXISTS (SELECT FROM {table}_default WHERE {inside})")):  # noqa: S608
-        conn.execute(text(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"))
-        moved = f"WITH moved AS (DELETE FROM {table}_default WHERE {inside} RETURNING *)"  # noqa: S608
-        conn.execute(text(f"{moved} INSERT INTO {name} SELECT * FROM moved"))  # noqa: S608
+    # Attaching takes this lock in any case; taken first, no row of the month can slip into the default in between.
+    conn.execute(text(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"))
+    moved = f"WITH moved AS (DELETE FROM {table}_default WHERE {inside} RETURNING *)"  # noqa: S608
+    conn.execute(text(f"{moved} INSERT INTO {name} SELECT * FROM moved"))  # noqa: S608
     conn.execute(text(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
