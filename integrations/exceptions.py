@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+LONGEST_TEXT: Final = 1000
+
+
+def _safe(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text[:LONGEST_TEXT])
 
 
 class IntegrationError(Exception):
@@ -49,7 +55,15 @@ class Unusable(IntegrationError):
 
 
 class DeliveryError(IntegrationError):
-    """Base of the three outcomes of a call that did not succeed."""
+    """Base of the three outcomes of a call that did not succeed.
+
+    Args:
+        text: what happened. The other side's own words may stand in it, so it is cut to `LONGEST_TEXT` characters, and
+            what is not printable (a database takes no NUL) becomes a blank.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_safe(text))
 
 
 class Rejected(DeliveryError):
@@ -62,8 +76,8 @@ class Rejected(DeliveryError):
 
     def __init__(self, code: str, text: str = "") -> None:
         super().__init__(f"{code}: {text}" if text else code)
-        self.code = code
-        self.text = text
+        self.code = _safe(code)
+        self.text = _safe(text)
 
 
 class Unavailable(DeliveryError):

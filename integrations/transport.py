@@ -123,7 +123,7 @@ class Http:
             ) as response:
                 return Answer(response.status_code, response.headers, _read_body(response, deadline))
         except requests.RequestException as error:
-            raise _translate(error, urlsplit(url).netloc) from error
+            raise _translate(error, host_of(url)) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -143,6 +143,11 @@ def check_url(url: str, field: str) -> None:
         usable = False
     if not usable:
         raise ConfigurationError(f"is '{url}', which is no URL to send to; write https://host/path.", field)
+
+
+def host_of(url: str) -> str:
+    """Host and port, for messages; a password in the URL is left out."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def check_token(token: str, field: str) -> None:

@@ -10,6 +10,7 @@ Facts: developers.hubspot.com/docs/api-reference, version 2026-09 of the CRM API
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -208,6 +209,6 @@ def _word(value: Any) -> str:
 
 def _id(thing: Any) -> str:
     found = thing.get("id") if isinstance(thing, dict) else None
-    if not isinstance(found, str | int) or not str(found):
+    if not isinstance(found, str | int) or not re.fullmatch(r"[\w-]{1,64}", str(found)):
         raise Unknown("HubSpot answered 2xx without the id of what it made; asking again is safe.")
     return str(found)

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 import orjson
 
 from integrations.contracts import Accepted
 from integrations.exceptions import Rejected, Unavailable
 from integrations.signatures import STANDARD_WEBHOOKS, sign, standard_secret
-from integrations.transport import Answer, Http, check_url, retry_after
+from integrations.transport import Answer, Http, check_url, host_of, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +80,7 @@ class Adapter:
         answer = self._http.send("POST", "", body, headers=self._signed(message_id, body))
         if 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
             return Accepted(message_id)
-        raise _refusal(answer, urlsplit(self.url).netloc, self.clock())
+        raise _refusal(answer, host_of(self.url), self.clock())
 
     def close(self) -> None:
         """Close the connections."""

@@ -35,7 +35,7 @@ from integrations.reading import (
 from integrations.signatures import TYPEFORM, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from integrations.contracts import Request, Unreadable
@@ -75,13 +75,13 @@ class Adapter:
         """Check the signature over the raw body."""
         verify(TYPEFORM, self._secrets, request)
 
-    def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
+    def normalise(self, request: Request) -> list[Incoming | Unreadable | Ignored]:
         """The one event of a delivery."""
         delivery = parse_json(request.body)
         if not isinstance(delivery, dict):
             raise Malformed(f"the body is {kind_of(delivery)}, Typeform sends an object.")
         received_at = request.received_at
-        yield read_single(delivery, lambda part, own, _place: self._read(part, own, received_at), request.body)
+        return [read_single(delivery, lambda part, own, _place: self._read(part, own, received_at), request.body)]
 
     def _read(self, delivery: dict[str, Any], own: bytes, received_at: datetime) -> Incoming | Ignored:
         kind = delivery.get("event_type")

@@ -12,7 +12,7 @@ import requests
 import responses
 from requests.structures import CaseInsensitiveDict
 
-from integrations.exceptions import ConfigurationError, Unavailable, Unknown
+from integrations.exceptions import ConfigurationError, Rejected, Unavailable, Unknown
 from integrations.transport import Answer, Http, check_token, retry_after
 from tests.contract import scripted
 from tests.integrations.certificates import Certificate
@@ -123,6 +123,18 @@ def test_a_host_that_does_not_exist_is_unavailable() -> None:
 def test_a_port_that_nobody_listens_on_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="refused"):
         Http(f"http://127.0.0.1:{scripted.nobody_listens()}").send("POST", "/", {})
+
+
+def test_a_password_in_the_url_is_not_told() -> None:
+    with pytest.raises(Unavailable) as error:
+        Http(f"http://nora:s3cret@127.0.0.1:{scripted.nobody_listens()}").send("POST", "/", {})
+    assert "s3cret" not in str(error.value)
+
+
+def test_what_others_say_is_made_safe_to_keep() -> None:
+    assert str(Unavailable("a\x00b\n\ud800c")) == "a b  c"
+    rejected = Rejected("5\x0050", "x" * 5000)
+    assert (rejected.code, len(rejected.text), len(str(rejected))) == ("5 50", 1000, 1000)
 
 
 def test_connections_are_used_again_by_all_threads() -> None:
