@@ -138,7 +138,7 @@ class Adapter:
         found = {ours: plain(event[theirs], theirs) for theirs, ours in self._properties if theirs in event}
         if name == "bounce":
             # A blocked mail was refused for now (reputation, content): the address itself is good.
-            found["bounce"] = "soft" if event.get("type") == "blocked" else "hard"
+            found["kind"] = "soft" if event.get("type") == "blocked" else "hard"
         machine = event.get("sg_machine_open")
         if isinstance(machine, bool):  # clicks carry no such flag: whether a machine clicked is not known
             found["machine"] = machine

@@ -75,9 +75,7 @@ def _engagement() -> str:
     """80 event rules on three types."""
     pages = [(event, n) for event in ("email.clicked", "page.viewed") for n in range(30)]
     rules = [_rule(event, n, f'"/page-{n}" in event.url', 1 + n % 5) for event, n in pages]
-    forms = [
-        _rule("form.submitted", n, f'event.form == "form-{n}" and lead.employees >= {n * 100}', n) for n in range(1, 21)
-    ]
+    forms = [_rule("form.submitted", n, f'event.form == "form-{n}" and event.form != "spam"', n) for n in range(1, 21)]
     return ENGAGEMENT + "\n".join([*rules, *forms]) + "\n"
 
 

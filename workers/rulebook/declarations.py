@@ -11,7 +11,8 @@ from workers.rulebook.shape import EVENT_TYPE, NAME, WORD, Raw, Shape, Source, T
 FieldType = Literal["text", "integer", "decimal", "boolean", "date", "datetime", "email", "country", "list"]
 MOST_POINTS: Final = 10_000
 MOST_SCORE: Final = 1_000_000
-SHORTEST_HALF_LIFE: Final = timedelta(hours=1)
+SHORTEST_HALF_LIFE: Final = timedelta(days=1)
+"""Sums are exact integers of about one bit for each half-life of a lead's history: shorter ones would not stay small."""
 CURRENCY: Final = (r"[A-Z]{3}", "the three capital letters of ISO 4217, like EUR")
 STAGE: Final = NAME
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 ORDER: Final = "a score depends on events and fields alone, so that their order of arrival cannot change it"
 IN_PROFILE: Final = {"score": ORDER, "band": ORDER, "stage": ORDER}
-IN_EVENT: Final = {**IN_PROFILE, "now": ORDER, "today": ORDER}
+IN_EVENT: Final = {
+    **IN_PROFILE,
+    "now": ORDER,
+    "today": ORDER,
+    "lead": "points for an event depend on the event alone, so that the order of arrival cannot change a score; "
+    "give points for fields in a rule without `event`",
+}
 
 
 @dataclass(frozen=True, slots=True)

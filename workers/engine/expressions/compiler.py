@@ -138,6 +138,8 @@ class Compiler:
     def attribute(self, node: tree.Attribute) -> Part:
         """A lead field or event property."""
         if node.owner == "lead":
+            if reason := self._scope.refused.get("lead"):
+                raise ExpressionError("a lead's fields cannot be asked here", reason, node.offset, code="not-here")
             return self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
         if node.owner != "event":
             hint = suggestion(node.owner, ("lead", "event"), f"{{}}.{node.name}")

@@ -80,7 +80,7 @@ class Scope:
         bands: the score models and the names of their bands.
         stages: names of the lifecycle stages.
         zone: IANA name of the zone that `today()` is read in.
-        refused: functions that cannot be used here, each with the reason.
+        refused: functions that cannot be used here, each with the reason; `lead` stands for the lead's fields.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
