@@ -30,7 +30,7 @@ def test_the_example_company_has_a_believable_quarter(mirror):
     assert 15 <= len(mirror.gone_out.deals) <= 30
     assert {campaign for _, campaign, _, _ in mirror.gone_out.mails} == {"welcome", "trial-nurture"}
     assert any(lead.state.missing for lead in mirror.leads.values())
-    assert {lead.state.suppressed for lead in mirror.leads.values()} >= {"", "complained", "unsubscribed"}
+    assert {lead.state.suppressed for lead in mirror.leads.values()} == {"", "bounced", "complained", "unsubscribed"}
 
 
 def test_every_effect_is_decided_once(mirror):
