@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+LONGEST_TEXT: Final = 1000
+
+
+def _safe(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text[:LONGEST_TEXT])
 
 
 class IntegrationError(Exception):
@@ -13,7 +19,17 @@ class IntegrationError(Exception):
 
 
 class ConfigurationError(IntegrationError):
-    """An adapter's settings are missing or unusable; the message names the exact setting."""
+    """An adapter's settings are missing or unusable; the message names the exact setting.
+
+    Args:
+        text: the whole message; or, with `field`, what comes after the setting's name ("is no public key; …").
+        field: the adapter's field that is wrong, which `discovery.build` turns into the name of its variable.
+    """
+
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(f"{field} {text}" if field else text)
+        self.text = text
+        self.field = field
 
 
 class BadSignature(IntegrationError):
@@ -24,8 +40,30 @@ class Malformed(IntegrationError):
     """A delivery whose signature is right but whose body is not what the source sends: answered 400."""
 
 
+class Unusable(IntegrationError):
+    """One part of a verified delivery cannot become an event; becomes a `contracts.Unreadable` with the same words.
+
+    Args:
+        reason: a constant word to count by (`no-identity`).
+        detail: a sentence for a person, naming the field.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
 class DeliveryError(IntegrationError):
-    """Base of the three outcomes of a call that did not succeed."""
+    """Base of the three outcomes of a call that did not succeed.
+
+    Args:
+        text: what happened. The other side's own words may stand in it, so it is cut to `LONGEST_TEXT` characters, and
+            what is not printable (a database takes no NUL) becomes a blank.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_safe(text))
 
 
 class Rejected(DeliveryError):
@@ -38,8 +76,8 @@ class Rejected(DeliveryError):
 
     def __init__(self, code: str, text: str = "") -> None:
         super().__init__(f"{code}: {text}" if text else code)
-        self.code = code
-        self.text = text
+        self.code = _safe(code)
+        self.text = _safe(text)
 
 
 class Unavailable(DeliveryError):
@@ -56,4 +94,4 @@ class Unavailable(DeliveryError):
 
 
 class Unknown(DeliveryError):
-    """The request left and no answer came: it may or may not have been done. Only transports raise it."""
+    """The request left and no answer came that could be understood: it may or may not have been done."""

@@ -8,7 +8,6 @@ names a file that holds the value instead, as container platforms hand out secre
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -18,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.exceptions import ConfigurationError
+from workers.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -94,16 +94,6 @@ class Settings:
         rest = {name: text for name, text in given.items() if name not in own and not name.startswith(TESTS)}
         return cls(**values, adapters=MappingProxyType(rest))
 
-    def values_for(self, prefix: str) -> dict[str, str]:
-        """The values that the environment holds for the adapter `prefix`, by field name in lower case.
-
-        `DRIPLINE_SMTP_HOST=mail` is `{"host": "mail"}` for the prefix `smtp`.
-        """
-        start = variable(prefix.replace("-", "_")) + "_"
-        return {
-            name.removeprefix(start).lower(): text for name, text in self.adapters.items() if name.startswith(start)
-        }
-
     def strays(self, prefixes: Collection[str]) -> dict[str, str]:
         """Variables that nothing uses, each with the nearest name that something does (or empty).
 
@@ -111,9 +101,9 @@ class Settings:
             prefixes: names of the adapters and sources that may have variables (`smtp`, `typeform`).
         """
         starts = tuple(variable(prefix.replace("-", "_")) + "_" for prefix in prefixes)
-        own = [variable(each.name) for each in settings_fields()]
-        strays = [name for name in self.adapters if not name.startswith(starts)]
-        return {name: next(iter(difflib.get_close_matches(name, own, 1, 0.75)), "") for name in sorted(strays)}
+        own = [each.name for each in settings_fields()]
+        strays = {name: nearest(name.removeprefix(PREFIX), own) for name in sorted(self.adapters)}
+        return {name: variable(near) if near else "" for name, near in strays.items() if not name.startswith(starts)}
 
 
 LEAST: Final = {

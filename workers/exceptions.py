@@ -26,13 +26,15 @@ class ExpressionError(DriplineError):
         text: what is wrong, one sentence.
         hint: what to write instead, one sentence, or empty.
         offset: column in the expression, from 0.
+        code: a constant word for the kind of mistake.
     """
 
-    def __init__(self, text: str, hint: str = "", offset: int = 0) -> None:
+    def __init__(self, text: str, hint: str = "", offset: int = 0, code: str = "expression") -> None:
         super().__init__(text)
         self.text = text
         self.hint = hint
         self.offset = offset
+        self.code = code
 
 
 class NoRulebook(DriplineError):
@@ -41,6 +43,10 @@ class NoRulebook(DriplineError):
 
 class StoreUnavailable(DriplineError):
     """PostgreSQL cannot be reached or refused the work for now; trying again later is right."""
+
+
+class Overloaded(DriplineError):
+    """More deliveries wait to be committed than may wait; the sender is asked to come back."""
 
 
 class RenderError(DriplineError):

@@ -11,12 +11,15 @@ from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
+import dramatiq
 import redis
 
 from workers.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+
+    from dramatiq.broker import Broker
 
 log = get_logger(__name__)
 
@@ -28,6 +31,10 @@ PAUSE: Final = 1.0
 """Seconds for which Redis is left alone after it failed, so that an outage costs callers nothing."""
 QUIET: Final = 60.0
 """Seconds between two log lines about the same outage."""
+QUEUE: Final = "dripline"
+PROCESS: Final = "process"
+DELIVER: Final = "deliver"
+"""The two actors (see `workers.actors`); each takes one argument, the number of a slice or the name of a channel."""
 
 
 class Hints(Protocol):
@@ -38,6 +45,9 @@ class Hints(Protocol):
 
     def taken(self, name: str) -> None:
         """Work on `name` begins: whatever comes from now on needs a new hint. Never raises."""
+
+    def failed(self, operation: str, error: Exception) -> None:
+        """Take note that what carries the hints failed."""
 
 
 class MemoryHints:
@@ -58,6 +68,10 @@ class MemoryHints:
         """See `Hints.taken`."""
         with self._lock:
             self._queued.discard(name)
+
+    def failed(self, operation: str, error: Exception) -> None:
+        """See `Hints.failed`."""
+        log.error("hint_failed", operation=operation, error=str(error))
 
 
 class RedisHints:
@@ -107,7 +121,7 @@ class RedisHints:
         return self._monotonic() < self._paused_until
 
     def failed(self, operation: str, error: Exception) -> None:
-        """Count a failure of Redis, leave it alone for a moment, and log it if that was not done lately."""
+        """See `Hints.failed`: count it, leave Redis alone for a moment, and log it if that was not done lately."""
         now = self._monotonic()
         self.failures[operation] += 1
         self._paused_until = now + PAUSE
@@ -121,3 +135,32 @@ class RedisHints:
                 pipe.set(PREFIX + name, 1, nx=True, px=self._stands_ms)
             claims: list[bool | None] = pipe.execute()
         return claims
+
+
+class Announcer:
+    """Tells the workers where there is work: a message for each slice or channel that has none queued."""
+
+    def __init__(self, hints: Hints, broker: Broker) -> None:
+        self.hints = hints
+        self._broker = broker
+
+    def slices(self, numbers: Iterable[int]) -> None:
+        """There are events or wake-ups in these slices. Never raises."""
+        self._announce({f"{PROCESS}:{number}": (PROCESS, number) for number in numbers})
+
+    def channels(self, names: Iterable[str]) -> None:
+        """There are outbox rows to deliver on these channels. Never raises."""
+        self._announce({f"{DELIVER}:{name}": (DELIVER, name) for name in names})
+
+    def _announce(self, work: dict[str, tuple[str, int | str]]) -> None:
+        for name in self.hints.offer(work.keys()):
+            actor, argument = work[name]
+            try:
+                self._broker.enqueue(message(actor, argument))
+            except (redis.RedisError, dramatiq.BrokerConnectionError) as error:
+                self.hints.failed("enqueue", error)
+
+
+def message(actor: str, argument: int | str) -> dramatiq.Message[None]:
+    """The message that makes an actor look there."""
+    return dramatiq.Message(queue_name=QUEUE, actor_name=actor, args=(argument,), kwargs={}, options={})

@@ -91,7 +91,7 @@ def configure(level: str = "info", *, stream: IO[str] | None = None, as_json: bo
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("dramatiq", "urllib3", "alembic", "mail.log"):
+    for chatty in ("dramatiq", "urllib3", "alembic", "mail.log", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

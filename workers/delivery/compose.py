@@ -79,16 +79,21 @@ class Composer:
         )
 
 
+def is_address(text: object) -> bool:
+    """True if the text is one address and nothing else."""
+    return isinstance(text, str) and ADDRESS.fullmatch(text) is not None
+
+
 def recipient(lead: Mapping[str, Any]) -> str:
     """The lead's one address.
 
     Raises:
         RenderError: there is none, or what stands there is none.
     """
-    address = str(lead.get("email") or "").strip()
-    if not ADDRESS.fullmatch(address):
-        raise RenderError(f"the lead's e-mail {address[:80]!r} is not an address")
-    return address
+    address = lead.get("email")
+    if not is_address(address):
+        raise RenderError(f"the lead's e-mail {str(address)[:80]!r} is not an address")
+    return str(address)
 
 
 def message_id(key: str, sender: str) -> str:

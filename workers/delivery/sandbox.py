@@ -145,12 +145,12 @@ def _measured(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _line(template: Template, error: BaseException) -> str:
-    """`, line 7` of the template, from the last traceback entry that lies in it."""
+    """`, line 7`, from the last traceback entry that lies in a template (Jinja2 has put its own line numbers there)."""
     line = 0
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == (template.filename or "<template>"):
-            line = template.get_corresponding_lineno(trace.tb_lineno)
+            line = trace.tb_lineno
         trace = trace.tb_next
     return f", line {line}" if line else ""
 

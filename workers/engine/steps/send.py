@@ -8,7 +8,7 @@ has no address, is skipped here with the reason and goes on to the next step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.engine.steps import Verdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Step:
     """Settings: `send`, the template's folder below `templates/`."""
 
-    send: str
+    send: str = field(metadata={"names": "template"})
     id: str
 
     def run(self, visit: Visit) -> Verdict:

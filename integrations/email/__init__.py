@@ -1,0 +1,1 @@
+"""E-mail providers, one file each; `Adapter` is its class."""

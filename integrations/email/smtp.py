@@ -1,0 +1,259 @@
+"""E-mail over SMTP (RFC 5321), on connections that are kept and shared.
+
+What became of a mail is told exactly, because it decides whether it may be sent again. The server takes responsibility
+with its answer to the final dot; so a connection lost before the dot was sent is `Unavailable` (nothing was taken), and
+one lost after it is `Unknown`. SMTP has no idempotency key: an `Unknown` mail must not simply be sent again.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import smtplib
+import socket
+import ssl
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from integrations.contracts import Accepted
+from integrations.exceptions import ConfigurationError, Rejected, Unavailable, Unknown
+from integrations.mime import build
+from integrations.names import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integrations.contracts import Mail
+    from integrations.mime import Letter
+
+PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
+"""Ways to secure a connection, and the port that is usual for each."""
+NOT_THE_MAIL: Final = frozenset({421, 503, 530, 534, 535, 538})
+"""Replies about the session (closing, out of step, not logged in): no reason to give up this mail."""
+QUEUED: Final = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
+"""How Postfix and others tell their own id of a mail."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Link:
+    """An open session with the server, used by one thread at a time."""
+
+    smtp: smtplib.SMTP
+    sent: int = 0
+    idle_since: float = 0.0
+
+    def stale(self, keep: float) -> bool:
+        """True if it was idle for too long, or if the server has said good-bye in the meantime."""
+        if self.smtp.sock is None or time.monotonic() - self.idle_since > keep:
+            return True
+        poll = select.poll()
+        poll.register(self.smtp.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An SMTP server.
+
+    Attributes:
+        security: `starttls`, `tls` (from the first byte), or `none`.
+        port: 0 takes the usual one: 587, 465 or 25.
+        username: empty for no login.
+        ca_file: certificates to trust instead of the system's, for a server with a certificate of your own.
+        timeout: seconds for connecting and for every reply but the last.
+        accept_timeout: seconds for the reply to the final dot. Longer, because giving up there leaves it unknown
+            whether the mail was taken; RFC 5321 suggests ten minutes.
+        hello_name: what we call ourselves to the server; empty for the machine's name.
+        connections: sessions kept open at most.
+        per_connection: mails over one session; servers have limits.
+        keep: seconds that an idle session is trusted.
+        clock: for the `Date` header.
+    """
+
+    takes_key: ClassVar[bool] = False
+
+    host: str
+    port: int = 0
+    security: str = "starttls"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    timeout: float = 30.0
+    accept_timeout: float = 120.0
+    hello_name: str = ""
+    connections: int = 10
+    per_connection: int = 100
+    keep: float = 30.0
+    clock: Callable[[], datetime] = field(default=_utc_now, repr=False)
+    _idle: deque[Link] = field(init=False, repr=False, compare=False, default_factory=deque)
+    _tls: ssl.SSLContext | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the settings and read the certificates once."""
+        if self.security not in PORTS:
+            raise ConfigurationError(f"is '{self.security}'; {suggestion(self.security, PORTS.keys())}", "security")
+        for name in ("timeout", "accept_timeout"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError("has to be more than 0 seconds.", name)
+        try:
+            tls = None if self.security == "none" else ssl.create_default_context(cafile=self.ca_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"is '{self.ca_file}', which cannot be read: {error}", "ca_file") from error
+        object.__setattr__(self, "_tls", tls)
+
+    def send(self, mail: Mail) -> Accepted:
+        """Hand over one mail.
+
+        Raises:
+            Rejected: the server answered 5xx, or the mail's own headers are unusable.
+            Unavailable: no session, 4xx, or the connection was lost before the final dot.
+            Unknown: the connection was lost, or no answer came, after the final dot.
+        """
+        letter = build(mail, self.clock())
+        link = self._take()
+        done = False
+        try:
+            reply = self._hand_over(link.smtp, letter)
+            done = True
+        finally:
+            self._give_back(link, clean=done)
+        queued = QUEUED.search(reply)
+        return Accepted(queued[1] if queued else mail.message_id)
+
+    def close(self) -> None:
+        """Say good-bye on all idle sessions."""
+        while self._idle:
+            link = self._idle.pop()
+            with suppress(OSError):
+                link.smtp.quit()
+            link.smtp.close()
+
+    # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self) -> Link:
+        """The most recently used session, so that the others age and are closed; a new one if there is none."""
+        while True:
+            try:
+                link = self._idle.pop()
+            except IndexError:  # asking first would race with other threads
+                return self._open()
+            if not link.stale(self.keep):
+                return link
+            link.smtp.close()
+
+    def _give_back(self, link: Link, *, clean: bool) -> None:
+        """Keep the session if it is in order; one that refused a mail is reset first."""
+        link.sent += 1
+        try:
+            usable = link.smtp.sock is not None and (clean or link.smtp.rset()[0] == 250)  # noqa: PLR2004  (RFC 5321)
+        except OSError:
+            usable = False
+        if not usable or link.sent >= self.per_connection or len(self._idle) >= self.connections:
+            link.smtp.close()
+            return
+        link.idle_since = time.monotonic()
+        self._idle.append(link)
+
+    def _open(self) -> Link:
+        port = self.port or PORTS[self.security]
+        try:
+            smtp = self._connect(port)
+            try:
+                self._greet(smtp)
+            except OSError:
+                smtp.close()
+                raise
+        except OSError as error:  # `smtplib`'s own errors are a kind of it
+            raise Unavailable(f"no session with {self.host}:{port}: {_words(error)}") from error
+        return Link(smtp)
+
+    def _connect(self, port: int) -> smtplib.SMTP:
+        name = self.hello_name or socket.gethostname()
+        if self.security == "tls":
+            return smtplib.SMTP_SSL(self.host, port, name, timeout=self.timeout, context=self._tls)
+        return smtplib.SMTP(self.host, port, name, timeout=self.timeout)
+
+    def _greet(self, smtp: smtplib.SMTP) -> None:
+        """Secure the connection and log in."""
+        if smtp.sock is not None:
+            # The final dot is a small write of its own; Nagle's algorithm would hold it back for 40 ms.
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        smtp.ehlo_or_helo_if_needed()
+        if self.security == "starttls":
+            smtp.starttls(context=self._tls)
+            smtp.ehlo_or_helo_if_needed()
+        if self.username:
+            smtp.login(self.username, self.password)
+
+    # ── one mail ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hand_over(self, smtp: smtplib.SMTP, letter: Letter) -> str:
+        """The dialogue of one mail; returns the server's last words."""
+        try:
+            self._announce(smtp, letter)
+            smtp.send(_stuffed(letter.data))
+        except OSError as error:
+            smtp.close()
+            raise Unavailable(f"the connection was lost before the mail was complete: {_words(error)}") from error
+        try:
+            smtp.send(b".\r\n")
+            code, text = self._last_reply(smtp)
+        except OSError as error:
+            smtp.close()
+            raise Unknown(f"the mail was sent whole and no answer came: {_words(error)}") from error
+        return _expect(code, text, 250)
+
+    def _announce(self, smtp: smtplib.SMTP, letter: Letter) -> None:
+        if letter.international and not smtp.has_extn("smtputf8"):
+            raise Rejected("no-smtputf8", "the server takes no addresses with characters beyond ASCII.")
+        extra = " SMTPUTF8 BODY=8BITMIME" if letter.international else ""
+        smtp.command_encoding = "utf-8" if letter.international else "ascii"
+        _expect(*smtp.docmd("MAIL", f"FROM:<{letter.sender}>{extra}"), 250)
+        _expect(*smtp.docmd("RCPT", f"TO:<{letter.to}>"), 250, 251)
+        _expect(*smtp.docmd("DATA"), 354)
+
+    def _last_reply(self, smtp: smtplib.SMTP) -> tuple[int, bytes]:
+        if smtp.sock is None:
+            raise smtplib.SMTPServerDisconnected("closed")
+        smtp.sock.settimeout(self.accept_timeout)
+        code, text = smtp.getreply()
+        smtp.sock.settimeout(self.timeout)
+        if code < 200:  # noqa: PLR2004  (not a reply of RFC 5321)
+            raise smtplib.SMTPServerDisconnected(f"unreadable reply {code}")
+        return code, text
+
+
+def _expect(code: int, text: bytes, *wanted: int) -> str:
+    """The reply's words if its code is as wanted.
+
+    Raises:
+        Rejected: 5xx about this mail.
+        Unavailable: anything else.
+    """
+    words = text.decode(errors="replace")
+    if code in wanted:
+        return words
+    if 500 <= code < 600 and code not in NOT_THE_MAIL:  # noqa: PLR2004  (RFC 5321: permanent)
+        raise Rejected(str(code), words)
+    raise Unavailable(f"the server answered {code}: {words}")
+
+
+def _stuffed(data: bytes) -> bytes:
+    """Lines that begin with a dot get a second one, so that none can end the mail (RFC 5321, section 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", data)
+
+
+def _words(error: OSError) -> str:
+    """An error of `smtplib` or of the socket, for people; replies come as bytes."""
+    said = getattr(error, "smtp_error", None)
+    if isinstance(said, bytes):
+        return f"{getattr(error, 'smtp_code', '')} {said.decode(errors='replace')}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,203 @@
+"""Webhook signatures: one table-driven HMAC engine, and ECDSA for the sender that uses public keys.
+
+Most senders sign with an HMAC and differ only in where they put it and what they sign; a `Scheme` is one row of that
+table. Everything is checked on the raw bytes, before any parsing, and compared in constant time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+
+from integrations.exceptions import BadSignature, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from integrations.contracts import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How one sender signs.
+
+    Attributes:
+        signature_header: where the signature stands, lower case.
+        signed: what is signed, with `{body}` and, where the sender signs them, `{id}` and `{timestamp}`.
+        prefix: what stands before the signature itself (`sha256=`).
+        encoding: how the digest is written.
+        algorithm: name for `hashlib`.
+        separator: what stands between several signatures, any of which may match; empty if there is only one.
+        id_header, timestamp_header: where `{id}` and `{timestamp}` come from; empty if they are not signed.
+        unit: the timestamp counts seconds or milliseconds since 1970.
+        tolerance: how far the timestamp may be from the time of receipt, either way; None if it is not checked.
+    """
+
+    signature_header: str
+    signed: str
+    prefix: str = ""
+    encoding: Literal["base64", "hex"] = "base64"
+    algorithm: str = "sha256"
+    separator: str = ""
+    id_header: str = ""
+    timestamp_header: str = ""
+    unit: Literal["seconds", "milliseconds"] = "seconds"
+    tolerance: timedelta | None = None
+
+
+STANDARD_WEBHOOKS: Final = Scheme(
+    signature_header="webhook-signature",
+    signed="{id}.{timestamp}.{body}",
+    prefix="v1,",
+    separator=" ",
+    id_header="webhook-id",
+    timestamp_header="webhook-timestamp",
+    tolerance=timedelta(minutes=5),
+)
+"""Standard Webhooks 1.0.0, symmetric signatures (`v1`)."""
+
+SVIX: Final = replace(
+    STANDARD_WEBHOOKS,
+    signature_header="svix-signature",
+    id_header="svix-id",
+    timestamp_header="svix-timestamp",
+)
+"""The same under the header names it had before it became a standard; many senders still use them."""
+
+TYPEFORM: Final = Scheme(signature_header="typeform-signature", signed="{body}", prefix="sha256=")
+"""Typeform signs the body alone: a replay is stopped by the event id only."""
+
+
+def sign(scheme: Scheme, secret: bytes, body: bytes, *, message_id: str = "", timestamp: str = "") -> str:
+    """The value of the signature header, prefix included."""
+    before, after = scheme.signed.split("{body}")
+    names = {"id": message_id, "timestamp": timestamp}
+    message = b"".join((_bytes(before.format_map(names)), body, _bytes(after.format_map(names))))
+    digest = hmac.digest(secret, message, scheme.algorithm)
+    written = digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode()
+    return scheme.prefix + written
+
+
+def verify(scheme: Scheme, secrets: Sequence[bytes], request: Request) -> None:
+    """Check that one of `secrets` signed the request; several of them allow a secret to be replaced without a gap.
+
+    Raises:
+        BadSignature: a header is missing, the timestamp is too far off, or no signature matches.
+    """
+    headers = request.headers
+    given = _header(headers, scheme.signature_header)
+    message_id = _header(headers, scheme.id_header) if scheme.id_header else ""
+    timestamp = _header(headers, scheme.timestamp_header) if scheme.timestamp_header else ""
+    if scheme.tolerance is not None:
+        _check_age(timestamp, scheme, request.received_at)
+    candidates = [_bytes(each) for each in (given.split(scheme.separator) if scheme.separator else [given])]
+    for secret in secrets:
+        expected = _bytes(sign(scheme, secret, request.body, message_id=message_id, timestamp=timestamp))
+        if any(hmac.compare_digest(expected, candidate) for candidate in candidates):
+            return
+    raise BadSignature(
+        f"{scheme.signature_header} does not match the body; "
+        "check that both sides hold the same secret and that no proxy changes the body."
+    )
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise BadSignature(f"the header {name} is missing; switch on signed deliveries at the sender.")
+    return value
+
+
+def _check_age(timestamp: str, scheme: Scheme, received_at: datetime) -> None:
+    """Timestamps are at most 15 ASCII digits, which no arithmetic here can overflow."""
+    if not re.fullmatch(r"[0-9]{1,15}", timestamp):
+        raise BadSignature(f"{scheme.timestamp_header} is no number of {scheme.unit}.")
+    scale = 1000 if scheme.unit == "milliseconds" else 1
+    received = (received_at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    off = abs(received - int(timestamp) / scale)
+    if scheme.tolerance is not None and off > scheme.tolerance.total_seconds():
+        raise BadSignature(
+            f"{scheme.timestamp_header} is {off:.0f} seconds away from the time of receipt, "
+            f"more than {scheme.tolerance.total_seconds():.0f}; check both clocks."
+        )
+
+
+def _bytes(text: str) -> bytes:
+    """Header text as bytes; what cannot be encoded cannot match either, and must not raise."""
+    return text.encode(errors="replace")
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+SHORTEST: Final = 24
+"""Bytes of the shortest secret that Standard Webhooks 1.0.0 allows."""
+
+
+def standard_secret(text: str, field: str) -> bytes:
+    """The key in a Standard Webhooks secret: `whsec_` and base64, or base64 alone; `field` is the setting it came from.
+
+    Raises:
+        ConfigurationError: it is not base64 or too short to be safe.
+    """
+    try:
+        key = base64.b64decode(text.strip().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigurationError("is no secret; write whsec_ and 24 to 64 bytes in base64.", field) from error
+    if len(key) < SHORTEST:
+        raise ConfigurationError(
+            f"holds {len(key)} bytes, the standard asks for {SHORTEST} or more; make one with: openssl rand -base64 32",
+            field,
+        )
+    return key
+
+
+# ── ECDSA ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ecdsa_key(text: str, field: str) -> ec.EllipticCurvePublicKey:
+    """The P-256 public key in base64 (DER) or PEM text; `field` is the setting it came from.
+
+    Raises:
+        ConfigurationError: it is not such a key.
+    """
+    try:
+        if "BEGIN" in text:
+            key = load_pem_public_key(text.encode())
+        else:
+            key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
+    except ValueError as error:
+        raise ConfigurationError("is no public key; copy it as the sender shows it.", field) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigurationError("is a public key of another kind; an elliptic curve key on P-256 is needed.", field)
+    return key
+
+
+def verify_ecdsa(keys: Sequence[ec.EllipticCurvePublicKey], signature: str, message: bytes) -> None:
+    """Check that one of `keys` signed the message with SHA-256; the signature is base64 of DER.
+
+    Raises:
+        BadSignature: it is not base64, or no key matches.
+    """
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadSignature("the signature is not base64.") from error
+    for key in keys:
+        try:
+            key.verify(raw, message, ec.ECDSA(SHA256()))
+        except InvalidSignature:
+            continue
+        return
+    raise BadSignature(
+        "the signature does not match the body; check the verification key and that no proxy changes the body."
+    )

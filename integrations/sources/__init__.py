@@ -1,0 +1,1 @@
+"""Webhook senders, one file each; `Adapter` is its class."""

@@ -1,0 +1,120 @@
+"""`python -m tests.benchmarks [--json FILE]`: measure, print, and exit with 1 if a limit is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import measure
+from tests.benchmarks.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATIO = 8.0
+"""The whole path, against the naive design measured in the same run."""
+REQUESTS = 4_000
+"""Durable single-event requests a second."""
+MEMORY = 200.0
+"""MB of a worker process at its peak."""
+CLIENTS = 128
+"""Concurrent senders of single events."""
+BATCHES = 16
+"""Concurrent senders of batches: a mail provider has few."""
+BATCH = 100
+
+
+def main() -> int:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events")
+    given = parser.parse_args()
+    results = run(given.scale)
+    report(results)
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=2) + "\n")
+    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+
+
+def run(scale: float) -> dict[str, Any]:
+    """All measurements, each on servers of its own, and the limits."""
+    number = lambda usual: max(100, int(usual * scale))  # noqa: E731  two letters shorter than a function is clearer here
+    results: dict[str, Any] = {"machine": {"cpus": os.cpu_count(), "python": platform.python_version()}}
+    with servers() as stack:
+        results["naive"] = measure.naive(stack, number(3_000))
+    with servers() as stack:
+        results["door_single"] = measure.door(stack, "single", number(20_000), CLIENTS)
+    with servers() as stack:
+        results["door_batch"] = measure.door(stack, "batch", number(400), BATCHES, BATCH)
+    with servers() as stack:
+        results["path_single"] = measure.path(stack, "single", number(20_000), CLIENTS)
+    with servers() as stack:
+        results["path_batch"] = measure.path(stack, "batch", number(400), BATCHES, BATCH)
+    results["limits"] = limits(results)
+    return results
+
+
+@contextmanager
+def servers() -> Iterator[Stack]:
+    """Fresh ones, whose addresses the naive design finds in the environment."""
+    stack = Stack()
+    os.environ.update({name: value for name, value in stack.environ().items() if name.startswith("BENCHMARK_")})
+    try:
+        yield stack
+    finally:
+        stack.close()
+
+
+def limits(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was promised, and whether it was kept."""
+    naive = results["naive"]["events_per_second"]
+    paths = ("path_single", "path_batch")
+    checks = [
+        ("durable requests a second, single events", results["door_single"]["requests_per_second"], REQUESTS, True),
+        *((f"{name} times naive", results[name]["events_per_second"] / naive, RATIO, True) for name in paths),
+        *((f"{name} MB of the worker", results[name]["worker_peak_mb"], MEMORY, False) for name in paths),
+    ]
+    return [
+        {"what": what, "measured": value, "limit": limit, "met": value >= limit if least else value <= limit}
+        for what, value, limit, least in checks
+    ]
+
+
+TITLES = {
+    "naive": "one message and one session per event (baseline)",
+    "door_single": "HTTP in, durable: single events",
+    "door_batch": f"HTTP in, durable: batches of {BATCH}",
+    "path_single": "HTTP to scored and decided: single events",
+    "path_batch": f"HTTP to scored and decided: batches of {BATCH}",
+}
+
+
+def report(results: dict[str, Any]) -> None:
+    """The same for people."""
+    console = Console()
+    table = Table("measured", "events/s", "times baseline", "p50 ms", "p99 ms", "worker or web MB", box=None)
+    baseline = results["naive"]["events_per_second"]
+    for name, title in TITLES.items():
+        row = results[name]
+        speed = row["events_per_second"]
+        memory = row.get("worker_peak_mb", row.get("web_peak_mb", 0.0))
+        times = [f"{row[each]:.0f}" if each in row else "" for each in ("p50", "p99")]
+        table.add_row(title, f"{speed:,.0f}", f"{speed / baseline:.1f}", *times, f"{memory:.0f}")
+    console.print(table)
+    for limit in results["limits"]:
+        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
+        console.print(f"{verdict}  {limit['what']}: {limit['measured']:,.1f} (limit {limit['limit']:,.0f})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Cases of what a server does and what an adapter has to make of it: `tests/fixtures/<kind>/<adapter>/cases.yaml`.
+
+`settings` are fields of the adapter; `{host}`, `{port}`, `{url}` and `{folder}` stand for the server of the case.
+A case has a `server` (`http: [steps]`, `smtp: {replies}`, `refuse: true`; see `scripted.py`), its own `settings`, and
+`expect`: `accepted: <pattern>`, `rejected: <code>`, `unavailable: <seconds to wait, or null>`, or `unknown: null`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from integrations import discovery
+from integrations.exceptions import Rejected, Unavailable, Unknown
+from tests.contract.scripted import Http, Smtp, nobody_listens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from integrations.contracts import Accepted
+
+FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
+OUTCOMES: Final = frozenset({"accepted", "rejected", "unavailable", "unknown"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One behaviour of the other side."""
+
+    kind: Any
+    adapter: str
+    name: str
+    settings: dict[str, str]
+    server: dict[str, Any]
+    expect: dict[str, Any]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    mail: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.adapter}: {self.name}"
+
+
+def cases(kind: discovery.Kind, adapter: str) -> list[Case]:
+    """All cases of an adapter."""
+    path = FIXTURES / kind / adapter / "cases.yaml"
+    if not path.exists():
+        return []
+    content = yaml.safe_load(path.read_text())
+    return [
+        Case(
+            kind,
+            adapter,
+            case.pop("name"),
+            {**content["settings"], **case.pop("settings", {})},
+            case.pop("server", {}),
+            **case,
+        )
+        for case in content["cases"]
+    ]
+
+
+@contextmanager
+def staged(case: Case, folder: Path) -> Iterator[tuple[Any, Any]]:
+    """The adapter of a case, made from settings as they come from the environment, and the server it talks to."""
+    with _server(case) as server:
+        port = server.port if server else nobody_listens()
+        places = {"host": "127.0.0.1", "port": str(port), "url": f"http://127.0.0.1:{port}", "folder": str(folder)}
+        values = {
+            discovery.variable("case", name): str(value).format_map(places) for name, value in case.settings.items()
+        }
+        adapter = discovery.build(case.kind, case.adapter, "case", values)
+        try:
+            yield adapter, server
+        finally:
+            adapter.close()
+
+
+def _server(case: Case) -> AbstractContextManager[Any]:
+    if "http" in case.server:
+        return Http(steps=case.server["http"])
+    if "smtp" in case.server:
+        return Smtp(replies=case.server["smtp"])
+    return nullcontext()
+
+
+def outcome(call: Callable[[], Accepted]) -> tuple[str, Any]:
+    """What became of a call, in the words of `expect`."""
+    try:
+        return "accepted", call().ref
+    except Rejected as error:
+        return "rejected", error.code
+    except Unavailable as error:
+        return "unavailable", None if error.retry_after is None else error.retry_after.total_seconds()
+    except Unknown:
+        return "unknown", None
+
+
+def check(found: tuple[str, Any], expect: dict[str, Any]) -> None:
+    """Compare an outcome with what was expected."""
+    ((word, detail),) = expect.items()
+    assert found[0] == word, found
+    if word == "accepted":
+        assert re.fullmatch(str(detail), found[1]), found
+    else:
+        assert found[1] == (str(detail) if word == "rejected" else detail), found
+
+
+def missing_outcomes(kind: discovery.Kind, adapter: str) -> set[str]:
+    """Outcomes that the cases of an adapter do not show; one without a server has only to accept."""
+    found = cases(kind, adapter)
+    wanted = OUTCOMES if any(case.server for case in found) else {"accepted"}
+    return set(wanted) - {word for case in found for word in case.expect}

@@ -1,0 +1,78 @@
+"""Recorded deliveries: `tests/fixtures/sources/<adapter>/<case>.body`, and beside it what it must become.
+
+The `.yaml` of a case holds `settings` (fields of the adapter), `options` (as in a rule file), `headers`, `received_at`
+and `expect`: a list of events, `{unreadable: reason}` or `{ignored: reason}`, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from integrations import discovery
+from integrations.contracts import Ignored, Incoming, Request, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from integrations.contracts import Source
+
+FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recorded delivery."""
+
+    adapter: str
+    name: str
+    source: Source
+    request: Request
+    expect: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        return f"{self.adapter}/{self.name}"
+
+
+def recorded(adapter: str) -> list[Recorded]:
+    """All recorded deliveries of an adapter."""
+    return [_load(adapter, path) for path in sorted((FIXTURES / "sources" / adapter).glob("*.yaml"))]
+
+
+def _load(adapter: str, path: Path) -> Recorded:
+    case = yaml.safe_load(path.read_text())
+    values = {discovery.variable("case", name): value for name, value in case["settings"].items()}
+    request = Request(
+        method="POST",
+        url=f"https://dripline.test/hooks/{adapter}",
+        headers=case["headers"],
+        body=path.with_suffix(".body").read_bytes(),
+        received_at=datetime.fromisoformat(case["received_at"]),
+    )
+    source = discovery.build("sources", adapter, "case", values, options=case.get("options", {}))
+    return Recorded(adapter, path.stem, source, request, case["expect"])
+
+
+def as_data(parts: Iterable[Incoming | Unreadable | Ignored]) -> list[dict[str, Any]]:
+    """What an adapter made of a delivery, in the words of the `expect` of a case; payloads and details left out."""
+    return [_as_data(part) for part in parts]
+
+
+def _as_data(part: Incoming | Unreadable | Ignored) -> dict[str, Any]:
+    if isinstance(part, Ignored):
+        return {"ignored": part.reason}
+    if isinstance(part, Unreadable):
+        return {"unreadable": part.reason}
+    data = asdict(part)
+    del data["payload"]
+    data["occurred_at"] = part.occurred_at.isoformat().replace("+00:00", "Z")
+    data["identities"] = [list(each) for each in part.identities]
+    if not data["lead"]:
+        del data["lead"]
+    if part.event_id.startswith("h:"):
+        data["event_id"] = "h:*"
+    return data

@@ -1,0 +1,345 @@
+"""Expressions: cases as data, Jinja2 as oracle, and anything at all as input."""
+
+from __future__ import annotations
+
+import string
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from jinja2 import Undefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from workers.engine.expressions import Scope, compile_expression
+from workers.engine.expressions.vocabulary import FILTER_NAMES
+from workers.exceptions import ExpressionError
+
+CASES = yaml.safe_load((Path(__file__).parent / "cases" / "expressions.yaml").read_text("utf-8"))
+LEAD = CASES["lead"]
+EVENT = CASES["event"]
+SCOPE = Scope(
+    fields={
+        "name": "text",
+        "title": "text",
+        "company": "text",
+        "employees": "integer",
+        "budget": "decimal",
+        "vip": "boolean",
+        "tags": "list",
+        "born": "date",
+        "seen": "datetime",
+        "country": "country",
+    },
+    event={"form": "text", "url": "text", "minutes": "integer", "machine": "boolean"},
+    bands={"fit": ["good"], "engagement": ["warm", "hot"]},
+    stages=["lead", "customer"],
+    zone="Europe/Berlin",
+)
+
+
+def attempt(source: str) -> tuple[Any, ExpressionError | None]:
+    try:
+        return compile_expression(source, SCOPE), None
+    except ExpressionError as error:
+        return None, error
+
+
+class Facts:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    stage = "lead"
+
+    def score(self, model: str) -> float:
+        return {"fit": 75.0, "engagement": 80.5}[model]
+
+    def band(self, model: str) -> str | None:
+        return {"engagement": "hot"}.get(model)
+
+
+FACTS = Facts()
+
+
+@pytest.mark.parametrize(("source", "expected"), CASES["values"], ids=[case[0] for case in CASES["values"]])
+def test_value(source, expected):
+    value = compile_expression(source, SCOPE).value(EVENT, LEAD, FACTS)
+    assert value == expected
+    assert (type(value) is bool) == (type(expected) is bool)
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "offset", "word"), CASES["refused"], ids=[case[0] for case in CASES["refused"]]
+)
+def test_refused(source, code, offset, word):
+    with pytest.raises(ExpressionError) as caught:
+        compile_expression(source, SCOPE)
+    error = caught.value
+    assert (error.code, error.offset) == (code, offset), f"{error} / {error.hint}"
+    assert word in f"{error.text} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("source", "want", "value"),
+    [
+        ("lead.employees", "number", None),
+        ("lead.employees", None, None),
+        ("lead.title", "text", None),
+        ("lead.vip", "boolean", False),
+        ("lead.tags | first", "boolean", False),
+        ("lead.born", "date", None),
+    ],
+)
+def test_a_value_of_another_type_than_declared_is_missing(source, want, value):
+    wrong: dict[str, Any] = {"employees": True, "title": 5, "vip": "yes", "tags": ["x"], "born": [1]}
+    assert compile_expression(source, SCOPE, want).value({}, wrong, FACTS) is value
+
+
+@pytest.mark.parametrize(
+    ("source", "want", "words"),
+    [
+        ("lead.title", "boolean", "true or false is wanted here, this is text"),
+        ('score("fit") > 5', "number", "a number is wanted here, this is true or false"),
+        ("none", None, "`none` says nothing"),
+    ],
+)
+def test_the_wanted_type_is_checked(source, want, words):
+    with pytest.raises(ExpressionError, match=words):
+        compile_expression(source, SCOPE, want)
+
+
+def test_no_event_in_sight():
+    with pytest.raises(ExpressionError, match="no event here"):
+        compile_expression('event.form == "x"', Scope())
+
+
+def test_a_refused_function_says_why():
+    with pytest.raises(ExpressionError) as caught:
+        compile_expression('score("fit") > 1', Scope(bands={"fit": []}, refused={"score": "because"}))
+    assert caught.value.hint == "because"
+
+
+def test_dates_are_read_in_the_accounts_zone():
+    late = Facts()
+    late.now = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+    assert compile_expression('today() == date("2026-03-02")', SCOPE).value({}, {}, late) is True
+
+
+def test_no_python_is_in_reach():
+    compiled = compile_expression("lead.employees > 5", SCOPE).value
+    assert compiled.__globals__["__builtins__"] == {}
+
+
+# ── what cannot run away ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(" * 100_000,
+        "(" * 1_900 + "1" + ")" * 1_900,
+        "[" * 1_000,
+        "not " * 900 + "true",
+        "-" * 3_000 + "1",
+        "1" + "+1" * 390,
+        "lead.name" + " | lower" * 390,
+        "lead.name" + '| replace("a", "aaaaaaaaaaaaaaaaaaaa")' * 70,
+        "1 if true else " * 150 + "1",
+        "lead." * 700,
+        '"' + "\\" * 3_999,
+        "9" * 4_000,
+        "1e" + "9" * 300,
+        'lead.name | matches("' + "(" * 500 + '")',
+        'lead.name | matches("' + "a?" * 400 + "a" * 400 + '")',
+        'lead.name | matches("' + "(a|a)" * 100 + '")',
+    ],
+    ids=lambda source: source[:30],
+)
+def test_monsters_are_refused_quickly(source):
+    started = time.perf_counter()
+    with pytest.raises(ExpressionError):
+        compile_expression(source, SCOPE)
+    assert time.perf_counter() - started < 1
+
+
+def test_results_are_bounded():
+    grown = compile_expression("lead.name" + '| replace("a", "aaaaaaaaaaaaaaaaaaaa")' * 10, SCOPE)
+    assert grown.value({}, {"name": "a"}, FACTS) is None
+    joined = compile_expression(" ~ ".join(["lead.name"] * 20), SCOPE)
+    assert joined.value({}, {"name": "a" * 1_000}, FACTS) is None
+
+
+@pytest.mark.parametrize("pattern", [".*a.*", "a*b", "(x|y)z+", "(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)b", "a?a?a?a?a?a?a?a?b"])
+def test_the_worst_accepted_patterns_end_quickly(pattern):
+    try:
+        found = compile_expression(f'lead.name | matches("{pattern}")', SCOPE)
+    except ExpressionError:
+        return
+    started = time.perf_counter()
+    found.value({}, {"name": "a" * 100_000}, FACTS)
+    assert time.perf_counter() - started < 0.5
+
+
+# ── the oracle ───────────────────────────────────────────────────────────────────────────────────────────────
+
+JINJA = SandboxedEnvironment(undefined=Undefined)
+NUMBERS = {"employees": 120, "budget": 0.5}
+TEXTS = {"name": "Ann Lee", "title": "vp", "country": "US"}
+MISSING = ("company", "email")
+
+numbers = st.one_of(
+    st.sampled_from(["0", "1", "2", "7", "100", "0.5", "1.5", "2.25"]),
+    st.sampled_from([f"lead.{name}" for name in NUMBERS]),
+)
+texts = st.one_of(
+    st.sampled_from(['"vp"', "'Ann'", '"US"', '""', '"e"']), st.sampled_from([f"lead.{name}" for name in TEXTS])
+)
+
+
+def calculations(inner):
+    operator = st.sampled_from(["+", "-", "*", "/", "//", "%"])
+    return st.one_of(
+        st.builds("{} {} {}".format, inner, operator, inner),
+        st.builds("({} {} {})".format, inner, operator, inner),
+        st.builds("-{}".format, inner),
+        st.builds("({} | abs)".format, inner),
+        st.builds("({} | round(2))".format, inner),
+        st.builds("({} | int)".format, inner),
+    )
+
+
+def changes(inner):
+    return st.one_of(
+        st.builds("({} ~ {})".format, inner, inner),
+        st.builds("({} | {})".format, inner, st.sampled_from(["lower", "upper", "trim"])),
+        st.builds('({} | replace("n", "m"))'.format, inner),
+        st.builds("({} | default({}))".format, st.sampled_from([f"lead.{name}" for name in MISSING]), inner),
+    )
+
+
+def combinations(inner):
+    return st.one_of(
+        st.builds("{} {} {}".format, inner, st.sampled_from(["and", "or"]), inner),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner),
+        st.builds("not {}".format, inner),
+    )
+
+
+number = st.recursive(numbers, calculations, max_leaves=6)
+text = st.recursive(texts, changes, max_leaves=4)
+order = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+chain = st.sampled_from(["==", "<", "<=", ">", ">="])
+membership = st.sampled_from(["in", "not in"])
+field = st.sampled_from([f"lead.{name}" for name in (*NUMBERS, *TEXTS, *MISSING)])
+comparison = st.one_of(
+    st.builds("{} {} {}".format, number, order, number),
+    st.builds("{} {} {} {} {}".format, numbers, chain, number, chain, numbers),
+    st.builds("{} {} {}".format, text, order, text),
+    st.builds("{} {} {}".format, text, membership, text),
+    st.builds("{} {} [{}, {}]".format, text, membership, texts, texts),
+    st.builds("{} {} [{}, {}]".format, number, membership, numbers, numbers),
+    st.builds("{} is {}".format, field, st.sampled_from(["defined", "not defined"])),
+    st.builds("{} | length {} {}".format, texts, order, numbers),
+    st.just("lead.vip"),
+)
+condition = st.recursive(comparison, combinations, max_leaves=5)
+chosen = st.builds("{} if {} else {}".format, number, condition, number)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(condition, number, text, chosen))
+@example("1 - 2 - 3 * 4 // 5 % 3")
+@example("not lead.vip or lead.vip and not lead.vip")
+def test_same_as_jinja(source):
+    values = {**NUMBERS, **TEXTS, "vip": True}
+    try:
+        expected = JINJA.compile_expression(source, undefined_to_none=True)(lead=values)
+    except (ZeroDivisionError, OverflowError):
+        assume(False)
+    assume(not isinstance(expected, complex))
+    expression, error = attempt(source)
+    assert error is None or error.code in {"ambiguous", "too-long"}, source
+    assume(error is None)
+    value = expression.value({}, values, FACTS)
+    assert value == expected, source
+    assert type(value) is type(expected), source
+
+
+# ── anything at all ──────────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = [f"lead.{name}" for name in (*SCOPE.fields, "nothing")] + ["event.form", "event.machine", "lead", "event"]
+WORDS = [
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "defined",
+    "none",
+    "if",
+    "else",
+    "true",
+    "score",
+    "band",
+    "stage",
+    "today",
+    "now",
+]
+SIGNS = [
+    *"<+-*/%~|()[],.()|",
+    "==",
+    "!=",
+    ">=",
+    '"fit"',
+    '"a"',
+    '"2026-01-01"',
+    "0",
+    "1",
+    "2.5",
+    '"a|b*"',
+    '"%s"',
+    "date",
+]
+words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *sorted(FILTER_NAMES)])
+soup = st.lists(words, max_size=25).map(" ".join)
+json_values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**63), 2**64), st.floats(allow_nan=False), st.text(max_size=20),
+        st.sampled_from(["2026-01-01", "0001-01-01", "9999-12-31T23:59:59-12:00", "12", "1e5", ""]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=4,
+)  # fmt: skip
+mappings = st.dictionaries(st.sampled_from([*SCOPE.fields, *(SCOPE.event or {}), "email"]), json_values, max_size=8)
+
+
+@settings(max_examples=1_000, deadline=2_000)
+@given(
+    st.one_of(soup, st.text(max_size=60), st.text(alphabet=string.printable, max_size=60), condition),
+    mappings,
+    mappings,
+)
+def test_any_text_compiles_or_is_refused_and_what_compiles_never_raises(source, event, lead):
+    expression, error = attempt(source)
+    if error:
+        assert 0 <= error.offset <= len(source)
+        assert error.text
+        return
+    value = expression.value(event, lead, FACTS)
+    assert value is None or expression.type == "any" or type(value).__name__ in {
+        "boolean": {"bool"}, "number": {"int", "float"}, "text": {"str"}, "list": {"list"},
+        "date": {"date"}, "datetime": {"datetime"},
+    }[expression.type]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=2_000)
+@given(st.text(alphabet=r"ab()|[]^-$.*+?\dwsb1{}", max_size=20), st.text(alphabet="ab1 -", max_size=40))
+def test_any_pattern_compiles_or_is_refused(pattern, value):
+    quoted = pattern.replace("\\", "\\\\")
+    try:
+        expression = compile_expression(f'lead.name | matches("{quoted}")', SCOPE)
+    except ExpressionError:
+        return
+    assert expression.value({}, {"name": value}, FACTS) in {True, False}

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.workers.web.support import GOOD, Plain, event, running, until
+from workers.exceptions import RulebookError
+from workers.store.slices import slice_of
+from workers.web.sources import ActiveSources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+    from integrations.contracts import Incoming, Request
+    from tests.workers.web.support import Web
+    from workers.clock import SteppedClock
+
+NOTHING = {"accepted": 0, "duplicates": 0, "quarantined": 0, "ignored": 0}
+
+
+def test_events_are_in_the_log_when_the_answer_comes(web: Web) -> None:
+    answer = web.deliver("a", "b")
+    assert (answer.status, answer.json) == (202, NOTHING | {"accepted": 2})
+    rows = web.rows("SELECT source, event_id, type, subject, received_at, convert_from(payload, 'UTF8') FROM events")
+    assert rows == [
+        ("plain", "a", "form.submitted", "email:ann@acme.test", web.clock(), '"a"'),
+        ("plain", "b", "form.submitted", "email:ann@acme.test", web.clock(), '"b"'),
+    ]
+    assert web.rows("SELECT slice FROM inbox") == [(slice_of("email:ann@acme.test"),)] * 2
+
+
+def test_workers_are_told_once_which_slices_have_work(web: Web) -> None:
+    web.deliver("a", "b")
+    until(lambda: web.offered == [{slice_of("email:ann@acme.test")}])
+    web.deliver("a")
+    assert len(web.offered) == 1
+
+
+def test_what_is_known_already_is_said_to_be(web: Web) -> None:
+    web.deliver("a")
+    assert web.deliver("a", "b", "b").json == NOTHING | {"accepted": 1, "duplicates": 2}
+    assert len(web.rows("SELECT FROM events")) == 2
+
+
+def test_parts_that_cannot_be_read_are_kept_with_their_reason(web: Web) -> None:
+    answer = web.deliver("a", "unreadable", headers=GOOD | {"Authorization": "Basic secret", "X-Id": "7"})
+    assert (answer.status, answer.json) == (202, NOTHING | {"accepted": 1, "quarantined": 1})
+    [(kind, source, reason, detail, payload, headers, url)] = web.rows(
+        "SELECT kind, source, reason, detail, convert_from(payload, 'UTF8'), headers, url FROM quarantine"
+    )
+    assert (kind, source, reason, detail) == ("delivery", "plain", "no-identity", "there is no email")
+    assert payload == '"unreadable"'
+    assert headers["x-id"] == "7"
+    assert "authorization" not in headers
+    assert url == f"{web.server.url}/hooks/plain"
+
+
+def test_a_delivery_of_nothing_readable_is_accepted_all_the_same(web: Web) -> None:
+    assert web.deliver("unreadable", "unreadable").json == NOTHING | {"quarantined": 2}
+
+
+def test_what_we_do_not_want_is_counted_and_not_kept(web: Web) -> None:
+    assert web.deliver("ignored").json == NOTHING | {"ignored": 1}
+    assert web.rows("SELECT FROM events UNION ALL SELECT FROM quarantine") == []
+    assert web.counted("dripline_events_total", source="plain", result="ignored") == 1
+
+
+def test_a_bug_in_an_adapter_loses_nothing(web: Web) -> None:
+    answer = web.deliver("a", "bug", "b")
+    assert (answer.status, answer.json) == (202, NOTHING | {"quarantined": 1})
+    assert web.rows("SELECT reason, detail, convert_from(payload, 'UTF8') FROM quarantine") == [
+        ("adapter-error", "ZeroDivisionError: a bug in normalise", '["a", "bug", "b"]')
+    ]
+    assert web.rows("SELECT FROM events") == []
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+HEADERS = {401: ("www-authenticate", 'Webhook-Signature realm="dripline"'), 405: ("allow", "POST")}
+REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("unknown source", "nobody", {"headers": GOOD}, 404, "unknown-source"),
+    ("no source", "", {"headers": GOOD}, 404, "unknown-source"),
+    ("something below a source", "plain/x", {"headers": GOOD}, 404, "unknown-source"),
+    ("no signature", "plain", {"body": "[]"}, 401, "bad-signature"),
+    ("not JSON", "plain", {"body": "[", "headers": GOOD}, 400, "malformed"),
+    ("GET", "plain", {"method": "GET"}, 405, "method-not-allowed"),
+    ("PUT", "plain", {"method": "PUT", "headers": GOOD}, 405, "method-not-allowed"),
+    ("too large", "plain", {"body": "x" * 1001, "headers": GOOD}, 413, "too-large"),
+    ("much too large", "plain", {"body": "x" * 500_000, "headers": GOOD}, 413, "too-large"),
+    ("too large in chunks", "plain", {"body": [b"x" * 600] * 2, "headers": GOOD}, 413, "too-large"),
+    ("a bug in verify", "plain", {"body": "[]", "headers": {"x-signature": "crash"}}, 500, "adapter-error"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "request_", "status", "word"),
+    [pytest.param(*case[1:], id=case[0]) for case in REFUSALS],
+)
+def test_a_refusal_says_what_to_do_and_is_counted(
+    web: Web, source: str, request_: dict[str, Any], status: int, word: str
+) -> None:
+    given = {"method": "POST", "path": f"/hooks/{source}"} | request_
+    answer = web.request(**given)
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["type"] == f"urn:dripline:problem:{word}"
+    assert answer.json["status"] == status
+    assert answer.json["title"]
+    assert answer.json["detail"].endswith(".")
+    if status in HEADERS:
+        assert HEADERS[status] in answer.headers.items()
+    label = "plain" if source == "plain" else "unknown"
+    assert web.counted("dripline_deliveries_total", source=label, outcome=word) == 1
+    assert web.rows("SELECT FROM events UNION ALL SELECT FROM quarantine") == []
+
+
+def test_a_body_of_exactly_the_limit_is_taken(web: Web) -> None:
+    body = json.dumps(["a"]).ljust(1000)
+    assert web.request("POST", "/hooks/plain", body, GOOD).status == 202
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(web: Web) -> None:
+    with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
+        conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\nx-signature: good\r\ncontent-length: 9\r\n\r\n[")
+        answer = b"".join(iter(lambda: conn.recv(65536), b""))  # until the server hangs up
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:dripline:problem:too-slow" in answer
+    assert web.deliver("a").status == 202
+
+
+def test_a_sender_who_hangs_up_is_counted(web: Web) -> None:
+    with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
+        conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n[")
+    until(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 1)
+
+
+# ── what verify sees ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Witness(Plain):
+    def __init__(self) -> None:
+        self.seen: list[Request] = []
+
+    def verify(self, request: Request) -> None:
+        self.seen.append(request)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "seen"),
+    [
+        ("https://hooks.acme.test/", "https://hooks.acme.test/hooks/site%20a?x=%201&y"),
+        ("", "http://sender.test/hooks/site%20a?x=%201&y"),
+    ],
+)
+def test_an_adapter_sees_the_request_as_it_was_sent(
+    engine: Engine, clock: SteppedClock, public_url: str, seen: str
+) -> None:
+    witness = Witness()
+    with running(engine, clock, sources={"site a": witness}, public_url=public_url) as web:
+        web.request("POST", "/hooks/site%20a?x=%201&y", b"[ ]\r\n", {"Host": "sender.test", "X-Odd": "gr\xfc\xdf"})
+    [request] = witness.seen
+    assert (request.method, request.url, request.body) == ("POST", seen, b"[ ]\r\n")
+    assert request.headers["x-odd"] == "gr\xfc\xdf"
+    assert request.received_at == clock()
+
+
+# ── data that no database takes ──────────────────────────────────────────────────────────────────────────────
+
+
+class Odd(Plain):
+    def normalise(self, request: Request) -> Iterator[Incoming]:
+        yield event(request.headers["x-event"], request.received_at, type=json.loads(request.body))
+
+
+def test_data_that_cannot_be_stored_are_quarantined_whole(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, sources={"odd": Odd()}) as web:
+        answer = web.request("POST", "/hooks/odd", '{"not": "text"}', GOOD | {"x-event": "a"})
+        assert answer.status == 202
+        assert web.rows("SELECT count(*) FROM events") == [(int(answer.json["accepted"]),)]
+        assert answer.json["accepted"] + answer.json["quarantined"] == 1
+
+
+# ── another rulebook ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sources_of_a_new_rulebook_are_served_without_a_restart(web: Web) -> None:
+    assert web.deliver("a", source="new").status == 404
+    web.active.append(ActiveSources("two", {"new": Plain()}))
+    until(lambda: web.deliver("a", source="new").status == 202)
+    assert web.deliver("a").status == 404
+
+
+def test_a_rulebook_that_cannot_be_used_changes_nothing(web: Web) -> None:
+    web.active.append(RulebookError(("rules/account.yaml: is missing",)))
+    asked = len(web.asked)
+    until(lambda: len(web.asked) > asked + 1)
+    assert web.deliver("a").status == 202

@@ -1,0 +1,121 @@
+"""The adapters of this process: built from settings when first needed, kept, shared by threads."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from integrations import discovery
+from integrations.exceptions import ConfigurationError as AdapterConfigurationError
+from workers.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from integrations.contracts import Crm, EmailProvider, Source
+    from workers.clock import Clock
+    from workers.config import Settings
+    from workers.engine.rules import SourceSpec
+
+T = TypeVar("T")
+MAILBOX: Final = "mailbox"
+
+
+class Adapters:
+    """Who we talk to.
+
+    Args:
+        settings: names the e-mail provider and holds everybody's variables.
+        clock: for adapters that write or check times.
+        email: an e-mail provider instead of the one in the settings.
+        values: variables of adapters by full name, added to those in the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        email: EmailProvider | None = None,
+        values: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._values = {**settings.adapters, **(values or {})}
+        self._lock = Lock()
+        self._built: dict[tuple[str, str], Any] = {("email", settings.email): email} if email else {}
+
+    @property
+    def email_name(self) -> str:
+        """The e-mail provider's name, as it stands in the outbox."""
+        return self._settings.email
+
+    def email(self) -> EmailProvider:
+        """The e-mail provider.
+
+        Raises:
+            ConfigurationError: there is none of that name, or a setting of its is missing or unusable.
+        """
+        name, given = self._settings.email, self._given("email", self._settings.email)
+        if name == MAILBOX and not self._values.get(discovery.variable(MAILBOX, "folder")):
+            given["folder"] = self._settings.data_dir / MAILBOX
+        return self._once("email", name, lambda: discovery.build("email", name, name, self._values, **given))
+
+    def crm(self, name: str) -> Crm:
+        """The CRM of that name.
+
+        Raises:
+            ConfigurationError: there is none, or a setting of its is missing or unusable.
+        """
+        given = self._given("crm", name)
+        return self._once("crm", name, lambda: discovery.build("crm", name, name, self._values, **given))
+
+    def source(self, spec: SourceSpec) -> Source:
+        """The webhook source that a rulebook declares; not kept, because the next rulebook may declare it otherwise.
+
+        Raises:
+            ConfigurationError: its adapter does not exist, or refuses its settings or options.
+        """
+        given = self._given("sources", spec.adapter) | {"options": spec.options}
+        with _ours(f"source {spec.name}"):
+            return discovery.build("sources", spec.adapter, spec.name, self._values, **given)
+
+    def takes_key(self, provider: str) -> bool:
+        """True if handing the same key to this provider again is harmless; False also if nobody knows it."""
+        for kind in ("email", "crm"):
+            if (kind, provider) in self._built:
+                return bool(self._built[kind, provider].takes_key)
+        if provider in discovery.names("email"):
+            return bool(discovery.adapter("email", provider).takes_key)
+        return provider in discovery.names("crm") and bool(discovery.adapter("crm", provider).takes_key)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        with self._lock:
+            for adapter in self._built.values():
+                adapter.close()
+            self._built.clear()
+
+    def _once(self, kind: str, name: str, build: Callable[[], T]) -> T:
+        with self._lock:
+            if (kind, name) not in self._built:
+                with _ours(name):
+                    self._built[kind, name] = build()
+            built: T = self._built[kind, name]
+        return built
+
+    def _given(self, kind: discovery.Kind, name: str) -> dict[str, Any]:
+        with _ours(name):
+            fields = {each.name for each in dataclasses.fields(discovery.adapter(kind, name)) if each.init}
+        return {"clock": self._clock} if "clock" in fields else {}
+
+
+@contextmanager
+def _ours(name: str) -> Iterator[None]:
+    """Turn a configuration error of the integrations into ours; `name` says whose it is."""
+    try:
+        yield
+    except AdapterConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from error

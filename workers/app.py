@@ -1,0 +1,287 @@
+"""The composition root: settings, store, rulebook, adapters and broker tied together, once per process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from integrations import discovery
+from workers.adapters import Adapters
+from workers.clock import system_clock
+from workers.delivery.attempts import Policy
+from workers.delivery.compose import Composer, Links
+from workers.delivery.deliver import Deliverer
+from workers.delivery.senders import CrmSender, EmailSender
+from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RulebookError
+from workers.hints import Announcer, RedisHints
+from workers.log import get_logger
+from workers.pipeline import process_slice
+from workers.rulebook import compile_rulebook
+from workers.store import rulebooks
+from workers.store.database import connect, transaction
+from workers.store.rulebooks import Rulebooks
+from workers.sweep import Sweeper
+from workers.web.app import create_app
+from workers.web.sources import ActiveSources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dramatiq.broker import Broker
+    from sqlalchemy import Engine
+    from starlette.types import ASGIApp
+
+    from workers.clock import Clock
+    from workers.config import Settings
+    from workers.delivery.senders import Sender
+    from workers.engine.rules import Rulebook
+    from workers.hints import Hints
+    from workers.sweep import Due
+
+log = get_logger(__name__)
+
+SHORTEST_SECRET: Final = 32
+REMEMBERED: Final = 50
+"""Older rulebook versions whose campaigns are kept ready for the people who entered them."""
+BATCHES: Final = 20
+"""Batches of a slice that one message works off before other slices get the thread."""
+
+
+class Library:
+    """The rulebook in force, those before it as far as somebody needs them, and the mail templates of each.
+
+    Args:
+        engine: where the versions are.
+        links: go into mails.
+    """
+
+    def __init__(self, engine: Engine, links: Links) -> None:
+        self._engine = engine
+        self._links = links
+        self._older: dict[str, Rulebook | None] = {}
+        self._composers: dict[str, Composer] = {}
+        self.rulebooks = Rulebooks(self._compile)
+
+    def active(self) -> Rulebook:
+        """The rulebook in force.
+
+        Raises:
+            NoRulebook: none was ever applied.
+        """
+        with transaction(self._engine) as conn:
+            return self.rulebooks.active(conn).rulebook
+
+    def composers(self) -> Callable[[str, str], Composer]:
+        """Chooses, for a version and a template, whose templates to use.
+
+        Today's, so that a mistake that was put right is right in all mails from then on; those of the version that
+        decided to send the mail where today's lack the template.
+        """
+        current = self._composer(self.active())
+
+        def choose(version: str, template: str) -> Composer:
+            older = None if current.has(template) or not version else self._before(version)
+            return self._composer(older) if older else current
+
+        return choose
+
+    def _composer(self, rulebook: Rulebook) -> Composer:
+        if rulebook.version not in self._composers:
+            self._composers[rulebook.version] = Composer(rulebook, self._links)
+        return self._composers[rulebook.version]
+
+    def _compile(self, files: Mapping[str, str]) -> Rulebook:
+        """Compile a version, with the older definitions of its campaigns for the people who entered those."""
+        rulebook = compile_rulebook(files)
+        with transaction(self._engine) as conn:
+            versions = [each.version for each in rulebooks.versions(conn)[: REMEMBERED + 1]]
+        older = [self._before(version) for version in versions if version != rulebook.version]
+        campaigns = [each for before in older if before for each in before.campaigns.values()]
+        return replace(rulebook, archive={(each.name, each.version): each for each in campaigns})
+
+    def _before(self, version: str) -> Rulebook | None:
+        """An older version, compiled once; None if this program cannot compile it any more."""
+        if version not in self._older:
+            with transaction(self._engine) as conn:
+                files = rulebooks.files(conn, version)
+            try:
+                self._older[version] = compile_rulebook(files)
+            except RulebookError as error:
+                log.warning("old_rulebook_unusable", version=version, problems=len(error.problems))
+                self._older[version] = None
+        return self._older[version]
+
+
+class App:
+    """Everything that a process works with. Building it connects to nothing.
+
+    Args:
+        settings: as read from the environment.
+        broker: carries messages to the actors (`workers.actors`).
+        hints: which messages are queued already.
+        adapters: whom we talk to; by default, those of the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        broker: Broker,
+        hints: Hints,
+        *,
+        adapters: Adapters | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        if not settings.database_url:
+            raise ConfigurationError(
+                "DRIPLINE_DATABASE_URL is not set; write postgresql://user:password@host:5432/database. "
+                "(`dripline dev` needs none.)"
+            )
+        self.settings = settings
+        self.clock = clock
+        self.broker = broker
+        self.announcer = Announcer(hints, broker)
+        self.adapters = adapters or Adapters(settings, clock)
+        self.engine = connect(settings.database_url, size=settings.pool_size)
+        self.library = Library(self.engine, Links(settings.public_url, settings.secret))
+        self.deliverer = Deliverer(
+            self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
+        )
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.adapters.close()
+        self.broker.close()
+        self.engine.dispose()
+
+    def check(self) -> None:
+        """Make sure that what every process needs is configured, before it begins.
+
+        Raises:
+            ConfigurationError: the e-mail provider cannot be built, or the secret is missing or could be guessed.
+        """
+        length = len(self.settings.secret)
+        if length < SHORTEST_SECRET:
+            raise ConfigurationError(
+                f"DRIPLINE_SECRET has {length} characters; it has to have {SHORTEST_SECRET} or more. "
+                'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
+        self.adapters.email()
+        self._warn_of_strays()
+
+    def _warn_of_strays(self) -> None:
+        """Say which variables nobody uses: most likely they are misspelt."""
+        known = [name for kind in discovery.KINDS for name in discovery.names(kind)]
+        try:
+            known += self.library.active().sources
+        except DriplineError:  # without a rulebook nobody knows the names of the sources
+            return
+        for name, near in self.settings.strays(known).items():
+            log.warning("variable_not_used", name=name, meant=near)
+
+    # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def process(self, slice_: int) -> None:
+        """Work off what is due in a slice, and announce what came of it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away; the work stays where it is.
+            NoRulebook: none was ever applied.
+        """
+        done = process_slice(
+            self.engine, slice_, self.library.rulebooks, self.clock, batch=self.settings.batch, batches=BATCHES
+        )
+        self.announcer.channels(done.channels)
+        if done.more:
+            self.announcer.slices([slice_])
+        if done.events or done.woken or done.failed:
+            log.info(
+                "slice_processed", slice=slice_, events=done.events, woken=done.woken, decisions=done.decisions,
+                outbox=done.outbox, failed=done.failed, quarantined=done.quarantined,
+            )  # fmt: skip
+
+    def deliver(self, channel: str) -> None:
+        """Send what is due on a channel.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away.
+            NoRulebook: none was ever applied.
+        """
+        if self.deliverer.run(self.sender(channel)).more:
+            self.announcer.channels([channel])
+
+    def sender(self, channel: str) -> Sender:
+        """What delivers a channel's rows."""
+        if channel == "email":
+            return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
+        return CrmSender(self.adapters.crm, self.adapters.takes_key)
+
+    def sweeper(self) -> Sweeper:
+        """Finds what is due; one for each loop that sweeps."""
+        return Sweeper(self.engine, self.adapters.takes_key)
+
+    def announce(self, due: Due) -> None:
+        """Tell the workers where work waits."""
+        self.announcer.slices(due.slices)
+        self.announcer.channels(due.channels)
+
+    # ── the web process ──────────────────────────────────────────────────────────────────────────────────────
+
+    def web(self, *, public_url: str = "") -> ASGIApp:
+        """The web application; `public_url` if it is not the one in the settings."""
+        mailbox = self.adapters.email() if self.adapters.email_name == "mailbox" else None
+        return create_app(
+            engine=self.engine,
+            load_sources=self.load_sources,
+            offer=self.announcer.slices,
+            secret=self.settings.secret,
+            clock=self.clock,
+            public_url=public_url or self.settings.public_url,
+            max_body=self.settings.max_body,
+            mailbox=mailbox,  # type: ignore[arg-type]  # the adapter `mailbox` can also list and read
+        )
+
+    def load_sources(self, version: str) -> ActiveSources | None:
+        """The sources of the rulebook in force; None if that is `version`. One that is not configured stays closed."""
+        try:
+            rulebook = self.library.active()
+        except NoRulebook:
+            return ActiveSources("", {}) if version else None
+        if rulebook.version == version:
+            return None
+        opened = {}
+        for name, spec in rulebook.sources.items():
+            try:
+                opened[name] = self.adapters.source(spec)
+            except ConfigurationError as error:
+                log.warning("source_closed", source=name, error=str(error))
+        return ActiveSources(rulebook.version, opened)
+
+
+def build(settings: Settings) -> App:
+    """The app of a production process, on Redis.
+
+    Raises:
+        ConfigurationError: the database's or Redis's URL cannot be used.
+    """
+    client = redis_client(settings.redis_url)
+    broker = RedisBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]  # dramatiq is typed in parts
+    return App(settings, broker, RedisHints(client))
+
+
+def redis_client(url: str) -> redis.Redis:
+    """A client that gives up quickly: whoever asks has PostgreSQL to fall back on.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+    try:
+        return redis.Redis.from_url(
+            url, socket_connect_timeout=1.0, socket_timeout=5.0, retry=Retry(NoBackoff(), 0), health_check_interval=30
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"DRIPLINE_REDIS_URL cannot be read: {error}") from error

@@ -1,0 +1,117 @@
+"""What the commands share: settings, the store, and the two ways of printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from workers.config import Settings
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a program instead of text for a person.")
+
+
+def settings(*, log: bool = False) -> Settings:
+    """The settings of this process; with `log`, log lines go where they say, else only errors are shown."""
+    from workers.config import load  # imports in functions here and below: `dripline --help` has to be quick
+    from workers.log import configure
+
+    loaded = load()
+    formats = {"auto": None, "text": False, "json": True}
+    configure(loaded.log_level if log else "error", as_json=formats[loaded.log_format])
+    return loaded
+
+
+@contextmanager
+def store() -> Iterator[Engine]:
+    """Connections to the database of the settings, or else of the `dripline dev` that runs in this folder."""
+    from workers.store.database import connect
+
+    engine = connect(database_url(settings()), size=2)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def database_url(given: Settings) -> str:
+    """The database that a command is about.
+
+    Raises:
+        ConfigurationError: none is set, and no `dripline dev` runs here.
+    """
+    from workers.dev.postgres import Postgres
+    from workers.exceptions import ConfigurationError
+
+    found = given.database_url or Postgres(given.data_dir / "postgres").running_url()
+    if not found:
+        raise ConfigurationError(
+            "there is no database to ask: set DRIPLINE_DATABASE_URL, or run `dripline dev` in this folder "
+            f"(none is running in {given.data_dir.absolute()})."
+        )
+    return found
+
+
+def chosen(**options: Any) -> dict[str, Any]:
+    """The options that were given on the command line; the others keep what the environment says."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def now() -> datetime:
+    """The instant at which the command was given."""
+    return datetime.now(UTC)
+
+
+def print_json(data: Any) -> None:
+    """Write data as JSON: indented on a terminal, whole lines elsewhere."""
+    click.echo(json.dumps(data, default=_plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, frozenset | set | tuple):
+        return sorted(value)
+    return str(value)
+
+
+def console() -> Console:
+    """Where people read. A pipe gets plain text as wide as it needs to be."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+    """Print rows under headings, or the sentence `empty` if there are none."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        click.echo(empty)
+        return
+    made = Table(*columns, box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for row in rows:
+        made.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console().print(made)
+
+
+def local(at: datetime | None) -> str:
+    """A time as people here read it; empty for none."""
+    return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def folders(rules: Path, templates: Path | None) -> tuple[Path, Path]:
+    """The rules' folder and the templates'; these lie beside the rules unless said otherwise."""
+    return rules, templates or rules.absolute().parent / "templates"

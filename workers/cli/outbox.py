@@ -1,0 +1,107 @@
+"""`dripline outbox`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from workers.cli._base import as_json, local, now, print_json, store, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECTION = "Look and act"
+STATES = ("pending", "sending", "sent", "retry", "ambiguous", "dead", "skipped")
+UNCLEAR = "It may have arrived already, and would then arrive twice. Send it again all the same?"
+
+
+@click.group
+def command() -> None:
+    """See mails and promotions on their way out, and clear up what only a person can.
+
+    A row is `ambiguous` when it may or may not have arrived: it left, and no answer came. It is never sent again by
+    itself; an event of the provider settles it, or you do.
+    """
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only rows in this state.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The latest so many.")
+@as_json
+def list_(state: str | None, limit: int, as_json: bool) -> None:
+    """List rows, latest first."""
+    from workers.store import outbox
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        rows = outbox.rows(conn, limit, state=state or "")
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    columns = ("id", "what", "state", "reason", "attempts", "due", "settled", "said")
+    shown = [
+        (r.id, r.key, r.state, r.reason, r.attempts, local(r.due_at), local(r.settled_at), (r.last_error or "")[:60])
+        for r in rows
+    ]
+    table(columns, shown, empty="The outbox holds no such row.")
+
+
+@command.command
+@click.argument("ids", type=int, nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Send unclear ones again without asking.")
+@as_json
+def retry(ids: tuple[int, ...], yes: bool, as_json: bool) -> int:
+    """Send rows again that were given up, skipped or are unclear."""
+    from workers.store import clearing
+    from workers.store.database import transaction
+
+    if not yes and unclear(ids):
+        click.confirm(UNCLEAR, abort=True)
+    with store() as engine, transaction(engine) as conn:
+        done = clearing.again(conn, ids, now())
+    return report(ids, done, "due now", as_json)
+
+
+@command.command
+@click.argument("ids", type=int, nargs=-1, required=True)
+@click.option(
+    "--as", "state", type=click.Choice(["sent", "dead"]), required=True, help="It arrived, or is to be dropped."
+)
+@as_json
+def settle(ids: tuple[int, ...], state: Literal["sent", "dead"], as_json: bool) -> int:
+    """Say what became of unclear or waiting rows.
+
+    \b
+    Examples:
+      dripline outbox list --state ambiguous
+      dripline outbox settle 17 18 --as sent
+    """
+    from workers.store import clearing
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        done = clearing.close(conn, ids, state, now())
+    return report(ids, done, state, as_json)
+
+
+def unclear(ids: Sequence[int]) -> list[int]:
+    """Those of the rows that are unclear."""
+    from workers.store import outbox
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        return [row.id for row in outbox.rows(conn, 1_000_000, state="ambiguous") if row.id in ids]
+
+
+def report(ids: Sequence[int], done: Sequence[int], what: str, as_json: bool) -> int:
+    """Say which rows were changed; exit code 1 if some were not."""
+    left = sorted(set(ids) - set(done))
+    if as_json:
+        print_json({"changed": done, "unchanged": left})
+    else:
+        click.echo(f"{len(done)} row{'s' if len(done) != 1 else ''} {what}.")
+        if left:
+            click.echo(f"Unchanged, because there is no such row or its state does not allow it: {left}", err=True)
+    return 1 if left else 0

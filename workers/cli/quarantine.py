@@ -1,0 +1,125 @@
+"""`dripline quarantine`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli._base import as_json, local, now, print_json, settings, store, table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from workers.replay import Replayed
+    from workers.store.quarantine import Quarantined
+
+SECTION = "Look and act"
+
+
+@click.group
+def command() -> None:
+    """See what could not be processed, and put it through again once its cause is gone.
+
+    A `delivery` was signed right and could not be understood; an `event` made its processing fail.
+    """
+
+
+@command.command("list")
+@click.option("--reason", default="", help="Only this reason.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The oldest so many.")
+@as_json
+def list_(reason: str, limit: int, as_json: bool) -> None:
+    """List what nobody has replayed yet, oldest first."""
+    from workers.store import quarantine
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        rows = quarantine.waiting(conn, limit, reason)
+    if as_json:
+        print_json([as_data(row) for row in rows])
+        return
+    columns = ("id", "kind", "source", "reason", "detail", "received")
+    shown = [(r.id, r.kind, r.source, r.reason, r.detail[:80], local(r.received_at)) for r in rows]
+    table(columns, shown, empty="The quarantine is empty.")
+
+
+@command.command
+@click.argument("id", type=int)
+@as_json
+def show(id: int, as_json: bool) -> int:  # noqa: A002  (click names the argument after it)
+    """Show one with everything that came."""
+    from workers.store import quarantine
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        found = next(iter(quarantine.lock(conn, [id])), None)
+    if found is None:
+        click.echo(f"The quarantine holds no {id} that waits to be replayed.", err=True)
+        return 1
+    if as_json:
+        print_json(as_data(found))
+        return 0
+    for name, value in as_data(found).items():
+        click.echo(f"{name + ':':<16}{value}")
+    return 0
+
+
+@command.command
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--reason", default="", help="All with this reason, instead of ids.")
+@as_json
+def replay(ids: tuple[int, ...], reason: str, as_json: bool) -> int:
+    """Put them through again: a delivery through its source as the rules in force declare it, an event as it is.
+
+    What still cannot be understood stays. Exit code 1 if something did.
+
+    \b
+    Examples:
+      dripline quarantine replay 12 13
+      dripline quarantine replay --reason no-identity
+    """
+    from workers.store import quarantine
+    from workers.store.database import transaction
+
+    if bool(ids) == bool(reason):
+        raise click.UsageError("Name ids, or a --reason.")
+    with store() as engine:
+        if reason:
+            with transaction(engine) as conn:
+                ids = tuple(row.id for row in quarantine.waiting(conn, 1_000_000, reason))
+        done = put_through(engine, ids)
+    if as_json:
+        print_json({"replayed": done.replayed, "events": done.events, "stayed": done.stayed})
+    else:
+        click.echo(f"{len(done.replayed)} replayed, {done.events} new events.")
+        for row_id, why in done.stayed.items():
+            click.echo(f"{row_id} stays: {why}", err=True)
+    return 1 if done.stayed else 0
+
+
+def put_through(engine: Engine, ids: tuple[int, ...]) -> Replayed:
+    """Replay by the rules in force and the settings of this process."""
+    from workers.adapters import Adapters
+    from workers.clock import system_clock
+    from workers.dev.folder import Folder
+    from workers.replay import replay
+    from workers.rulebook import compile_rulebook
+    from workers.store import rulebooks
+    from workers.store.database import transaction
+
+    loaded = settings()
+    adapters = Adapters(loaded, system_clock, values=Folder(loaded.data_dir).secrets() | dict(loaded.adapters))
+    with transaction(engine) as conn:
+        rulebook = compile_rulebook(rulebooks.files(conn, rulebooks.active(conn).version))
+    return replay(engine, ids, rulebook.sources, adapters.source, now())
+
+
+def as_data(row: Quarantined) -> dict[str, Any]:
+    """As JSON-ready data; the payload as text."""
+    payload = row.payload.decode("utf-8", "replace") if row.payload is not None else None
+    return {
+        "id": row.id, "kind": row.kind, "source": row.source, "reason": row.reason, "detail": row.detail,
+        "received_at": row.received_at, "quarantined_at": row.quarantined_at, "replayed_at": row.replayed_at,
+        "url": row.url, "headers": row.headers, "event_id": row.event_id, "payload": payload,
+    }  # fmt: skip

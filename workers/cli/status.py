@@ -1,0 +1,66 @@
+"""`dripline status`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.cli._base import as_json, now, print_json, store, table
+
+if TYPE_CHECKING:
+    from workers.store.status import Status
+
+SECTION = "Look and act"
+
+
+@click.command
+@as_json
+def command(as_json: bool) -> None:
+    """Show how things stand: backlog, leads by stage, outbox, quarantine."""
+    from workers.store.database import transaction
+    from workers.store.status import read
+
+    with store() as engine, transaction(engine) as conn:
+        status = read(conn, now())
+    if as_json:
+        print_json(as_data(status))
+    else:
+        show(status)
+
+
+def as_data(status: Status) -> dict[str, Any]:
+    """The same as JSON-ready data."""
+    outbox = [
+        {"channel": channel, "state": state, "reason": reason, "rows": rows}
+        for (channel, state, reason), rows in status.outbox.items()
+    ]
+    oldest = status.oldest.total_seconds() if status.oldest else None
+    promoted, accepted = status.opportunities
+    return asdict(status) | {
+        "oldest_s": oldest, "outbox": outbox, "opportunities": {"promoted": promoted, "accepted": accepted},
+        "oldest": None,
+    }  # fmt: skip
+
+
+def show(status: Status) -> None:
+    """For a person."""
+    waited = f", the oldest for {status.oldest.total_seconds():.0f} s" if status.oldest else ""
+    promoted, accepted = status.opportunities
+    click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
+    click.echo(f"events waiting  {status.backlog}{waited}" + (f", {status.failing} failing" if status.failing else ""))
+    click.echo(f"wake-ups due    {status.overdue}" + (f", {status.stuck} failing" if status.stuck else ""))
+    click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
+    for title, rows in (
+        ("Leads", sorted(status.leads.items())),
+        (
+            "Outbox",
+            [(f"{channel} {state} {reason}".strip(), n) for (channel, state, reason), n in status.outbox.items()],
+        ),
+        ("Quarantine", sorted(status.quarantine.items())),
+        ("Never to be mailed", sorted(status.suppressions.items())),
+    ):
+        if rows:
+            click.secho(f"\n{title}", bold=True)
+            table(("", ""), rows, empty="")

@@ -1,0 +1,182 @@
+"""The outbox on its way out: claim a chunk, send it, record what became of it and claim the next in one transaction.
+
+A row is marked as being sent, and that is committed, before anything leaves; so whatever happens to this process, no
+other sends it again unless that is harmless. A provider that does not answer is left alone for a while instead of
+burning through the whole outbox, and what was claimed meanwhile is given back untried.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from workers.delivery.attempts import Attempt, attempt
+from workers.delivery.health import Health
+from workers.exceptions import StoreUnavailable
+from workers.log import get_logger
+from workers.store import outbox, suppressions
+from workers.store.database import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from workers.clock import Clock
+    from workers.delivery.attempts import Policy
+    from workers.delivery.senders import Sender
+    from workers.store.outbox import Claim, Outcome
+
+log = get_logger(__name__)
+
+FRESH: Final = 1.0
+"""Seconds for which a look at the suppression list counts as the instant of sending."""
+RUN: Final = 5.0
+"""Seconds after which a run ends though there is more to send, so that other work gets the thread."""
+SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
+"""Seconds between attempts to record what became of a chunk while PostgreSQL is away. It is worth the patience: a mail
+that was sent and not recorded has to be cleared up by a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A claimed row that was not sent, and when it may be."""
+
+    claim: Claim
+    due_at: datetime
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of a chunk."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    untried: list[Untried] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.outcomes) + len(self.untried)
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run did.
+
+    Attributes:
+        states: rows by the state they went to; given back ones are `untried`.
+        more: True if it ended because its time was up, with work left.
+    """
+
+    states: Counter[str] = field(default_factory=Counter)
+    more: bool = False
+
+
+class Deliverer:
+    """Sends what is due. Threads and processes share the outbox; a row is one's own while it is being sent.
+
+    Args:
+        engine: the store.
+        clock: rows fall due, leases end and retries are planned by it.
+        policy: how often, and how long.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, policy: Policy) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._policy = policy
+        self._health = Health(policy.schedule[0])
+
+    def run(self, sender: Sender) -> Run:
+        """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
+
+        Raises:
+            StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
+        """
+        run, began, results = Run(), time.monotonic(), Results()
+        while not run.more and not self._closed(sender):
+            claims = self._exchange(sender, results, self._policy.chunk)
+            _count(run, results)
+            results = self._work(sender, claims)
+            if not results.outcomes:
+                break
+            run.more = time.monotonic() - began > RUN
+        if len(results):
+            self._exchange(sender, results, 0)
+            _count(run, results)
+        if run.states:
+            log.info("delivered", channel=sender.channel, **run.states)
+        return run
+
+    def _closed(self, sender: Sender) -> bool:
+        """True if this channel's only provider is being left alone: its rows stay where they are."""
+        return sender.provider is not None and self._health.paused(sender.provider, self._clock()) is not None
+
+    # ── the store ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _exchange(self, sender: Sender, results: Results, limit: int) -> list[Claim]:
+        """Record results and claim up to `limit` rows in one transaction; without PostgreSQL, keep on recording."""
+        try:
+            return self._exchange_once(sender, results, limit)
+        except StoreUnavailable:
+            if not len(results):
+                raise
+        for wait in SETTLE_WAITS:
+            log.warning("outcomes_not_recorded", channel=sender.channel, rows=len(results), again_in_s=wait)
+            time.sleep(wait)
+            try:
+                return self._exchange_once(sender, results, 0)
+            except StoreUnavailable:
+                continue
+        raise StoreUnavailable(f"PostgreSQL stays away; {len(results)} outbox rows will count as abandoned")
+
+    def _exchange_once(self, sender: Sender, results: Results, limit: int) -> list[Claim]:
+        now, lease = self._clock(), self._policy.lease
+        with transaction(self._engine) as conn:
+            outbox.settle(conn, results.outcomes, now)
+            outbox.give_back(conn, [(each.claim.id, each.claim.attempt, each.due_at) for each in results.untried])
+            if limit == 0:
+                return []
+            return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+
+    def _suppressed(self, claims: Sequence[Claim]) -> dict[str, str]:
+        with transaction(self._engine) as conn:
+            return dict(suppressions.reasons(conn, [claim.email for claim in claims if claim.email]))
+
+    # ── a chunk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
+        """Send the chunk; what must not be tried now is given back."""
+        results, claimed = Results(), time.monotonic()
+        for claim, suppressed in self._looked_up(sender, claims):
+            now = self._clock()
+            until = self._health.paused(claim.provider or "", now)
+            if until or time.monotonic() - claimed > self._policy.lease.total_seconds() / 2:
+                results.untried.append(Untried(claim, until or now))
+                continue
+            made = attempt(sender, claim, suppressed, self._policy, now)
+            self._note(claim.provider or "", made)
+            results.outcomes.append(made.outcome)
+        return results
+
+    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, str]]:
+        """Each claim, and why its address may not be mailed: as known from the claim, or looked up anew."""
+        known = {claim.email or "": claim.suppressed for claim in claims}
+        looked = time.monotonic()
+        for number, claim in enumerate(claims):
+            if sender.channel == "email" and time.monotonic() - looked > FRESH:
+                known |= self._suppressed(claims[number:])
+                looked = time.monotonic()
+            yield claim, known[claim.email or ""]
+
+    def _note(self, provider: str, made: Attempt) -> None:
+        if made.answered:
+            self._health.answered(provider)
+        elif made.answered is False:
+            self._health.failed(provider, self._clock(), made.asked)
+
+
+def _count(run: Run, results: Results) -> None:
+    run.states.update(outcome.state for outcome in results.outcomes)
+    run.states.update("untried" for _ in results.untried)

@@ -1,0 +1,60 @@
+"""Which providers answer, as far as this process knows: one that does not is left alone for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from workers.log import get_logger
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+log = get_logger(__name__)
+
+IN_A_ROW: Final = 3
+"""So many calls without an answer, and the provider is left alone: one may be about the recipient, three are not."""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Calls without an answer since the last answer, and until when nobody calls."""
+
+    failures: int = 0
+    paused_until: datetime | None = None
+
+
+class Health:
+    """The pulse of every provider, by name; threads share it.
+
+    Args:
+        pause: for how long a provider is left alone that did not say how long itself.
+    """
+
+    def __init__(self, pause: timedelta) -> None:
+        self._pause = pause
+        self._pulses: dict[str, Pulse] = {}
+        self._lock = Lock()
+
+    def paused(self, provider: str, now: datetime) -> datetime | None:
+        """Until when the provider is left alone; None if it may be called."""
+        pulse = self._pulses.get(provider)
+        until = pulse.paused_until if pulse else None
+        return until if until and until > now else None
+
+    def answered(self, provider: str) -> None:
+        """The provider answered, be it with a refusal."""
+        if provider in self._pulses:
+            with self._lock:
+                self._pulses.pop(provider, None)
+
+    def failed(self, provider: str, now: datetime, asked: timedelta | None = None) -> None:
+        """The provider gave no answer that helps; if it `asked` to be left alone for a time, it is, at once."""
+        with self._lock:
+            pulse = self._pulses.setdefault(provider, Pulse())
+            pulse.failures += 1
+            if asked is None and pulse.failures < IN_A_ROW:
+                return
+            pulse.paused_until = now + (asked or self._pause)
+        log.warning("provider_paused", provider=provider, failures=pulse.failures, until=pulse.paused_until.isoformat())

@@ -1,0 +1,144 @@
+"""What a channel does with one outbox row: look whether it may go, make it ready, hand it to the adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from integrations.contracts import Accepted, Person, Promotion
+from integrations.exceptions import Unavailable
+from workers.delivery.compose import is_address
+from workers.exceptions import ConfigurationError, RenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from integrations.contracts import Crm, EmailProvider
+    from workers.delivery.compose import Composer
+    from workers.store.outbox import Channel, Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """This row is not to go out.
+
+    Attributes:
+        reason: a constant word to count by.
+        detail: a sentence for a person.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """This row can go out now.
+
+    Attributes:
+        send: hands it over; raises what the adapter raises.
+        message_id: of an e-mail.
+    """
+
+    send: Callable[[], Accepted]
+    message_id: str = ""
+
+
+class Sender(Protocol):
+    """One channel. Threads share it."""
+
+    channel: Channel
+    provider: str | None
+    """Who sends all rows of this channel; None if each row says it."""
+
+    def takes_key(self, provider: str) -> bool:
+        """True if handing the same key to this provider again is harmless."""
+
+    def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
+        """Everything but the sending; `suppressed` is why the address may not be mailed now, or empty."""
+
+
+class EmailSender:
+    """Mails by one provider.
+
+    Args:
+        name: the provider's, as it stands in the outbox.
+        composer: by rulebook version and template: the templates in force if they have that one, else those of the
+            version that decided to send it.
+    """
+
+    channel: Channel = "email"
+
+    def __init__(self, name: str, provider: EmailProvider, composer: Callable[[str, str], Composer]) -> None:
+        self.provider: str | None = name
+        self._adapter = provider
+        self._composer = composer
+
+    def takes_key(self, provider: str) -> bool:
+        """See `Sender.takes_key`."""
+        return provider == self.provider and self._adapter.takes_key
+
+    def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
+        """See `Sender.prepare`."""
+        if suppressed:
+            return Skip(suppressed, "the address is on the suppression list")
+        if not is_address(claim.email):
+            return Skip("bad-email" if claim.email else "no-email", "the lead has no address that could be written to")
+        template = str(claim.payload["template"])
+        lead = {**claim.fields, "email": claim.email}
+        try:
+            mail = self._composer(claim.version, template).compose(claim.key, claim.lead_id, template, lead)
+        except RenderError as error:
+            return Skip("template", str(error))
+        return Ready(lambda: self._adapter.send(mail), mail.message_id)
+
+
+class CrmSender:
+    """Promotions to whichever CRM each of them names.
+
+    Args:
+        crm: the adapter of that name; raises if it is not configured.
+        takes_key: of a CRM's name.
+    """
+
+    channel: Channel = "crm"
+    provider: str | None = None
+
+    def __init__(self, crm: Callable[[str], Crm], takes_key: Callable[[str], bool]) -> None:
+        self._crm = crm
+        self._takes_key = takes_key
+
+    def takes_key(self, provider: str) -> bool:
+        """See `Sender.takes_key`."""
+        return self._takes_key(provider)
+
+    def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (a salesperson may call who is not mailed)
+        """See `Sender.prepare`."""
+        promotion = read_promotion(claim.key, claim.payload["opportunity"])
+        return Ready(lambda: self._promote(claim.provider or "", promotion))
+
+    def _promote(self, crm: str, promotion: Promotion) -> Accepted:
+        try:
+            adapter = self._crm(crm)
+        except ConfigurationError as error:  # a person has to set something; the lead is not given up for that
+            raise Unavailable(str(error)) from error
+        return adapter.promote(promotion)
+
+
+def read_promotion(key: str, opportunity: Mapping[str, Any]) -> Promotion:
+    """The hand-off that the engine finished (`workers.engine.promotion`), from its JSON."""
+    amount, close_on = opportunity["amount"], opportunity["close_on"]
+    return Promotion(
+        key=key,
+        person=Person(**opportunity["person"]),
+        name=opportunity["name"],
+        pipeline=opportunity["pipeline"],
+        stage=opportunity["stage"],
+        amount=None if amount is None else Decimal(amount),
+        currency=opportunity["currency"],
+        close_on=None if close_on is None else date.fromisoformat(close_on),
+        owner=opportunity["owner"],
+        note=opportunity["note"],
+    )

@@ -1,0 +1,181 @@
+"""What the rules say should go out: the recorded post through the pure engine, in memory, without store or network.
+
+Everything that the running system adds (HTTP, signatures, PostgreSQL, batches, threads, SMTP, the CRM) is left out,
+so whatever differs in the end is its doing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from integrations.contracts import Incoming, Request
+from integrations.discovery import build
+from integrations.exceptions import Malformed
+from workers.engine.decide import decide
+from workers.engine.values import Event, LeadState, Promote, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from integrations.contracts import Source
+    from workers.demo.timeline import Beat
+    from workers.demo.wire import Delivery
+    from workers.engine.rules import Rulebook
+    from workers.engine.values import Decision
+
+MailName = tuple[str, str, int, str]
+"""Address, campaign, run, step: what makes a mail one."""
+DealName = tuple[str, str, str]
+"""Address, name and amount of an opportunity."""
+
+
+@dataclass(slots=True)
+class GoneOut:
+    """What left the house, counted, so that a thing done twice shows."""
+
+    mails: Counter[MailName] = field(default_factory=Counter)
+    deals: Counter[DealName] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Known:
+    """One lead in memory."""
+
+    id: int
+    email: str
+    state: LeadState = field(default_factory=LeadState)
+    wake_at: datetime | None = None
+    events: dict[int, Event] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+
+
+class Mirror:
+    """The demo without the system around it.
+
+    Args:
+        rulebook: the rules.
+        settings: environment variables of the sources.
+    """
+
+    def __init__(self, rulebook: Rulebook, settings: Mapping[str, str]) -> None:
+        self.gone_out = GoneOut()
+        self.leads: dict[str, Known] = {}
+        self.counts: Counter[str] = Counter()
+        self._rulebook = rulebook
+        self._sources = sources(rulebook, settings)
+        self._seen: set[tuple[str, str]] = set()
+
+    def play(self, beats: Iterable[Beat]) -> None:
+        """Go through the recorded days, in the steps in which the system went."""
+        for beat in beats:
+            self.wake(beat.at)
+            for wave in beat.waves:
+                self.take(wave, beat.at)
+
+    def wake(self, now: datetime) -> None:
+        """Look at everybody for whom something falls due."""
+        for lead in self.leads.values():
+            self.settle(lead, [], now)
+
+    def take(self, wave: Iterable[Delivery], now: datetime) -> None:
+        """Read a wave of deliveries, and decide for everybody who occurs in it."""
+        news: dict[str, list[Event]] = {}
+        for delivery in wave:
+            for incoming in self.read(delivery, now):
+                self.counts["accepted"] += 1
+                news.setdefault(address(incoming), []).append(self.as_event(incoming, now))
+        for email, events in news.items():
+            lead = self.leads.setdefault(email, Known(len(self.leads) + 1, email))
+            lead.events.update((event.id, event) for event in events)
+            self.settle(lead, events, now)
+
+    def read(self, delivery: Delivery, now: datetime) -> Iterable[Incoming]:
+        """The new events of one delivery."""
+        request = Request("POST", f"/hooks/{delivery.source}", {"webhook-id": delivery.id}, delivery.body.encode(), now)
+        try:
+            parts = list(self._sources[delivery.source].normalise(request))
+        except Malformed:
+            self.counts["malformed"] += 1
+            return
+        for part in parts:
+            if not isinstance(part, Incoming):
+                self.counts[type(part).__name__.lower()] += 1
+            elif (delivery.source, part.event_id) in self._seen:
+                self.counts["duplicates"] += 1
+            else:
+                self._seen.add((delivery.source, part.event_id))
+                yield part
+
+    def as_event(self, incoming: Incoming, now: datetime) -> Event:
+        """An event as the engine takes it; what happened later than we heard of it happened when we heard of it."""
+        told = {"email": address(incoming), **incoming.lead}
+        number = self.counts["accepted"]
+        return Event(number, incoming.type, min(incoming.occurred_at, now), incoming.properties, told)
+
+    def settle(self, lead: Known, events: list[Event], now: datetime) -> None:
+        """Decide for one lead until nothing more is due."""
+        while events or (lead.wake_at is not None and lead.wake_at <= now):
+            outcome = decide(lead.state, lead.id, events, self._rulebook, now)
+            lead.state, lead.wake_at, events = outcome.state, outcome.wake_at, []
+            lead.decisions.extend(outcome.decisions)
+            for decision in outcome.decisions:
+                self.note(lead, decision)
+
+    def note(self, lead: Known, decision: Decision) -> None:
+        """Write down what has to leave the house."""
+        if isinstance(decision.effect, Send):
+            self.gone_out.mails[mail_name(lead.email, decision.effect.key)] += 1
+        if isinstance(decision.effect, Promote):
+            self.gone_out.deals[deal_name(lead.email, decision.effect.opportunity)] += 1
+
+
+def sources(rulebook: Rulebook, settings: Mapping[str, str]) -> dict[str, Source]:
+    """The adapters of the rulebook's sources, ready to read."""
+    return {
+        spec.name: build("sources", spec.adapter, spec.name, settings, options=spec.options)
+        for spec in rulebook.sources.values()
+    }
+
+
+def address(incoming: Incoming) -> str:
+    """The e-mail address that an event names; everybody in the recording has one."""
+    return dict(incoming.identities)["email"]
+
+
+def mail_name(email: str, key: str) -> MailName:
+    """What makes a mail one, whatever number the lead has: `mail:{lead}:{campaign}:{run}:{step}`."""
+    _, _, campaign, run, step = key.split(":", 4)
+    return email, campaign, int(run), step
+
+
+def deal_name(email: str, opportunity: Mapping[str, Any]) -> DealName:
+    """What makes an opportunity one."""
+    return email, str(opportunity["name"]), str(opportunity["amount"])
+
+
+def differences(expected: GoneOut, arrived: GoneOut) -> list[str]:
+    """Every mail and opportunity that is missing, was not to be, or came more than once; empty if all is right."""
+    return [*compare("mail", expected.mails, arrived.mails), *compare("opportunity", expected.deals, arrived.deals)]
+
+
+def compare(what: str, expected: Counter[Any], arrived: Counter[Any]) -> Iterable[str]:
+    """One sentence for each difference."""
+    for name in sorted(expected.keys() | arrived.keys()):
+        if expected[name] != arrived[name]:
+            words = " ".join(map(str, name))
+            yield f"{what} {words}: the rules say {expected[name]}, {arrived[name]} arrived"
+
+
+def lead_differences(expected: Mapping[str, Known], stored: Mapping[str | None, LeadState]) -> list[str]:
+    """Every lead whose stage, scores (to the last bit) or suppression are not what the same events make in memory."""
+    told = []
+    for email, lead in sorted(expected.items()):
+        other = stored.get(email, LeadState())
+        for name in ("stage", "scores", "bands", "suppressed"):
+            right, found = getattr(lead.state, name), getattr(other, name)
+            if right != found:
+                told.append(f"lead {email}: {name} should be {right or 'empty'}, the store has {found or 'none'}")
+    return told

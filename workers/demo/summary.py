@@ -1,0 +1,255 @@
+"""What happened in a run of the demo, as data: read from the store, the mail server and the CRM."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from workers.demo.behaviour import SITE
+from workers.demo.expect import GoneOut, lead_differences, mail_name
+from workers.engine.standing import Standing
+from workers.engine.values import LeadState
+from workers.store import decisions, events, leads, opportunities, status
+from workers.tokens import read as read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from workers.demo.expect import Known
+    from workers.demo.hubspot import HubSpotStub
+    from workers.demo.smtp import Received
+    from workers.engine.rules import Rulebook
+    from workers.store.decisions import LoggedDecision
+    from workers.store.events import LoggedEvent
+    from workers.store.leads import Lead
+
+STEPS: Final = 10
+"""Bars of a score's picture, each a tenth of its range."""
+LONGEST_STORY: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a lead's story. `kind` is the event's type or the decision's kind."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """A finished run.
+
+    Attributes:
+        post: what the answers to the deliveries added up to.
+        stages: leads by stage, in the order of the lifecycle.
+        scores: per model, how many leads are in each tenth of the range.
+        mails: mails that arrived, by campaign and step.
+        outbox: effects by channel and state.
+        deals: opportunities as the CRM has them.
+        missing: how often each thing stood between a candidate and a promotion.
+        story: of one lead.
+        differences: between what went out and what the rules say; empty if all is right.
+    """
+
+    duration_s: float = 0.0
+    days: int = 0
+    version: str = ""
+    post: dict[str, int] = field(default_factory=dict)
+    stages: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, list[int]] = field(default_factory=dict)
+    mails: dict[str, dict[str, int]] = field(default_factory=dict)
+    outbox: dict[str, int] = field(default_factory=dict)
+    quarantine: dict[str, int] = field(default_factory=dict)
+    suppressed: dict[str, int] = field(default_factory=dict)
+    deals: list[dict[str, str]] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    lead: str = ""
+    story: list[Line] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON-ready data, the plainest figures first."""
+        return {
+            "events_accepted": self.post.get("accepted", 0),
+            "leads": sum(self.stages.values()),
+            "mails_sent": sum(number for steps in self.mails.values() for number in steps.values()),
+            "opportunities_created": len(self.deals),
+            "duration_s": round(self.duration_s, 2),
+            "as_the_rules_say": not self.differences,
+            "differences": self.differences,
+            "days": self.days,
+            "rulebook": self.version,
+            "deliveries": self.post,
+            "leads_by_stage": self.stages,
+            "scores": self.scores,
+            "mails": self.mails,
+            "outbox": self.outbox,
+            "quarantine": self.quarantine,
+            "suppressed": self.suppressed,
+            "opportunities": self.deals,
+            "missing_for_promotion": self.missing,
+            "story": {
+                "lead": self.lead,
+                "lines": [{"at": line.at.isoformat(), "kind": line.kind, "text": line.text} for line in self.story],
+            },
+        }
+
+
+def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut:
+    """What the mail server and the CRM really have, named so that it can be compared.
+
+    Which effect a mail is, its own unsubscribe link says.
+    """
+    gone_out = GoneOut()
+    for mail in mails:
+        link = str(mail.message["List-Unsubscribe"]).strip("<>")
+        key = read_token(secret, link.rpartition("/")[2]).key
+        gone_out.mails[mail_name(mail.to, key)] += 1
+    for email, deal in crm.deals_by_contact():
+        gone_out.deals[email, deal["dealname"], deal["amount"]] += 1
+    return gone_out
+
+
+def read_store(
+    summary: Summary, engine: Engine, rulebook: Rulebook, people: Mapping[str, Known], now: datetime
+) -> None:
+    """Fill in what the store knows, and compare its leads with those that the rules alone make."""
+    with engine.connect() as conn:
+        found = [lead for email in people if (lead := leads.find(conn, f"email:{email}"))]
+        stored = {lead.email: LeadState.load(lead.state) for lead in found}
+        summary.differences += lead_differences(people, stored)
+        now_is = status.read(conn, now)
+        summary.version = now_is.version
+        summary.stages = {each.name: now_is.leads.get(each.name, 0) for each in rulebook.stages}
+        summary.quarantine = dict(now_is.quarantine)
+        summary.suppressed = dict(now_is.suppressions)
+        summary.outbox = {" ".join(filter(None, key)): number for key, number in now_is.outbox.items()}
+        summary.scores = {model: spread(rulebook, model, stored.values(), now) for model in rulebook.models}
+        summary.missing = dict(Counter(name for state in stored.values() for name in state.missing or ()).most_common())
+        tell_story(summary, conn, found)
+
+
+def spread(rulebook: Rulebook, model: str, states: Iterable[LeadState], now: datetime) -> list[int]:
+    """How many leads are in each tenth of a score's range."""
+    spec = rulebook.models[model]
+    width = (spec.maximum - spec.minimum) / STEPS
+    counts = [0] * STEPS
+    for state in states:
+        place = int((Standing(state, rulebook, now).score(model) - spec.minimum) / width)
+        counts[min(place, STEPS - 1)] += 1
+    return counts
+
+
+def deals_of(crm: HubSpotStub) -> list[dict[str, str]]:
+    """The opportunities as the CRM has them."""
+    owners = {number: email for email, number in crm.store.owners.items()}
+    return [
+        {
+            "email": email,
+            "name": deal["dealname"],
+            "amount": deal["amount"],
+            "currency": deal["deal_currency_code"],
+            "stage": deal["dealstage"],
+            "closes": deal["closedate"][:10],
+            "owner": owners[deal["hubspot_owner_id"]],
+            "note": deal["description"],
+        }
+        for email, deal in crm.deals_by_contact()
+    ]
+
+
+def count_mails(gone_out: GoneOut, rulebook: Rulebook) -> dict[str, dict[str, int]]:
+    """Mails by campaign and template, in the order of the steps."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for (_, campaign, _, step), number in gone_out.mails.items():
+        totals[campaign, step] += number
+    return {
+        name: {
+            str(getattr(step, "send", step.id)): number for step in campaign.steps if (number := totals[name, step.id])
+        }
+        for name, campaign in rulebook.campaigns.items()
+    }
+
+
+# ── the story of one lead ────────────────────────────────────────────────────────────────────────────────────
+
+
+def tell_story(summary: Summary, conn: Connection, found: Sequence[Lead]) -> None:
+    """Choose a lead that became an opportunity and has a story to tell, and tell it."""
+    by_id = {lead.id: lead for lead in found}
+    promoted = sorted({each.lead_id for each in opportunities.recent(conn, 1000)} & by_id.keys())
+    stories = {lead_id: decisions.story(conn, lead_id) for lead_id in promoted}
+    if not stories:
+        return
+    chosen = max(stories, key=lambda lead_id: richness(stories[lead_id]))
+    history = {event.id: event for event in events.history(conn, chosen)}
+    summary.lead = by_id[chosen].email or str(chosen)
+    summary.story = list(story_lines(stories[chosen], history))
+
+
+def richness(story: Sequence[LoggedDecision]) -> tuple[bool, int]:
+    """How much there is to see in a story: many kinds of decisions, and not too long."""
+    return len(story) <= LONGEST_STORY, len({(each.kind, each.rule) for each in story})
+
+
+def story_lines(story: Iterable[LoggedDecision], history: Mapping[int, LoggedEvent]) -> Iterable[Line]:
+    """Decisions as sentences; the instant is the event's own where there is one."""
+    for decision in story:
+        event = history.get(decision.event_id) if decision.event_id else None
+        text = sentence(decision, event)
+        if text:
+            yield Line(event.occurred_at if event else decision.decided_at, decision.kind, text)
+
+
+def sentence(decision: LoggedDecision, event: LoggedEvent | None) -> str:
+    """One decision in words; empty for those that only prepare another."""
+    detail = decision.detail
+    words = {
+        "scored": lambda: f"{what(event)}: {points(detail)}",
+        "skipped": lambda: f"{what(event) or decision.rule}: not counted ({detail['reason']})",
+        "banded": lambda: (
+            f"{decision.rule} is {detail['to'] or 'no longer ' + str(detail['from'])} at {detail['score']:.1f}"
+        ),
+        "staged": lambda: f"now {detail['to']}",
+        "enrolled": lambda: f"enters {decision.rule}",
+        "not_enrolled": lambda: f"does not enter {decision.rule} ({detail['reason']})",
+        "sent": lambda: f"mail {detail['template']}",
+        "exited": lambda: f"leaves {decision.rule} ({detail['reason']})",
+        "finished": lambda: f"has finished {decision.rule.partition('.')[0]}",
+        "not_promoted": lambda: f"not promoted; missing: {', '.join(detail['missing'])}",
+        "promoted": lambda: promoted(detail),
+        "suppressed": lambda: f"no more mail ({detail['reason']})",
+    }
+    return words[decision.kind]() if decision.kind in words else ""
+
+
+def what(event: LoggedEvent | None) -> str:
+    """What somebody did."""
+    if event is None:
+        return ""
+    known = (event.properties.get(name) for name in ("form", "url", "content", "webinar"))
+    told = next((str(value) for value in known if value), "")
+    return " ".join(filter(None, (event.type, told.removeprefix(SITE))))
+
+
+def banded(detail: Mapping[str, Any]) -> str:
+    """Into which band, or out of which."""
+    return f"is {detail['to']}" if detail["to"] else f"is no longer {detail['from']}"
+
+
+def points(detail: Mapping[str, Any]) -> str:
+    """Points by rule."""
+    return ", ".join(f"{number:+g} by {rule}" for rule, _, number in detail["entries"])
+
+
+def promoted(detail: Mapping[str, Any]) -> str:
+    """The promotion with its evidence."""
+    held = ", ".join(name for name, met in detail["evidence"].items() if met)
+    scores = ", ".join(f"{name} {score:.0f}" for name, score in detail["scores"].items())
+    return f"OPPORTUNITY {detail['amount']} {detail['currency']} in {detail['crm']}; evidence: {held}; {scores}"

@@ -1,0 +1,91 @@
+"""The types that expressions are checked with before any value is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A static type.
+
+    Attributes:
+        name: the word for it, as in `Expression.type`.
+        described: the same in a sentence.
+        choices: for text, the only values it can have; None for any.
+        noun: what one of the choices is called (`band`, `stage`).
+    """
+
+    name: str
+    described: str
+    choices: frozenset[str] | None = field(default=None, compare=False)
+    noun: str = field(default="", compare=False)
+
+
+TEXT: Final = Kind("text", "text")
+NUMBER: Final = Kind("number", "a number")
+BOOLEAN: Final = Kind("boolean", "true or false")
+LIST: Final = Kind("list", "a list")
+DATE: Final = Kind("date", "a date")
+DATETIME: Final = Kind("datetime", "a date with time")
+ANY: Final = Kind("any", "of unknown type")
+NONE: Final = Kind("none", "none")
+
+BY_NAME: Final = {kind.name: kind for kind in (TEXT, NUMBER, BOOLEAN, LIST, DATE, DATETIME, ANY)}
+DECLARED: Final[Mapping[str, Kind]] = {
+    "text": TEXT,
+    "integer": NUMBER,
+    "decimal": NUMBER,
+    "boolean": BOOLEAN,
+    "date": DATE,
+    "datetime": DATETIME,
+    "email": TEXT,
+    "country": TEXT,
+    "list": LIST,
+}
+"""The types that rule files declare fields and event properties with."""
+ORDERED: Final = frozenset({NUMBER, TEXT, DATE, DATETIME, ANY})
+
+
+def text_of(noun: str, choices: Collection[str]) -> Kind:
+    """Text that can only be one of `choices`, each of which is called a `noun`."""
+    return Kind("text", "text", frozenset(choices), noun)
+
+
+def comparable(left: Kind, right: Kind) -> bool:
+    """True if values of the two can be equal."""
+    return left == right or ANY in {left, right}
+
+
+def common(left: Kind, right: Kind) -> Kind | None:
+    """The type of a value that is one or the other; None if there is no such type."""
+    if right in {left, NONE}:
+        return left
+    if left == NONE:
+        return right
+    return ANY if ANY in {left, right} else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an expression may speak of.
+
+    Attributes:
+        fields: declared lead fields and their types as in rule files; `email` is always there.
+        event: the properties of the event at hand and their types; None where no event is in sight.
+        bands: the score models and the names of their bands.
+        stages: names of the lifecycle stages.
+        zone: IANA name of the zone that `today()` is read in.
+        refused: functions that cannot be used here, each with the reason; `lead` stands for the lead's fields.
+    """
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    event: Mapping[str, str] | None = None
+    bands: Mapping[str, Collection[str]] = field(default_factory=dict)
+    stages: Collection[str] = ()
+    zone: str = "UTC"
+    refused: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,179 @@
+"""The work of one transaction: identify, load, decide, write."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from workers.engine.values import Decision, Promote, Send, Suppress
+from workers.log import get_logger
+from workers.pipeline.processed import Processed
+from workers.pipeline.verdict import EVENT_WAITS, Verdict, judge
+from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, suppressions
+from workers.store.events import Failed
+from workers.store.identities import email_of
+from workers.store.leads import Lead
+from workers.store.opportunities import Opportunity
+from workers.store.outbox import Effect
+from workers.store.quarantine import PoisonEvent
+from workers.store.suppressions import Suppression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from workers.pipeline.verdict import Decide
+    from workers.store.events import Claimed
+    from workers.store.identities import Assignment, Conflict
+    from workers.store.rulebooks import Active
+
+log = get_logger(__name__)
+
+POISON: Final = "processing-failed"
+"""Reason of an event that failed as often as it may."""
+GONE: Final = "event-gone"
+UNKNOWN_MESSAGE: Final = "unknown-message"
+"""Reason of an event that names nobody but a message we never sent."""
+IDENTITY_CONFLICT: Final = "identity-conflict"
+
+
+class Batch:
+    """What happens between claiming and committing.
+
+    Args:
+        conn: inside the transaction that claimed, and holds the slice.
+    """
+
+    def __init__(self, conn: Connection, slice_: int, active: Active, now: datetime, decide: Decide) -> None:
+        self._conn = conn
+        self._slice = slice_
+        self._active = active
+        self._now = now
+        self._decide = decide
+
+    def work(self, claimed: list[Claimed], due: list[int]) -> Processed:
+        """Process these events and wake-ups, and write everything that comes of them."""
+        there = [event for event in claimed if event.type is not None]
+        who = identities.assign(self._conn, there)
+        verdicts = self._judge(there, due, who)
+        addresses = {event.id: email_of(event) for event in there}
+        return self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(there)
+
+    def _judge(self, there: list[Claimed], due: list[int], who: Assignment) -> list[Verdict]:
+        """Load and hold the leads, and let the engine decide about each."""
+        by_lead: dict[int, list[Claimed]] = defaultdict(list)
+        for event in there:
+            if event.id in who.leads:
+                by_lead[who.leads[event.id]].append(event)
+        verdicts = []
+        for lead in self._leads(by_lead.keys() | set(due), who):
+            woken = lead.wake_at is not None and lead.wake_at <= self._now
+            theirs = by_lead.get(lead.id, [])
+            if woken or theirs:  # else another worker saw to the wake-up while we waited for the row
+                verdicts.append(judge(lead, theirs, self._active.rulebook, self._now, self._decide, woken=woken))
+        return verdicts
+
+    def _leads(self, wanted: set[int], who: Assignment) -> Iterator[Lead]:
+        if existing := wanted - who.created.keys():
+            yield from leads.lock(self._conn, existing)
+        for id_, slice_ in who.created.items():
+            yield Lead(id_, slice_, None, {}, None)
+
+    def _refuse(self, claimed: list[Claimed], who: Assignment, verdicts: list[Verdict]) -> Processed:
+        """Give back, or up, the events that nothing came of."""
+        failed = [failure for verdict in verdicts for failure in verdict.failed]
+        quarantined = give_back(self._conn, self._slice, failed, self._now)
+        unknown = set(who.unknown)
+        given_up = [
+            PoisonEvent(event.id, event.source or "", *_verdict_on(event), event.received_at)
+            for event in claimed
+            if event.type is None or event.id in unknown
+        ]
+        quarantine.add_events(self._conn, given_up, self._now)
+        return Processed(
+            events=len(claimed) - len(failed) - len(given_up),
+            failed=len(failed) - quarantined + sum(verdict.woken and verdict.lead.failures > 0 for verdict in verdicts),
+            quarantined=quarantined + len(given_up),
+        )
+
+    def _write(self, verdicts: list[Verdict], who: Assignment, addresses: Mapping[int, str | None]) -> Processed:
+        """Store the leads, the decisions, and what is to be done because of them."""
+        conn, rulebook, now = self._conn, self._active.id, self._now
+        leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
+        leads.save(conn, [v.lead for v in verdicts if v.lead.id not in who.created], rulebook, now)
+        made = [(verdict.lead, decision) for verdict in verdicts for decision in verdict.decisions]
+        effects = list(_effects(made))
+        told = [self._conflict(conflict) for conflict in who.conflicts]
+        return Processed(
+            leads=len(verdicts),
+            created=len(who.created),
+            woken=sum(verdict.woken for verdict in verdicts),
+            decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *told], rulebook, now),
+            outbox=outbox.put(conn, effects, rulebook, now),
+            promoted=opportunities.add(conn, _opportunities(made), now),
+            suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
+            conflicts=len(told),
+            channels=frozenset(effect.channel for effect in effects),
+        )
+
+    def _conflict(self, conflict: Conflict) -> tuple[int, Decision]:
+        detail = {"reason": IDENTITY_CONFLICT, "identity": conflict.identity, "other_lead": conflict.other_lead_id}
+        version = self._active.rulebook.version
+        return conflict.lead_id, Decision("skipped", self._now, "identity", version, conflict.event_id, detail)
+
+    def _prove(self, there: list[Claimed]) -> Processed:
+        """Events that carry the key of an effect of ours prove that it arrived."""
+        keys = {str(event.properties["message_key"]): event.id for event in there if "message_key" in event.properties}
+        return Processed(proved=outbox.prove(self._conn, keys, self._now))
+
+
+def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
+    """Put events that failed back into the inbox for later, or into the quarantine after the last try.
+
+    Returns:
+        how many were given up.
+    """
+    again, given_up = [], []
+    for event, error in failed:
+        if event.attempts < len(EVENT_WAITS):
+            not_before = now + EVENT_WAITS[event.attempts]
+            again.append(Failed(event.id, event.received_at, event.attempts + 1, not_before, error))
+            log.warning("event_failed", id=event.id, attempt=event.attempts + 1, error=error.partition(":")[0])
+        else:
+            given_up.append(PoisonEvent(event.id, event.source, POISON, error, event.received_at))
+            log.error("event_given_up", id=event.id, error=error.partition(":")[0])
+    events.put_back(conn, slice_, again)
+    return quarantine.add_events(conn, given_up, now)
+
+
+def _verdict_on(event: Claimed) -> tuple[str, str]:
+    """Why an event is given up at once: the reason and a sentence."""
+    if event.type is None:
+        return GONE, "the event log no longer holds this event; its partition was dropped before it was processed"
+    return UNKNOWN_MESSAGE, f"it names nobody but {event.subject}, and no such message was ever sent from here"
+
+
+def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
+    for lead, decision in made:
+        match decision.effect:
+            case Send(key, campaign, step, template):
+                payload = {"campaign": campaign, "step": step, "template": template}
+                yield Effect(key, "email", lead.id, payload)
+            case Promote(key, crm, opportunity):
+                yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
+
+
+def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunity]:
+    for lead, decision in made:
+        if isinstance(decision.effect, Promote):
+            yield Opportunity(decision.effect.key, lead.id, decision.effect.crm, decision.effect.opportunity)
+
+
+def _suppressions(made: Iterable[tuple[Lead, Decision]], addresses: Mapping[int, str | None]) -> Iterator[Suppression]:
+    """The address that the event named (an old one may bounce), else the lead's."""
+    for lead, decision in made:
+        email = (decision.event and addresses.get(decision.event)) or lead.email
+        if isinstance(decision.effect, Suppress) and email:
+            yield Suppression(email, decision.effect.reason, lead.id, decision.event)

@@ -1,0 +1,48 @@
+"""What a run over a slice adds up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What became of a run over a slice.
+
+    Attributes:
+        events: taken into their lead's state.
+        leads: whose state was decided on, new ones included.
+        created: leads that did not exist before.
+        woken: leads whose wake-up was due.
+        decisions: added to the log.
+        outbox: effects put into the outbox.
+        promoted: opportunities among them.
+        suppressed: addresses that may not be mailed any more.
+        proved: effects of unknown outcome that an event proved.
+        conflicts: events that named an identity of another lead.
+        failed: events and wake-ups that will be tried again.
+        quarantined: events that were given up, with their reason in the quarantine.
+        channels: where the outbox has something new.
+        more: True if work is left that could go on at once.
+    """
+
+    events: int = 0
+    leads: int = 0
+    created: int = 0
+    woken: int = 0
+    decisions: int = 0
+    outbox: int = 0
+    promoted: int = 0
+    suppressed: int = 0
+    proved: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    quarantined: int = 0
+    channels: frozenset[str] = frozenset()
+    more: bool = False
+
+    def __add__(self, other: Processed) -> Processed:
+        """Both together."""
+        counts = [f.name for f in fields(self) if f.name not in {"channels", "more"}]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in counts}
+        return Processed(**sums, channels=self.channels | other.channels, more=self.more or other.more)

@@ -1,0 +1,155 @@
+"""A run over a slice: batch after batch, and what makes one fail kept to itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from workers.engine.decide import decide as engine_decide
+from workers.log import get_logger
+from workers.pipeline.batch import Batch, give_back
+from workers.pipeline.processed import Processed
+from workers.pipeline.verdict import WAKE_WAITS, describe, wait
+from workers.store import events, leads
+from workers.store.database import data_fault, transaction
+from workers.store.locks import hold_slice
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from workers.clock import Clock
+    from workers.pipeline.verdict import Decide
+    from workers.store.events import Claimed
+    from workers.store.rulebooks import Active
+
+log = get_logger(__name__)
+
+
+class ActiveRulebook(Protocol):
+    """Knows the rulebook in force (`workers.store.rulebooks.Rulebooks`)."""
+
+    def active(self, conn: Connection) -> Active:
+        """The rulebook in force now."""
+
+
+def process_slice(
+    engine: Engine,
+    slice_: int,
+    rulebooks: ActiveRulebook,
+    clock: Clock,
+    *,
+    decide: Decide = engine_decide,
+    batch: int = 1000,
+    batches: int = 100,
+) -> Processed:
+    """Process everything that is due in a slice, batch after batch.
+
+    Safe to call anywhere at any time, for the same slice too: callers take turns. `clock` is asked once per batch.
+    At most `batch` events, and as many wake-ups, share a transaction; after `batches` of them it is somebody else's
+    turn, and the result says `more`.
+
+    Raises:
+        StoreUnavailable: PostgreSQL is away or busy; what was committed stays, the rest waits.
+        NoRulebook: none was ever applied; everything waits.
+    """
+    run = _Run(engine, slice_, rulebooks, decide)
+    total = Processed()
+    for _ in range(batches):
+        done, full = run.batch(clock(), batch)
+        total += done
+        if not full:
+            return total
+    return total + Processed(more=True)
+
+
+class _Units(NamedTuple):
+    """What a batch consists of: events to process and leads to wake, by id."""
+
+    events: list[int]
+    wakes: list[int]
+
+    def halves(self) -> tuple[_Units, _Units]:
+        """The same in two parts, neither of them empty."""
+        events, wakes = len(self.events), len(self.wakes)
+        if events > 1 or not wakes:
+            return _Units(self.events[: events // 2], []), _Units(self.events[events // 2 :], self.wakes)
+        if events:
+            return _Units(self.events, []), _Units([], self.wakes)
+        return _Units([], self.wakes[: wakes // 2]), _Units([], self.wakes[wakes // 2 :])
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.wakes)
+
+
+class _BatchFailed(Exception):
+    """Something in these units made the whole transaction fail."""
+
+    def __init__(self, units: _Units) -> None:
+        super().__init__(units)
+        self.units = units
+
+
+class _Run:
+    """One call of `process_slice`."""
+
+    def __init__(self, engine: Engine, slice_: int, rulebooks: ActiveRulebook, decide: Decide) -> None:
+        self._engine = engine
+        self._slice = slice_
+        self._rulebooks = rulebooks
+        self._decide = decide
+
+    def batch(self, now: datetime, limit: int) -> tuple[Processed, bool]:
+        """Process one batch; also says if it was a full one, so that there may be more."""
+        try:
+            return self._attempt(now, limit, None)
+        except _BatchFailed as failed:
+            return self._halve(failed.units, now, failed.__cause__), len(failed.units) >= limit
+
+    def _attempt(self, now: datetime, limit: int, units: _Units | None) -> tuple[Processed, bool]:
+        with transaction(self._engine) as conn:
+            hold_slice(conn, self._slice)
+            active = self._rulebooks.active(conn)
+            claimed, due = self._claim(conn, now, limit, units)
+            if not claimed and not due:
+                return Processed(), False
+            try:
+                done = Batch(conn, self._slice, active, now, self._decide).work(claimed, due)
+            except Exception as error:
+                if not data_fault(error):
+                    raise
+                raise _BatchFailed(_Units([event.id for event in claimed], due)) from error
+            return done, max(len(claimed), len(due)) >= limit
+
+    def _claim(
+        self, conn: Connection, now: datetime, limit: int, units: _Units | None
+    ) -> tuple[list[Claimed], list[int]]:
+        if units is None:
+            return events.take(conn, self._slice, now, limit), leads.due(conn, self._slice, now, limit)
+        return events.take_these(conn, self._slice, now, units.events), units.wakes
+
+    def _halve(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
+        """Process both halves for themselves, down to the one unit that fails; everything else goes through."""
+        if len(units) == 1:
+            return self._set_aside(units, now, cause)
+        total = Processed()
+        for half in units.halves():
+            try:
+                total += self._attempt(now, len(half), half)[0]
+            except _BatchFailed as failed:
+                total += self._halve(failed.units, now, failed.__cause__)
+        return total
+
+    def _set_aside(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
+        """Give one unit that cannot be committed back to the inbox, or up."""
+        with transaction(self._engine) as conn:
+            hold_slice(conn, self._slice)
+            taken = events.take_these(conn, self._slice, now, units.events)
+            quarantined = give_back(conn, self._slice, [(event, describe(cause)) for event in taken], now)
+            for lead in leads.lock(conn, units.wakes):
+                wake_at = now + wait(WAKE_WAITS, lead.failures)
+                leads.wake_failed(conn, lead.id, describe(cause), wake_at, now)
+        log.warning(
+            "unit_failed", slice=self._slice, events=units.events, leads=units.wakes, error=type(cause).__name__
+        )
+        return Processed(failed=1 - quarantined, quarantined=quarantined)

@@ -1,0 +1,85 @@
+"""Decisions in words, one sentence each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workers.reports.story import Line
+
+
+def sentence(line: Line) -> str:
+    """What was decided, and why. A kind of decision that has no words yet is shown with its details."""
+    wording = WORDINGS.get(line.kind)
+    try:
+        return wording(line, line.detail) if wording else _plain(line, line.detail)
+    except KeyError:  # an older program wrote other details
+        return _plain(line, line.detail)
+
+
+def _plain(line: Line, detail: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{name} {value}" for name, value in detail.items() if value not in (None, "", [], {}))
+    return f"{line.kind} {line.rule}" + (f" ({told})" if told else "")
+
+
+def _scored(_line: Line, detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{points:+d} by {rule}" for rule, _, points in detail["entries"])
+
+
+def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
+    if line.rule == "machine":
+        return "not counted: a machine did it"
+    return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
+
+
+def _banded(line: Line, detail: Mapping[str, Any]) -> str:
+    what = f"is {detail['to']}" if detail["to"] else f"is no longer {detail['from']}"
+    return f"{line.rule} {what} at {detail['score']:.1f}"
+
+
+def _staged(_line: Line, detail: Mapping[str, Any]) -> str:
+    return f"now {detail['to']}" + (f" (was {detail['from']})" if detail["from"] else "")
+
+
+def _not_enrolled(line: Line, detail: Mapping[str, Any]) -> str:
+    return f"does not enter {line.rule} ({detail['reason']})"
+
+
+def _exited(line: Line, detail: Mapping[str, Any]) -> str:
+    return f"leaves {line.rule} ({detail['reason']})"
+
+
+def _waiting(line: Line, detail: Mapping[str, Any]) -> str:
+    until = datetime.fromisoformat(detail["until"]).astimezone()
+    return f"{line.rule}: until {until:%Y-%m-%d %H:%M:%S}"
+
+
+def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
+    held = ", ".join(name for name, met in detail["evidence"].items() if met)
+    worth = f"{detail['amount']} {detail['currency']} " if detail["amount"] else ""
+    return f"opportunity {worth}for {detail['crm']}, on the evidence of {held or 'nothing'}"
+
+
+def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:
+    return f"not promoted: missing {', '.join(detail['missing'])}"
+
+
+WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
+    "scored": _scored,
+    "skipped": _skipped,
+    "banded": _banded,
+    "staged": _staged,
+    "enrolled": lambda line, _: f"enters {line.rule}",
+    "not_enrolled": _not_enrolled,
+    "exited": _exited,
+    "finished": lambda line, _: f"has finished {line.rule.partition('.')[0]}",
+    "sent": lambda line, detail: f"{line.rule}: mail {detail['template']} to the outbox",
+    "waiting": _waiting,
+    "suppressed": lambda _, detail: f"gets no more mail ({detail['reason']})",
+    "promoted": _promoted,
+    "not_promoted": _not_promoted,
+}
+"""By kind of decision."""

@@ -1,0 +1,46 @@
+"""Rule files in, a checked and compiled `Rulebook` out.
+
+bundle = read(Path("rules"), Path("templates"))     # path to text: what is stored and versioned
+for problem in check(bundle):                       # all findings at once
+    print(problem)
+rulebook = compile_rulebook(bundle)                 # or RulebookError with the same findings
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workers.exceptions import RulebookError
+from workers.rulebook.bundle import read, version_of
+from workers.rulebook.compiler import compile_bundle
+from workers.rulebook.problems import Problem, Problems
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workers.engine.rules import Rulebook
+
+__all__ = ["Problem", "check", "compile_rulebook", "read", "version_of"]
+
+
+def check(bundle: Mapping[str, str]) -> list[Problem]:
+    """Everything that is wrong with a bundle, by file, line and column; empty if it can be used."""
+    problems = Problems()
+    compile_bundle(bundle, problems)
+    return problems.found()
+
+
+def compile_rulebook(bundle: Mapping[str, str]) -> Rulebook:
+    """The rulebook that a bundle says.
+
+    Args:
+        bundle: rule and template files, path to text.
+
+    Raises:
+        RulebookError: something is wrong with it; all findings are in `problems`.
+    """
+    problems = Problems()
+    rulebook = compile_bundle(bundle, problems)
+    if rulebook is None:
+        raise RulebookError(tuple(problems.found()))
+    return rulebook

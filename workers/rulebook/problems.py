@@ -1,0 +1,77 @@
+"""What is wrong with rule files: where, which kind of mistake, one sentence what, and one what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from workers.exceptions import ExpressionError
+
+
+FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in ("field", "property", "event", "score", "band", "stage"))
+"""Codes of names that are unknown where the file that declares them cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a rule or template file; line and column count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        """As compilers write it, so that editors and code hosts make a link of it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One finding.
+
+    Attributes:
+        file, line, column: where; both count from 1.
+        code: a constant word for the kind of mistake (`unknown-key`).
+        text: what is wrong, one sentence without a full stop.
+        hint: what to do about it; may be empty.
+    """
+
+    file: str
+    line: int
+    column: int
+    code: str
+    text: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line: `rules/campaigns/welcome.yaml:3:5: unknown-key: there is no key …; did you mean …?`."""
+        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.text}{'; ' if self.hint else ''}{self.hint}"
+
+
+class Problems:
+    """Collects findings, so that one run of `check` shows them all and not only the first.
+
+    Attributes:
+        incomplete: a file that may declare names could not be read, so that unknown names say nothing.
+    """
+
+    def __init__(self) -> None:
+        self._found: set[Problem] = set()
+        self.incomplete = False
+
+    def __bool__(self) -> bool:
+        """True if there is at least one."""
+        return bool(self._found)
+
+    def add(self, place: Place, code: str, text: str, hint: str = "") -> None:
+        """Record one finding."""
+        self._found.add(Problem(place.file, place.line, place.column, code, text, hint))
+
+    def add_expression(self, place: Place, error: ExpressionError) -> None:
+        """Record what is wrong with an expression; `place` is where the mistake in it stands."""
+        self.add(place, error.code, error.text, error.hint)
+
+    def found(self) -> list[Problem]:
+        """All of them by file, line and column, without those that only follow from an unreadable file."""
+        return sorted(problem for problem in self._found if not (self.incomplete and problem.code in FOLLOWING))

@@ -1,0 +1,306 @@
+"""Located nodes into typed values, as `shape` declares them. All findings are collected; what can be read is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, get_origin
+
+from workers.rulebook.durations import LONGEST, parse_duration, say_duration
+from workers.rulebook.nodes import Listing, Mapped, Node, Scalar, shortened
+from workers.rulebook.shape import (
+    PLAIN,
+    About,
+    Raw,
+    Shape,
+    Source,
+    Text,
+    declared,
+    described,
+    is_shape,
+    members,
+    required,
+    word,
+)
+from workers.text import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from workers.rulebook.problems import Place, Problems
+
+BAD: Final = object()
+"""What reading gives when there is nothing to go on with; the problem is recorded."""
+
+
+class Reader:
+    """Reads nodes by declaration.
+
+    Args:
+        problems: takes what is wrong; reading goes on with the rest.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def read(self, node: Node, kind: Any, key: str, said: About = PLAIN) -> Any:
+        """The value of `node` as `kind`, or BAD.
+
+        Args:
+            node: what stands in the file.
+            kind: the declared type.
+            key: what it is called in messages.
+            said: what the declaration says beside the type.
+        """
+        choices = members(kind)
+        if len(choices) > 1:
+            return self._union(node, choices, key, said)
+        kind = choices[0]
+        origin = get_origin(kind)
+        if is_shape(kind):
+            return self.shape(node, kind, key)
+        if origin in COMPOSED:
+            return COMPOSED[origin](self, node, get_args(kind), key, said)
+        if kind is Raw:
+            return node
+        if kind is Any:
+            return node.plain
+        return self._scalar(node, kind, key, said)
+
+    def wrong(self, node: Node, wanted: str, key: str, hint: str = "") -> object:
+        """Record a value of the wrong type."""
+        self._problems.add(node.place, "wrong-type", f"`{key}` wants {wanted}, this is {node.said}", hint)
+        return BAD
+
+    # ── mappings with declared keys ──────────────────────────────────────────────────────────────────────────
+
+    def shape(self, node: Node, kind: type[Shape], key: str) -> Any:
+        """A mapping as a declared dataclass, or BAD if a required key is missing or bad."""
+        keys = declared(kind)
+        node = self._as_mapping(node, kind, keys)
+        if not isinstance(node, Mapped):
+            return self.wrong(node, "a mapping (`key: value`)", key)
+        self._refuse_unknown(node, keys, key)
+        values = {name: self._value(node, kind, name) for name in keys}
+        if BAD in values.values():
+            return BAD
+        return kind(node=node, **{keys[name][0].name: value for name, value in values.items() if value is not MISSING})
+
+    @staticmethod
+    def _as_mapping(node: Node, kind: type[Shape], keys: Mapping[str, Any]) -> Node:
+        """A lone value as a mapping, where the declaration allows it."""
+        if isinstance(node, Scalar) and node.value is None:
+            return Mapped(node.place, {})
+        if kind.shorthand and isinstance(node, Scalar):
+            return Mapped(node.place, {next(iter(keys)): node}, {next(iter(keys)): node.place})
+        return node
+
+    def _value(self, node: Mapped, owner: type[Shape], name: str) -> Any:
+        """One key's value; MISSING leaves the default."""
+        item, kind, said = declared(owner)[name]
+        if said.rest:
+            keys = declared(owner)
+            return {key: value.plain for key, value in node if key not in keys or key == name}
+        if name in node.entries:
+            value = self.read(node.entries[name], kind, name, said)
+            # With the default instead of a bad value, the rest of the file is still checked.
+            return MISSING if value is BAD and not required(item) else value
+        if not required(item):
+            return MISSING
+        self._problems.add(node.place, "missing-key", f"the key `{name}` is missing", said.doc)
+        return BAD
+
+    def _refuse_unknown(self, node: Mapped, keys: Mapping[str, Any], key: str) -> None:
+        if any(said.rest for _, _, said in keys.values()):
+            return
+        for name in node.entries:
+            if name not in keys:
+                hint = suggestion(name, keys, "`{}`")
+                self._problems.add(node.keys[name], "unknown-key", f"`{key}` has no key `{name}`", hint)
+
+    # ── unions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _union(self, node: Node, choices: Sequence[Any], key: str, said: About) -> Any:
+        """The one branch that is meant; problems are those of that branch alone."""
+        shapes = [choice for choice in choices if is_shape(choice)]
+        if shapes and isinstance(node, Mapped):
+            return self._branch(node, shapes, key)
+        for choice in choices:
+            if not is_shape(choice) and self._fits(node, choice):
+                return self.read(node, choice, key, said)
+        return self.wrong(node, " or ".join(described(choice) for choice in choices), key)
+
+    def _branch(self, node: Mapped, shapes: Sequence[type[Shape]], key: str) -> Any:
+        """The shape whose first key is there."""
+        by_key = {next(iter(declared(shape))): shape for shape in shapes}
+        present = [name for name in by_key if name in node.entries]
+        if len(present) == 1:
+            return self.shape(node, by_key[present[0]], key)
+        listed = " or ".join(f"`{name}`" for name in by_key)
+        if present:
+            self._problems.add(node.place, "too-many-keys", f"`{key}` wants {listed}, not both", "remove one")
+        else:
+            hint = next((hint for name in node.entries if (hint := suggestion(name, by_key, "`{}`"))), "")
+            self._problems.add(node.place, "missing-key", f"`{key}` wants {listed}", hint)
+        return BAD
+
+    @staticmethod
+    def _fits(node: Node, kind: Any) -> bool:
+        """True if the node is of this type, without a look at what it says."""
+        if not isinstance(node, Scalar):
+            return get_origin(kind) in {list, tuple} if isinstance(node, Listing) else get_origin(kind) is dict
+        if get_origin(kind) is Literal:
+            return node.value in get_args(kind)
+        if kind is timedelta:
+            return parse_duration(node.raw) is not None
+        return kind in {Text, str, Source} if isinstance(node.value, str) else kind is type(node.value)
+
+    # ── lists and open mappings ──────────────────────────────────────────────────────────────────────────────
+
+    def read_list(self, node: Node, kinds: Sequence[Any], key: str, said: About) -> Any:
+        """All entries that can be read."""
+        if said.single and not isinstance(node, Listing):
+            node = Listing(node.place, [node])
+        if not isinstance(node, Listing):
+            return self.wrong(node, "a list", key)
+        values = [self.read(item, kinds[0], key, said) for item in node.items]
+        return [value for value in values if value is not BAD]
+
+    def read_dict(self, node: Node, kinds: Sequence[Any], key: str, said: About) -> Any:
+        """All entries that can be read, by name."""
+        if isinstance(node, Scalar) and node.value is None:
+            return {}
+        if not isinstance(node, Mapped):
+            return self.wrong(node, "a mapping (`key: value`)", key)
+        values: dict[Text, Any] = {}
+        inner = About(said.doc, least=said.least, most=said.most)
+        for name, value in node:
+            located = Text.at(name, node.keys[name])
+            if self._looks_right(located, said, located.place, key):
+                values[located] = self.read(value, kinds[1], name, inner)
+        return {name: value for name, value in values.items() if value is not BAD}
+
+    def read_tuple(self, node: Node, kinds: Sequence[Any], key: str, said: About) -> Any:
+        """As many entries as declared."""
+        if not isinstance(node, Listing) or len(node.items) != len(kinds):
+            return self.wrong(node, f"a list of {len(kinds)}, like [0, 100]", key)
+        values = tuple(self.read(item, kind, key, said) for item, kind in zip(node.items, kinds, strict=True))
+        return BAD if BAD in values else values
+
+    def read_literal(self, node: Node, choices: Sequence[Any], key: str, _: About) -> Any:
+        """One of a few words."""
+        if isinstance(node, Scalar) and node.value in choices:
+            return node.value
+        words = [word(choice) for choice in choices]
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            text = f"`{key}` cannot be {shortened(node.raw)}"
+            hint = suggestion(node.raw, words) or f"there is {', '.join(words)}"
+            self._problems.add(node.place, "unknown-choice", text, hint)
+            return BAD
+        return self.wrong(node, " or ".join(words), key)
+
+    # ── single values ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _scalar(self, node: Node, kind: Any, key: str, said: About) -> Any:
+        """Text, an expression, a number, true or false, a duration."""
+        if not isinstance(node, Scalar) or node.value is None:
+            return self.wrong(node, described(kind), key)
+        value = SCALARS[kind](node)
+        if value is BAD:
+            return self.wrong(node, described(kind), key, advice(node, kind))
+        if isinstance(value, str):
+            return value if self._looks_right(value, said, node.place, key) else BAD
+        return value if self._in_bounds(value, said, node.place, key) else BAD
+
+    def _looks_right(self, text: str, said: About, place: Place, key: str) -> bool:
+        if said.pattern is None or re.fullmatch(said.pattern[0], text):
+            return True
+        self._problems.add(place, "bad-name", f"{shortened(text)} cannot stand in `{key}`", f"write {said.pattern[1]}")
+        return False
+
+    def _in_bounds(self, value: Any, said: About, place: Place, key: str) -> bool:
+        least, most = said.least, said.most
+        if isinstance(value, timedelta):
+            least, most = least or timedelta(seconds=1), most or LONGEST
+        below, above = least is not None and value < least, most is not None and value > most
+        if below or above:
+            bound = f"at least {say(least)}" if below else f"at most {say(most)}"
+            self._problems.add(place, "out-of-range", f"`{key}` is {say(value)}", f"it can be {bound}")
+        return not (below or above)
+
+
+def say(value: Any) -> str:
+    """A number or duration, for people."""
+    if isinstance(value, timedelta):
+        return say_duration(value)
+    return f"{int(value) if value == int(value) else value:,}"
+
+
+def text_of(node: Scalar) -> Any:
+    """Text with its place."""
+    return Text.at(node.raw, node.place) if isinstance(node.value, str) and node.value.strip() else BAD
+
+
+def source_of(node: Scalar) -> Any:
+    """An expression; `true` and `1200` are expressions, too."""
+    source = Source.at(node.raw, node.place)
+    cast("Source", source).node = node
+    return source
+
+
+def number_of(node: Scalar) -> Any:
+    """A number, as a float."""
+    return float(node.value) if type(node.value) in {int, float} else BAD  # type: ignore[arg-type]
+
+
+def exactly(kind: type) -> Callable[[Scalar], Any]:
+    """A value of this very type."""
+    return lambda node: node.value if type(node.value) is kind else BAD
+
+
+def duration_of(node: Scalar) -> Any:
+    """A duration."""
+    duration = parse_duration(node.raw) if isinstance(node.value, str) else None
+    return BAD if duration is None else duration
+
+
+SCALARS: Final[Mapping[Any, Callable[[Scalar], Any]]] = {
+    Text: text_of,
+    str: text_of,
+    Source: source_of,
+    int: exactly(int),
+    float: number_of,
+    bool: exactly(bool),
+    timedelta: duration_of,
+}
+COMPOSED: Final[Mapping[Any, Callable[..., Any]]] = {
+    list: Reader.read_list,
+    dict: Reader.read_dict,
+    tuple: Reader.read_tuple,
+    Literal: Reader.read_literal,
+}
+
+
+def advice(node: Scalar, kind: Any) -> str:
+    """What to do about a value of the wrong type, where the mistake is a usual one."""
+    raw = node.raw.lower()
+    if kind is bool and raw in {"yes", "on", "y", "true"}:
+        return "write true"
+    if kind is bool and raw in {"no", "off", "n", "false"}:
+        return "write false"
+    if kind in {int, float} and isinstance(node.value, str):
+        return number_advice(node)
+    if kind in {Text, str}:
+        return "write something" if isinstance(node.value, str) else "put quotes round it"
+    if kind is timedelta:
+        return "write it like 30 days, 2 hours, 45 minutes or 1 week"
+    return ""
+
+
+def number_advice(node: Scalar) -> str:
+    """What to do about a text where a number is wanted."""
+    bare = node.raw.replace("_", "").replace(",", "").lstrip("0")
+    if node.style:
+        return "remove the quotes"
+    return f"write {bare}" if bare.isdigit() and bare != node.raw else ""

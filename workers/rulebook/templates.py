@@ -1,0 +1,185 @@
+"""Mail templates, checked as far as their text goes: front matter, syntax, and names that no mail will ever have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from jinja2 import TemplateSyntaxError, meta, nodes, pass_context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from workers.rulebook.addresses import is_mailbox
+from workers.rulebook.bundle import TEMPLATES
+from workers.rulebook.problems import Place
+from workers.rulebook.reader import BAD, Reader
+from workers.rulebook.shape import Shape, Text, about
+from workers.rulebook.yaml12 import read_yaml
+from workers.text import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from workers.rulebook.nodes import Node
+    from workers.rulebook.problems import Problems
+
+MAIL: Final = "/mail.txt"
+MAX_TEMPLATE: Final = 500_000
+FRONT_MATTER: Final = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
+ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address"})
+VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
+REFUSED_FILTERS: Final = frozenset({"center", "format", "indent", "wordwrap"})
+"""Delivery renders without them: they multiply text by a number."""
+
+
+@dataclass(frozen=True)
+class FrontMatter(Shape):
+    """What stands between the `---` lines of a `mail.txt`."""
+
+    subject: Text = field(metadata=about("the subject, a template itself"))
+    category: Literal["marketing", "transactional"] = field(
+        metadata=about("`marketing` goes only to people who may get it, and carries an unsubscribe link")
+    )
+    sender: Text | None = field(default=None, metadata=about("default: the account's sender", key="from"))
+
+
+def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:
+    """The templates that a campaign can send: folders that hold a `mail.txt`."""
+    return frozenset(
+        path.removeprefix(TEMPLATES).removesuffix(MAIL)
+        for path in bundle
+        if path.startswith(TEMPLATES) and path.endswith(MAIL)
+    )
+
+
+def check_templates(bundle: Mapping[str, str], fields: Collection[str], problems: Problems) -> None:
+    """Find what is wrong with the templates of a bundle.
+
+    Args:
+        bundle: all files.
+        fields: names of the declared lead fields.
+        problems: takes what is wrong.
+    """
+    paths = {path.removeprefix(TEMPLATES) for path in bundle if path.startswith(TEMPLATES)}
+    inspector = Inspector(paths, {"lead": {"email", *fields}, "account": ACCOUNT}, problems)
+    for path, text in bundle.items():
+        if not path.startswith(TEMPLATES):
+            continue
+        if len(text) > MAX_TEMPLATE:
+            problems.add(Place(path), "too-large", f"larger than {MAX_TEMPLATE:,} characters", "shorten the mail")
+        elif path.endswith(MAIL):
+            check_mail(path, text, inspector, problems)
+        else:
+            inspector.check(path, text)
+
+
+def check_mail(path: str, text: str, inspector: Inspector, problems: Problems) -> None:
+    """A `mail.txt`: front matter, subject and text."""
+    match = FRONT_MATTER.match(text)
+    if match is None:
+        hint = "begin with `---`, `subject: …`, `category: marketing` or `transactional`, `---`"
+        problems.add(Place(path), "no-front-matter", "the mail has no front matter", hint)
+        return
+    head = read_yaml(path, match[1], problems, first_line=2)
+    if head is not None:
+        check_head(path, head, inspector, problems)
+    lines = match[0].count("\n")
+    inspector.check(path, text[match.end() :], first_line=lines + 1)
+
+
+def check_head(path: str, head: Node, inspector: Inspector, problems: Problems) -> None:
+    """The front matter."""
+    read = Reader(problems).read(head, FrontMatter, "front matter")
+    if read is BAD:
+        return
+    inspector.check(path, str(read.subject), first_line=read.subject.place.line)
+    if read.sender is not None and not is_mailbox(read.sender):
+        problems.add(
+            read.sender.place, "bad-address", f"`{read.sender}` is no sender", "write Name <name@company.example>"
+        )
+
+
+@pass_context
+def never(_: object) -> str:
+    """Stands for every filter and test: Jinja2 runs real ones while it compiles constants, and some can run away."""
+    return ""
+
+
+@cache
+def environment() -> ImmutableSandboxedEnvironment:
+    """Jinja2 with the grammar and the names that mails are rendered with; it is never asked to render."""
+    made = ImmutableSandboxedEnvironment()
+    made.intercepted_binops = frozenset({"*", "**", "%"})  # these are not computed while compiling, either
+    made.filters = dict.fromkeys(set(made.filters) - REFUSED_FILTERS, never)
+    made.tests = dict.fromkeys(made.tests, never)
+    return made
+
+
+class Inspector:
+    """Checks template texts.
+
+    Args:
+        paths: of all templates, below `templates/`.
+        known: the names that `lead` and `account` have.
+        problems: takes what is wrong.
+    """
+
+    def __init__(self, paths: Collection[str], known: Mapping[str, Collection[str]], problems: Problems) -> None:
+        self._paths = paths
+        self._known = known
+        self._problems = problems
+
+    def check(self, path: str, text: str, first_line: int = 1) -> None:
+        """One text that begins in `first_line` of its file."""
+        try:
+            tree = environment().parse(text)
+            environment().compile(tree)
+        except TemplateSyntaxError as error:
+            place = Place(path, error.lineno + first_line - 1)
+            self._problems.add(place, "template-syntax", one_line(error.message), "")
+        except (RecursionError, MemoryError, SyntaxError):
+            self._problems.add(Place(path, first_line), "template-syntax", "nested too deep", "write it flatter")
+        else:
+            for line, code, wrong, hint in self._unknown(tree):
+                self._problems.add(Place(path, line + first_line - 1), code, wrong, hint)
+
+    def _unknown(self, tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
+        """Names that no mail has, each with its line, code, sentence and hint."""
+        assigned = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+        unknown = meta.find_undeclared_variables(tree) - VARIABLES - set(environment().globals)
+        for name in tree.find_all(nodes.Name):
+            if name.name in unknown and name.ctx == "load":
+                hint = suggestion(name.name, VARIABLES) or f"did you mean lead.{name.name}?"
+                yield name.lineno, "unknown-variable", f"mails have no variable `{name.name}`", hint
+        for node, owner, attribute in attributes(tree):
+            known = self._known.get(owner, ())
+            if known and owner not in assigned and attribute not in known:
+                hint = suggestion(attribute, known, owner + ".{}") or "declare it in rules/fields.yaml"
+                yield node.lineno, "unknown-field", f"the {owner} has no field `{attribute}`", hint
+        for node, path in references(tree):
+            if path not in self._paths:
+                yield node.lineno, "unknown-template", f"there is no templates/{path}", suggestion(path, self._paths)
+
+
+def attributes(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str, str]]:
+    """Every `owner.attribute` and `owner["attribute"]` of a template."""
+    for got in tree.find_all(nodes.Getattr):
+        if isinstance(got.node, nodes.Name):
+            yield got, got.node.name, got.attr
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str):
+            yield item, item.node.name, item.arg.value
+
+
+def references(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
+    """The templates that a template includes, extends or imports by a written name."""
+    for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+        named = getattr(node, "template", None)
+        if isinstance(named, nodes.Const) and isinstance(named.value, str):
+            yield node, named.value
+
+
+def one_line(text: object) -> str:
+    """Jinja2's message without line breaks."""
+    return " ".join(str(text).split())[:200]

@@ -1,0 +1,133 @@
+"""What the production processes do: `dripline web`, `dripline worker` and `dripline clock`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dramatiq
+import redis
+
+from workers.actors import declare
+from workers.exceptions import NoRulebook, StoreUnavailable
+from workers.log import get_logger
+from workers.sweep import leadership
+from workers.web.server import bind, serve
+
+if TYPE_CHECKING:
+    import threading
+
+    from dramatiq.broker import Broker
+
+    from workers.app import App
+    from workers.sweep import Due, Leadership, Sweeper
+
+log = get_logger(__name__)
+
+IDLE_MS: Final = 200
+"""Longest pause of a worker between two looks into an empty queue, in milliseconds."""
+STOP_MS: Final = 25_000
+"""How long a worker waits for what it is at when it stops; container platforms kill after 30 seconds."""
+
+
+def run_web(app: App) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: a setting is missing, or the address cannot be had.
+    """
+    app.check()
+    listener = bind(app.settings.host, app.settings.port)
+    log.info("web_started", host=app.settings.host, port=listener.getsockname()[1])
+    serve(app.web(), listener)
+
+
+def run_worker(app: App, stop: threading.Event) -> None:
+    """Process and deliver until `stop` is set; what is under way is finished.
+
+    Raises:
+        ConfigurationError: a setting is missing.
+    """
+    app.check()
+    with Threads(app.broker, app, app.settings.worker_threads):
+        log.info("worker_started", threads=app.settings.worker_threads)
+        Fallback(app).run(stop)
+
+
+def run_clock(app: App, stop: threading.Event) -> None:
+    """Find due work again and again until `stop` is set; of several clocks one leads and the others wait."""
+    sweeper, every = app.sweeper(), app.settings.sweep_every.total_seconds()
+    with leadership(app.engine) as candidate:
+        log.info("clock_started")
+        while not stop.wait(every):
+            due = _lead(app, candidate, sweeper)
+            if due is not None:
+                app.announce(due)
+
+
+def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
+    """What is due, if this clock leads."""
+    try:
+        return sweeper.sweep(app.clock()) if candidate.held() else None
+    except StoreUnavailable as error:
+        log.warning("store_unavailable", error=str(error))
+        return None
+
+
+class Threads:
+    """dramatiq's worker threads on a broker, for as long as the block runs.
+
+    Args:
+        broker: the actors are declared on it.
+        idle_ms: the longest pause between two looks into an empty queue.
+    """
+
+    def __init__(self, broker: Broker, app: App, threads: int, *, idle_ms: int = IDLE_MS) -> None:
+        declare(broker, app, threads)
+        self._worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=idle_ms)
+        # A message that waits in this process cannot be done by another one.
+        self._worker.queue_prefetch = threads
+        self._worker.delay_prefetch = 1
+
+    def __enter__(self) -> None:
+        self._worker.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.stop(timeout=STOP_MS)
+
+
+class Fallback:
+    """Keeps the work going while Redis is away: the worker then looks for due work itself, as the clock does."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._sweeper = app.sweeper()
+        self._away = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch Redis until `stop` is set."""
+        while not stop.wait(self._app.settings.sweep_every.total_seconds()):
+            if self._redis_answers():
+                self._away = False
+                continue
+            if not self._away:
+                log.warning("working_without_redis")
+                self._away = True
+            self.work()
+
+    def work(self) -> None:
+        """Do what is due, in this thread."""
+        try:
+            due = self._sweeper.sweep(self._app.clock())
+            for slice_ in due.slices:
+                self._app.process(slice_)
+            for channel in due.channels:
+                self._app.deliver(channel)
+        except (StoreUnavailable, NoRulebook) as error:
+            log.warning("store_unavailable", error=str(error))
+
+    def _redis_answers(self) -> bool:
+        client: redis.Redis | None = getattr(self._app.broker, "client", None)
+        try:
+            return client is None or bool(client.ping())
+        except redis.RedisError:
+            return False

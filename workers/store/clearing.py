@@ -1,0 +1,40 @@
+"""What people decide about outbox rows that the program cannot decide by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+BY_HAND: Final = "by-hand"
+
+# Attempts keep counting: a number is never given to two attempts, so a late answer finds its own.
+_AGAIN: Final = text("""
+    UPDATE outbox SET state = 'retry', due_at = :now, settled_at = NULL, reason = :reason
+    WHERE id = ANY(:ids) AND state IN ('dead', 'skipped', 'ambiguous', 'retry') AND evidence IS NULL
+    RETURNING id
+""")
+_CLOSE: Final = text("""
+    UPDATE outbox SET state = :state, reason = :reason, settled_at = :now
+    WHERE id = ANY(:ids) AND state IN ('ambiguous', 'retry')
+    RETURNING id
+""")
+
+
+def again(conn: Connection, ids: Collection[int], now: datetime) -> list[int]:
+    """Make rows due now that were given up, skipped, unclear or waiting; returns which of them.
+
+    A row whose schedule is used up gets one more attempt. A row that is proved to have arrived stays as it is.
+    """
+    return sorted(conn.scalars(_AGAIN, {"ids": list(ids), "now": now, "reason": BY_HAND}))
+
+
+def close(conn: Connection, ids: Collection[int], state: Literal["sent", "dead"], now: datetime) -> list[int]:
+    """Settle unclear and waiting rows: it did arrive (`sent`), or it is not to arrive any more (`dead`)."""
+    return sorted(conn.scalars(_CLOSE, {"ids": list(ids), "state": state, "now": now, "reason": BY_HAND}))

@@ -1,0 +1,131 @@
+"""Leads: what the engine remembers of each, and when each has to be looked at again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from workers.store.json import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lead's row.
+
+    Attributes:
+        slice: where its wake-ups are worked on.
+        state: `LeadState.dump()`; empty for one that nothing was decided about yet.
+        failures: how many of its wake-ups failed in a row, the last one with `error`.
+    """
+
+    id: int
+    slice: int
+    email: str | None
+    state: Mapping[str, Any]
+    wake_at: datetime | None
+    failures: int = 0
+    error: str | None = None
+
+
+_COLUMNS: Final = "id, slice, email, state, wake_at, failures, error"
+_DUE: Final = text("SELECT id FROM leads WHERE slice = :slice AND wake_at <= :now ORDER BY wake_at LIMIT :limit")
+_LOCK: Final = text(f"SELECT {_COLUMNS} FROM leads WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")  # noqa: S608
+_FIND: Final = text(f"""
+    SELECT {_COLUMNS} FROM leads WHERE id = (SELECT lead_id FROM identities WHERE identity = :identity)
+""")  # noqa: S608
+_GET: Final = text(f"SELECT {_COLUMNS} FROM leads WHERE id = :id")  # noqa: S608
+
+
+def due(conn: Connection, slice_: int, now: datetime, limit: int) -> list[int]:
+    """Leads of the slice whose wake-up is due, longest overdue first."""
+    return list(conn.scalars(_DUE, {"slice": slice_, "now": now, "limit": limit}))
+
+
+def lock(conn: Connection, ids: Collection[int]) -> list[Lead]:
+    """Load leads and hold them until the end of the transaction; always in the order of their ids."""
+    return [Lead(*row) for row in conn.execute(_LOCK, {"ids": list(ids)}).all()]
+
+
+def find(conn: Connection, identity: str) -> Lead | None:
+    """The lead with an identity (`email:ann@acme.test`)."""
+    row = conn.execute(_FIND, {"identity": identity}).one_or_none()
+    return None if row is None else Lead(*row)
+
+
+def get(conn: Connection, lead_id: int) -> Lead | None:
+    """The lead with an id."""
+    row = conn.execute(_GET, {"id": lead_id}).one_or_none()
+    return None if row is None else Lead(*row)
+
+
+_ROWS: Final = """
+    json_to_recordset(:rows ::json) AS r (
+        id bigint, slice smallint, email text, stage text, state jsonb, wake_at timestamptz, failures smallint,
+        error text
+    )
+"""
+_ADD: Final = text(f"""
+    INSERT INTO leads (id, slice, email, stage, state, wake_at, failures, error, rulebook, created_at, updated_at)
+    SELECT id, slice, email, stage, state, wake_at, failures, error, :rulebook, :now, :now FROM {_ROWS}
+""")  # noqa: S608
+_SAVE: Final = text(f"""
+    UPDATE leads SET email = r.email, stage = r.stage, state = r.state, wake_at = r.wake_at,
+                     failures = r.failures, error = r.error, rulebook = :rulebook, updated_at = :now
+    FROM {_ROWS}
+    WHERE leads.id = r.id
+""")  # noqa: S608
+
+
+def add(conn: Connection, new: Sequence[Lead], rulebook: int, now: datetime) -> None:
+    """Insert leads whose ids came from `identities.assign`."""
+    if new:
+        conn.execute(_ADD, {"rows": dumps([_row(lead) for lead in new]), "rulebook": rulebook, "now": now})
+
+
+def save(conn: Connection, changed: Sequence[Lead], rulebook: int, now: datetime) -> None:
+    """Update leads that this transaction has locked."""
+    if changed:
+        conn.execute(_SAVE, {"rows": dumps([_row(lead) for lead in changed]), "rulebook": rulebook, "now": now})
+
+
+def _row(lead: Lead) -> dict[str, Any]:
+    return {
+        "id": lead.id,
+        "slice": lead.slice,
+        "email": lead.email,
+        "stage": lead.state.get("stage", ""),
+        "state": lead.state,
+        "wake_at": lead.wake_at,
+        "failures": lead.failures,
+        "error": lead.error,
+    }
+
+
+_DUE_SLICES: Final = text("""
+    SELECT slice FROM generate_series(0, :last) AS slice
+    WHERE EXISTS (SELECT FROM inbox WHERE inbox.slice = slice.slice AND not_before <= :now)
+       OR EXISTS (SELECT FROM leads WHERE leads.slice = slice.slice AND wake_at <= :now)
+""")
+
+
+def due_slices(conn: Connection, now: datetime, slices: int) -> frozenset[int]:
+    """Slices with events to process or wake-ups that are due: one look into two indexes each, however many leads."""
+    return frozenset(conn.scalars(_DUE_SLICES, {"last": slices - 1, "now": now}))
+
+
+_FAILED: Final = text("""
+    UPDATE leads SET wake_at = :wake_at, failures = failures + 1, error = :error, updated_at = :now WHERE id = :id
+""")
+
+
+def wake_failed(conn: Connection, lead_id: int, error: str, wake_at: datetime, now: datetime) -> None:
+    """Note that a lead's wake-up failed, and when to try it again."""
+    conn.execute(_FAILED, {"id": lead_id, "error": error, "wake_at": wake_at, "now": now})

@@ -1,0 +1,84 @@
+"""Advisory locks: who works on a slice, and which of several clocks leads."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from workers.store.database import available
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+SLICE_LOCKS: Final = 0x6472_6970
+"""First of the two keys of a slice's lock; the second one is the slice."""
+CLOCK_LOCK: Final = 0x6472_6970_0003
+
+_SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
+_LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
+_ALIVE: Final = text("SELECT 1")
+
+
+def hold_slice(conn: Connection, slice_: int) -> None:
+    """Be alone with a slice until the end of the transaction; waits for whoever is.
+
+    Raises:
+        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+    """
+    conn.execute(_SLICE, {"locks": SLICE_LOCKS, "slice": slice_})
+
+
+class Leadership:
+    """One process's part in the election: the leader holds a lock that ends with its connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._conn: Connection | None = None
+
+    def held(self) -> bool:
+        """True if this process leads now; tries to become the leader if nobody is.
+
+        Raises:
+            StoreUnavailable: PostgreSQL cannot be reached, so nobody knows; whoever led leads no more.
+        """
+        try:
+            with available():
+                return self._still_held() or self._take()
+        except BaseException:
+            self.resign()
+            raise
+
+    def resign(self) -> None:
+        """Let another one lead."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.invalidate()  # the lock belongs to the session: end it instead of giving it back to the pool
+            conn.close()
+
+    def _still_held(self) -> bool:
+        if self._conn is None:
+            return False
+        self._conn.execute(_ALIVE)
+        return True
+
+    def _take(self) -> bool:
+        conn = self._engine.connect()
+        if conn.scalar(_LEAD, {"key": CLOCK_LOCK}):
+            self._conn = conn
+            return True
+        conn.close()
+        return False
+
+
+@contextmanager
+def leadership(engine: Engine) -> Iterator[Leadership]:
+    """Stand for election as long as the block runs."""
+    candidate = Leadership(engine)
+    try:
+        yield candidate
+    finally:
+        candidate.resign()

@@ -1,0 +1,174 @@
+"""What could not be processed, with its reason: kept until a person has seen to it, and replayable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from workers.store.json import clean, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuarantined:
+    """A verified delivery, or a part of one, that could not become events.
+
+    Attributes:
+        source: the route's name.
+        reason: a constant word to count by (`no-identity`).
+        detail: a sentence for a person.
+        payload: the bytes as they came.
+        headers: those needed to replay it; no credentials.
+        url: the public URL it was posted to.
+        received_at: when it came; default: the `now` of `add`.
+    """
+
+    source: str
+    reason: str
+    detail: str
+    payload: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row of the quarantine.
+
+    Attributes:
+        kind: `delivery` (came at the door) or `event` (is in the log as `event_id`, and made processing fail).
+        payload, headers, url: of a delivery; None of an event.
+    """
+
+    id: int
+    kind: str
+    source: str
+    reason: str
+    detail: str
+    url: str | None
+    headers: dict[str, str] | None
+    payload: bytes | None
+    event_id: int | None
+    received_at: datetime
+    quarantined_at: datetime
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoisonEvent:
+    """An event of the log that was given up."""
+
+    event_id: int
+    source: str
+    reason: str
+    detail: str
+    received_at: datetime
+
+
+_ADD: Final = text("""
+    INSERT INTO quarantine (kind, source, reason, detail, url, headers, payload, received_at, quarantined_at)
+    VALUES ('delivery', :source, :reason, :detail, :url, CAST(:headers AS jsonb), :payload, :received_at, :now)
+""")
+
+
+def add(conn: Connection, deliveries: Iterable[NewQuarantined], now: datetime) -> int:
+    """Keep deliveries; returns how many."""
+    rows = [
+        {
+            "source": each.source,
+            "reason": each.reason,
+            "detail": clean(each.detail),
+            "url": clean(each.url),
+            "headers": dumps(dict(each.headers)),
+            "payload": each.payload,
+            "received_at": each.received_at or now,
+            "now": now,
+        }
+        for each in deliveries
+    ]
+    if rows:
+        conn.execute(_ADD, rows)
+    return len(rows)
+
+
+_ADD_EVENTS: Final = text("""
+    INSERT INTO quarantine (kind, source, reason, detail, event_id, received_at, quarantined_at)
+    SELECT 'event', source, reason, detail, event_id, received_at, :now
+    FROM json_to_recordset(:rows ::json)
+        AS (event_id bigint, source text, reason text, detail text, received_at timestamptz)
+""")
+
+
+def add_events(conn: Connection, given_up: Iterable[PoisonEvent], now: datetime) -> int:
+    """Note events of the log that are given up; returns how many."""
+    rows = [
+        {
+            "event_id": each.event_id,
+            "source": each.source,
+            "reason": each.reason,
+            "detail": each.detail,
+            "received_at": each.received_at,
+        }
+        for each in given_up
+    ]
+    if rows:
+        conn.execute(_ADD_EVENTS, {"rows": dumps(rows), "now": now})
+    return len(rows)
+
+
+_FIND: Final = """
+    SELECT id, kind, source, reason, detail, url, headers, payload, event_id, received_at, quarantined_at, replayed_at
+    FROM quarantine
+"""
+_OPEN: Final = text(_FIND + "WHERE replayed_at IS NULL AND (:reason = '' OR reason = :reason) ORDER BY id LIMIT :limit")
+_LOCK: Final = text(_FIND + "WHERE id = ANY(:ids) AND replayed_at IS NULL ORDER BY id FOR UPDATE")
+
+
+def waiting(conn: Connection, limit: int, reason: str = "") -> list[Quarantined]:
+    """What nobody has replayed yet, oldest first; of one reason or of all."""
+    return [Quarantined(*row) for row in conn.execute(_OPEN, {"limit": limit, "reason": reason})]
+
+
+def lock(conn: Connection, ids: Sequence[int]) -> list[Quarantined]:
+    """Those of these rows that are not replayed yet, held until the end of the transaction."""
+    return [Quarantined(*row) for row in conn.execute(_LOCK, {"ids": list(ids)})]
+
+
+_REPLAYED: Final = text("UPDATE quarantine SET replayed_at = :now WHERE id = ANY(:ids)")
+_REQUEUE: Final = text("""
+    INSERT INTO inbox (slice, event_id, received_at)
+    SELECT e.slice, e.id, e.received_at
+    FROM quarantine q JOIN events e ON e.id = q.event_id AND e.received_at = q.received_at
+    WHERE q.id = ANY(:ids) AND q.kind = 'event' AND q.replayed_at IS NULL
+    ON CONFLICT DO NOTHING
+    RETURNING slice
+""")
+
+
+def mark_replayed(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Close rows that were seen to (a delivery whose events are in the log now)."""
+    conn.execute(_REPLAYED, {"ids": list(ids), "now": now})
+
+
+def replay_events(conn: Connection, ids: Sequence[int], now: datetime) -> frozenset[int]:
+    """Put quarantined events into the inbox again and close their rows; returns the slices that have work now."""
+    lock(conn, ids)
+    slices = frozenset(conn.scalars(_REQUEUE, {"ids": list(ids)}))
+    mark_replayed(conn, [row.id for row in lock(conn, ids) if row.kind == "event"], now)
+    return slices
+
+
+_COUNTS: Final = text("SELECT reason, count(*) FROM quarantine WHERE replayed_at IS NULL GROUP BY reason ORDER BY 1")
+
+
+def counts(conn: Connection) -> dict[str, int]:
+    """What nobody has replayed yet, by reason."""
+    return dict(conn.execute(_COUNTS).all())

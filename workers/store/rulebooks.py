@@ -1,0 +1,152 @@
+"""Rulebook versions: the files of each, and which one is the active one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from workers.exceptions import NoRulebook, RulebookError
+from workers.log import get_logger
+from workers.store.json import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from workers.engine.rules import Rulebook
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A stored version, without its files.
+
+    Attributes:
+        id: short for it within this database.
+        version: content hash.
+    """
+
+    id: int
+    version: str
+    author: str
+    message: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The rulebook in force, compiled, and its id in this database."""
+
+    id: int
+    rulebook: Rulebook
+
+
+_PUT: Final = text("""
+    INSERT INTO rulebook_versions (version, files, author, message, created_at)
+    VALUES (:version, CAST(:files AS jsonb), :author, :message, :now)
+    ON CONFLICT (version) DO NOTHING
+""")
+_ACTIVATE: Final = text("""
+    INSERT INTO rulebook_activations (rulebook, author, message, activated_at)
+    SELECT id, :author, :message, :now FROM rulebook_versions WHERE version = :version
+    RETURNING rulebook
+""")
+
+
+def apply(conn: Connection, version: str, files: Mapping[str, str], *, author: str, message: str, now: datetime) -> int:
+    """Store a checked bundle under its content hash (unless it is known) and make it the active one.
+
+    Returns:
+        its id in this database.
+    """
+    given = {"version": version, "author": author, "message": message, "now": now}
+    conn.execute(_PUT, given | {"files": dumps(dict(files))})
+    return int(conn.execute(_ACTIVATE, given).scalar_one())
+
+
+_ACTIVE: Final = text("""
+    SELECT v.id, v.version, v.author, v.message, v.created_at
+    FROM rulebook_versions v
+    WHERE v.id = (SELECT rulebook FROM rulebook_activations ORDER BY id DESC LIMIT 1)
+""")
+_FILES: Final = text("SELECT files FROM rulebook_versions WHERE version = :version")
+_VERSIONS: Final = text("SELECT id, version, author, message, created_at FROM rulebook_versions ORDER BY id DESC")
+
+
+def active(conn: Connection) -> Version:
+    """The version in force.
+
+    Raises:
+        NoRulebook: none was ever applied.
+    """
+    row = conn.execute(_ACTIVE).one_or_none()
+    if row is None:
+        raise NoRulebook("the database holds no rulebook yet; put one there: dripline apply rules/ templates/")
+    return Version(*row)
+
+
+def files(conn: Connection, version: str) -> dict[str, str]:
+    """The files of a version, text by path.
+
+    Raises:
+        NoRulebook: this version is not known.
+    """
+    found: dict[str, str] | None = conn.execute(_FILES, {"version": version}).scalar_one_or_none()
+    if found is None:
+        raise NoRulebook(f"the database holds no rulebook {version}; `dripline rulebooks` lists those it holds")
+    return found
+
+
+def versions(conn: Connection) -> list[Version]:
+    """All versions, latest first."""
+    return [Version(*row) for row in conn.execute(_VERSIONS)]
+
+
+class Rulebooks:
+    """The active rulebook, compiled once per version and shared by the threads of a process.
+
+    Args:
+        compile_: turns files into a rulebook, or raises `RulebookError`.
+    """
+
+    def __init__(self, compile_: Callable[[Mapping[str, str]], Rulebook]) -> None:
+        self._compile = compile_
+        self._lock = Lock()
+        self._current: Active | None = None
+        self._refused: int | None = None
+
+    def active(self, conn: Connection) -> Active:
+        """The rulebook in force now: one small query, and a compilation when it has changed.
+
+        A version that this program cannot compile (a newer program put it there) never replaces a running one.
+
+        Raises:
+            NoRulebook: none was ever applied.
+            RulebookError: the version in force cannot be compiled, and none is running.
+        """
+        version = active(conn)
+        current = self._current
+        if current and version.id in {current.id, self._refused}:
+            return current
+        with self._lock:
+            if self._current is None or self._current.id != version.id:
+                self._current = self._switch(conn, version)
+            return self._current
+
+    def _switch(self, conn: Connection, version: Version) -> Active:
+        try:
+            switched = Active(version.id, self._compile(files(conn, version.version)))
+        except RulebookError:
+            if self._current is None:
+                raise
+            self._refused = version.id
+            log.exception("rulebook_refused", version=version.version, running=self._current.rulebook.version)
+            return self._current
+        log.info("rulebook_switched", version=version.version)
+        return switched

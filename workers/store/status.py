@@ -1,0 +1,104 @@
+"""The numbers of the status page and of `dripline status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+
+from workers.exceptions import NoRulebook
+from workers.store import outbox, quarantine, rulebooks
+from workers.store.slices import SLICES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand.
+
+    Attributes:
+        version: rulebook in force, empty if none.
+        backlog: events not processed yet, those that wait for another attempt included.
+        failing: events among them that failed at least once.
+        oldest: how long the oldest of the backlog has waited; None if there is none.
+        overdue: leads whose wake-up is due.
+        stuck: leads whose wake-up keeps failing.
+        leads: by stage.
+        outbox: by (channel, state, reason).
+        quarantine: what nobody has replayed yet, by reason.
+        opportunities: promotions so far, and how many of them the CRM has.
+        suppressions: addresses that may not be mailed, by reason.
+    """
+
+    at: datetime
+    version: str
+    backlog: int
+    failing: int
+    oldest: timedelta | None
+    overdue: int
+    stuck: int
+    leads: Mapping[str, int]
+    outbox: Mapping[tuple[str, str, str], int]
+    quarantine: Mapping[str, int]
+    opportunities: tuple[int, int]
+    suppressions: Mapping[str, int]
+
+
+_BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0) FROM inbox")
+_OLDEST: Final = text("""
+    SELECT min(first.received_at) FROM generate_series(0, :last) AS slice,
+    LATERAL (
+        SELECT received_at FROM inbox WHERE inbox.slice = slice.slice ORDER BY not_before, event_id LIMIT 1
+    ) AS first
+""")
+_WAKE: Final = text("""
+    SELECT count(*), count(*) FILTER (WHERE failures > 0) FROM leads
+    WHERE wake_at IS NOT NULL AND (wake_at <= :now OR failures > 0)
+""")
+_STAGES: Final = text("SELECT stage, count(*) FROM leads GROUP BY stage ORDER BY stage")
+_OPPORTUNITIES: Final = text("SELECT count(*), count(accepted_at) FROM opportunities")
+_SUPPRESSIONS: Final = text("SELECT reason, count(*) FROM suppressions GROUP BY reason ORDER BY reason")
+
+
+def read(conn: Connection, now: datetime) -> Status:
+    """Count everything once."""
+    backlog, failing = conn.execute(_BACKLOG).one()
+    overdue, stuck = conn.execute(_WAKE, {"now": now}).one()
+    promoted, accepted = conn.execute(_OPPORTUNITIES).one()
+    return Status(
+        at=now,
+        version=_version(conn),
+        backlog=backlog,
+        failing=failing,
+        oldest=oldest(conn, now),
+        overdue=overdue,
+        stuck=stuck,
+        leads=_by_name(conn, _STAGES),
+        outbox=outbox.counts(conn),
+        quarantine=quarantine.counts(conn),
+        opportunities=(promoted, accepted),
+        suppressions=_by_name(conn, _SUPPRESSIONS),
+    )
+
+
+def oldest(conn: Connection, now: datetime) -> timedelta | None:
+    """How long the oldest unprocessed event has waited: a look at the head of each slice, however long the queue."""
+    received: datetime | None = conn.scalar(_OLDEST, {"last": SLICES - 1})
+    return None if received is None else now - received
+
+
+def _version(conn: Connection) -> str:
+    try:
+        return rulebooks.active(conn).version
+    except NoRulebook:
+        return ""
+
+
+def _by_name(conn: Connection, query: Any) -> dict[str, int]:
+    return dict(conn.execute(query).all())

@@ -1,0 +1,225 @@
+"""Every table, as SQLAlchemy Core metadata; a test keeps it equal to what the migrations build."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+
+metadata: Final = MetaData()
+
+OUTBOX_STATES: Final = ("pending", "sending", "sent", "retry", "ambiguous", "dead", "skipped")
+"""The life of an effect: pending → sending → sent, or → retry → sending …, or ends in dead, skipped or ambiguous."""
+
+
+def _instant() -> TIMESTAMP:
+    return TIMESTAMP(timezone=True)
+
+
+# ── events in ────────────────────────────────────────────────────────────────────────────────────────────────
+
+event_keys: Final = Table(
+    "event_keys",
+    metadata,
+    Column("key", Uuid, primary_key=True, doc="16-byte BLAKE2b of source and the source's event id"),
+    Column("received_at", _instant(), nullable=False),
+)
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, nullable=False, server_default=text("nextval('events_id_seq')")),
+    Column("received_at", _instant(), nullable=False),
+    Column("occurred_at", _instant(), nullable=False),
+    Column("slice", SmallInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False, doc="the source's own id"),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False, doc="the strongest identity, as kind:value"),
+    Column("identities", ARRAY(Text), nullable=False, doc="all of them, strongest first"),
+    Column("properties", JSONB, nullable=False),
+    Column("lead", JSONB, nullable=False),
+    Column("payload", LargeBinary, nullable=False, doc="the sender's original"),
+    PrimaryKeyConstraint("id", "received_at", name="events_pkey"),
+    Index("events_subject", "subject", "id"),
+    postgresql_partition_by="RANGE (received_at)",
+)
+"""The event log: rows are added and never changed. One partition a month."""
+
+inbox: Final = Table(
+    "inbox",
+    metadata,
+    Column("slice", SmallInteger, nullable=False),
+    Column("not_before", _instant(), nullable=False, server_default=text("'epoch'")),
+    Column("event_id", BigInteger, nullable=False),
+    Column("received_at", _instant(), nullable=False, doc="finds the event's partition"),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("error", Text),
+    PrimaryKeyConstraint("slice", "not_before", "event_id", name="inbox_pkey"),
+)
+"""Events not yet processed; a row goes in the transaction that holds what came of its event."""
+
+quarantine: Final = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False, doc="a constant word to count by"),
+    Column("detail", Text, nullable=False, doc="a sentence for a person"),
+    Column("url", Text),
+    Column("headers", JSONB),
+    Column("payload", LargeBinary),
+    Column("event_id", BigInteger),
+    Column("received_at", _instant(), nullable=False, doc="of the delivery or the event"),
+    Column("quarantined_at", _instant(), nullable=False),
+    Column("replayed_at", _instant()),
+    CheckConstraint("kind IN ('delivery', 'event')", name="quarantine_kind"),
+    CheckConstraint("kind <> 'event' OR event_id IS NOT NULL", name="quarantine_event"),
+    Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL")),
+)
+
+# ── leads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+leads: Final = Table(
+    "leads",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, server_default=text("nextval('leads_id_seq')")),
+    Column("slice", SmallInteger, nullable=False, doc="where its wake-ups are worked on"),
+    Column("email", Text),
+    Column("stage", Text, nullable=False, server_default=text("''")),
+    Column("state", JSONB, nullable=False, doc="workers.engine.values.LeadState.dump()"),
+    Column("wake_at", _instant()),
+    Column("rulebook", Integer, doc="the version that decided last"),
+    Column("failures", SmallInteger, nullable=False, server_default=text("0"), doc="wake-ups failed in a row"),
+    Column("error", Text),
+    Column("created_at", _instant(), nullable=False),
+    Column("updated_at", _instant(), nullable=False),
+    Index("leads_wake", "slice", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+)
+
+identities: Final = Table(
+    "identities",
+    metadata,
+    Column("identity", Text, primary_key=True, doc="kind:value"),
+    # No foreign key: lead and identities are written by one transaction, and nothing deletes one without the other.
+    Column("lead_id", BigInteger, nullable=False),
+    Index("identities_lead", "lead_id"),
+)
+
+suppressions: Final = Table(
+    "suppressions",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of the lower-case e-mail address"),
+    Column("email", Text, doc="null once the person was erased"),
+    Column("reason", Text, nullable=False),
+    Column("lead_id", BigInteger),
+    Column("event_id", BigInteger),
+    Column("created_at", _instant(), nullable=False),
+)
+
+# ── decisions and what follows from them ─────────────────────────────────────────────────────────────────────
+
+rulebook_versions: Final = Table(
+    "rulebook_versions",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True, doc="short for the version, in every decision"),
+    Column("version", Text, nullable=False, doc="content hash"),
+    Column("files", JSONB, nullable=False, doc="text by path: rules and templates"),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", _instant(), nullable=False),
+    UniqueConstraint("version", name="rulebook_versions_version"),
+)
+
+rulebook_activations: Final = Table(
+    "rulebook_activations",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("rulebook", Integer, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("activated_at", _instant(), nullable=False),
+)
+"""Which version was made the active one, when and by whom; the latest row counts."""
+
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("id", BigInteger, nullable=False, server_default=text("nextval('decisions_id_seq')")),
+    Column("decided_at", _instant(), nullable=False),
+    Column("lead_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("rulebook", Integer, nullable=False),
+    Column("event_id", BigInteger),
+    Column("detail", JSONB, nullable=False),
+    Index("decisions_lead", "lead_id", "id"),
+    postgresql_partition_by="RANGE (decided_at)",
+)
+"""Why everything is as it is. Rows are added and never changed. One partition a month."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("key", Text, nullable=False, doc="what the effect is, never the attempt"),
+    Column("channel", Text, nullable=False),
+    Column("lead_id", BigInteger, nullable=False),
+    Column("rulebook", Integer, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("reason", Text, nullable=False, server_default=text("''"), doc="a constant word to count by"),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("due_at", _instant(), nullable=False),
+    Column("lease_until", _instant(), doc="while sending"),
+    Column("provider", Text, doc="who has it, or had it last"),
+    Column("provider_ref", Text, doc="the provider's own id"),
+    Column("message_id", Text),
+    Column("evidence", BigInteger, doc="the event that proves it arrived"),
+    Column("last_error", Text),
+    Column("created_at", _instant(), nullable=False),
+    Column("settled_at", _instant()),
+    UniqueConstraint("key", name="outbox_key"),
+    CheckConstraint("channel IN ('email', 'crm')", name="outbox_channel"),
+    CheckConstraint(
+        "state IN ('pending', 'sending', 'sent', 'retry', 'ambiguous', 'dead', 'skipped')", name="outbox_state"
+    ),
+    CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="outbox_lease"),
+    Index("outbox_due", "channel", "due_at", "id", postgresql_where=text("state IN ('pending', 'retry')")),
+    Index("outbox_leases", "lease_until", postgresql_where=text("state = 'sending'")),
+    Index("outbox_lead", "lead_id"),
+)
+
+opportunities: Final = Table(
+    "opportunities",
+    metadata,
+    Column("key", Text, primary_key=True, doc="the promotion's; equal to the outbox row's"),
+    Column("lead_id", BigInteger, nullable=False),
+    Column("crm", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Column("created_at", _instant(), nullable=False),
+    Column("ref", Text, doc="the CRM's own id, once it has it"),
+    Column("accepted_at", _instant()),
+    Index("opportunities_lead", "lead_id"),
+)
+
+PARTITIONED: Final = {"events": "received_at", "decisions": "decided_at"}
+"""Tables with one partition a month, and the column that decides which."""

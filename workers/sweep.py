@@ -1,0 +1,75 @@
+"""What is due: found in PostgreSQL by index, whatever became of the hints. The one clock of the system asks here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workers.log import get_logger
+from workers.store import leads, outbox, partitions
+from workers.store.database import transaction
+from workers.store.locks import Leadership, leadership
+from workers.store.slices import SLICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy import Engine
+
+__all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Where work waits.
+
+    Attributes:
+        slices: with events to process or leads to wake.
+        channels: of the outbox, with effects to deliver.
+        expired: how many rows of silent workers went to which outbox state.
+    """
+
+    slices: frozenset[int] = frozenset()
+    channels: frozenset[str] = frozenset()
+    expired: Mapping[str, int] = field(default_factory=dict)
+
+
+def sweep(engine: Engine, now: datetime, takes_key: Callable[[str], bool]) -> Due:
+    """Find everything that is due, and see to effects whose worker fell silent (`outbox.expire`).
+
+    `takes_key` says of a provider's name whether sending the same key to it again is harmless.
+
+    Raises:
+        StoreUnavailable: PostgreSQL cannot be reached.
+    """
+    with transaction(engine) as conn:
+        expired = outbox.expire(conn, now, takes_key)
+        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired)
+    if expired:
+        log.warning("leases_expired", **expired)
+    return due
+
+
+class Sweeper:
+    """`sweep` for a process that repeats it: also makes the months of the logs ahead, once a day."""
+
+    def __init__(self, engine: Engine, takes_key: Callable[[str], bool]) -> None:
+        self._engine = engine
+        self._takes_key = takes_key
+        self._day: date | None = None
+
+    def sweep(self, now: datetime) -> Due:
+        """See `sweep`."""
+        if self._day != now.date():
+            self._ensure_partitions(now)
+        return sweep(self._engine, now, self._takes_key)
+
+    def _ensure_partitions(self, now: datetime) -> None:
+        with transaction(self._engine) as conn:
+            made = partitions.ensure(conn, now)
+        self._day = now.date()
+        if made:
+            log.info("partitions_made", names=" ".join(made))

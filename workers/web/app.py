@@ -1,0 +1,122 @@
+"""The web application, put together from what it is given; no global state."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from workers.clock import system_clock
+from workers.web import problems
+from workers.web.announce import Announcer
+from workers.web.commit import Committer
+from workers.web.journal import StoreJournal
+from workers.web.mailbox import MailboxPages
+from workers.web.metrics import Metrics
+from workers.web.pages import Pages, Reader
+from workers.web.receiver import PREFIX, Receiver
+from workers.web.rendering import problem_response
+from workers.web.sources import Doors
+from workers.web.unsubscribe import UnsubscribePages
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+
+    from sqlalchemy import Engine
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from workers.clock import Clock
+    from workers.web.mailbox import Mailbox
+    from workers.web.sources import ActiveSources
+
+LOOKERS: Final = 2
+"""Threads, and so database connections, for everything but commits: pages can be slow without slowing the door."""
+
+
+def create_app(
+    *,
+    engine: Engine,
+    load_sources: Callable[[str], ActiveSources | None],
+    offer: Callable[[Collection[int]], None],
+    secret: str,
+    clock: Clock = system_clock,
+    public_url: str = "",
+    max_body: int = 5_000_000,
+    body_timeout: float = 30.0,
+    lanes: int = 1,
+    refresh_every: float = 2.0,
+    mailbox: Mailbox | None = None,
+) -> ASGIApp:
+    """The ASGI application of `dripline web`.
+
+    Args:
+        engine: connections to the store; `LOOKERS` and one or two for each lane are used at most.
+        load_sources: given the rulebook version in use (empty at first), the sources of the active one, or None if
+            that is the same. Called again and again in a thread; it may raise, which changes nothing.
+        offer: tells the workers that slices have work. Called in a thread after commits; it may raise or take its time.
+        secret: signs unsubscribe links.
+        clock: when a delivery was received.
+        public_url: scheme and host that the world posts to, which some senders sign; empty believes the `Host` header.
+        max_body: bytes of the largest delivery.
+        body_timeout: seconds in which a delivery's body has to arrive.
+        lanes: commits under way at the same time.
+        refresh_every: seconds between two such calls.
+        mailbox: the local mailbox to show; None shows none.
+    """
+    metrics = Metrics()
+    executor = ThreadPoolExecutor(LOOKERS, thread_name_prefix="pages")
+    journal = StoreJournal(engine)
+    announcer = Announcer(offer)
+    committer = Committer(journal, announcer.announce, lanes=lanes)
+    doors = Doors(load_sources, metrics, executor, every=refresh_every)
+    reader = Reader(engine, executor)
+    routes = [
+        *Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None).routes(),
+        UnsubscribePages(reader, committer, metrics, clock, secret).route(),
+        *(MailboxPages(mailbox).routes() if mailbox else ()),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await doors.refresh()
+        await committer.start()
+        refreshing = asyncio.create_task(doors.keep_fresh(), name="refresh-sources")
+        yield
+        refreshing.cancel()
+        with suppress(asyncio.CancelledError):
+            await refreshing
+        await committer.close()
+        announcer.close()
+        journal.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+    pages = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse})
+    receiver = Receiver(doors, committer, clock, public_url=public_url, max_body=max_body, body_timeout=body_timeout)
+    return _Switch(receiver, pages)
+
+
+class _Switch:
+    """Sends `/hooks/` straight to the receiver, and everything else to Starlette."""
+
+    def __init__(self, receiver: ASGIApp, pages: ASGIApp) -> None:
+        self._receiver = receiver
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._receiver(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """Starlette's own refusals as problems: no such page, wrong method."""
+    assert isinstance(error, HTTPException)
+    return problem_response(problems.of_page(error.status_code, error.detail, error.headers or {}))

@@ -1,0 +1,214 @@
+"""`POST /hooks/<source>`: verify, normalise, commit, and only then say 202.
+
+This is a bare ASGI application and not a Starlette route: nearly all that the process does happens here, and a route
+would build a request, a response and a header mapping, and try every pattern, for each delivery. It keeps to the order
+that is safe with strangers: name, method and size are looked at before the body is read, nothing is parsed before its
+signature is right, and nothing unverified is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from integrations.contracts import Incoming, Request, Unreadable
+from integrations.exceptions import BadSignature, Malformed
+from workers.exceptions import Overloaded, StoreUnavailable
+from workers.log import get_logger
+from workers.web import problems
+from workers.web.commit import Delivery, Receipt
+from workers.web.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from workers.clock import Clock
+    from workers.web.commit import Committer
+    from workers.web.sources import Door, Doors
+
+log = get_logger(__name__)
+
+PREFIX: Final = "/hooks/"
+RETRY_AFTER: Final = 5
+"""Seconds that a sender is asked to wait when we cannot commit: a restart of PostgreSQL takes about that long."""
+ADAPTER_ERROR: Final = "adapter-error"
+LISTENED_TO: Final = 4
+"""Times the limit that a body is read to its end, and not kept: who is cut off in mid-sentence hears no answer."""
+JSON: Final = (b"content-type", b"application/json")
+PROBLEM_JSON: Final = (b"content-type", problems.CONTENT_TYPE)
+
+
+class Disconnected(Exception):  # not our error: the sender hung up before the body was complete
+    """There is nobody left to answer."""
+
+
+class Receiver:
+    """The ASGI application behind `/hooks/`.
+
+    Args:
+        doors: the sources that may deliver.
+        committer: makes deliveries durable.
+        public_url: scheme and host that senders post to, which some of them sign; empty takes the `Host` header.
+        max_body: bytes.
+        body_timeout: seconds in which a body has to arrive.
+    """
+
+    def __init__(
+        self,
+        doors: Doors,
+        committer: Committer,
+        clock: Clock,
+        *,
+        public_url: str = "",
+        max_body: int,
+        body_timeout: float,
+    ) -> None:
+        self._doors = doors
+        self._committer = committer
+        self._clock = clock
+        self._public_url = public_url.rstrip("/")
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        name = scope["path"][len(PREFIX) :]
+        door = self._doors.get(name)
+        tally = door.tally if door else self._doors.unknown
+        try:
+            if door is None:
+                raise problems.unknown_source(name)
+            summary = await self._deliver(door, scope, receive)
+        except Problem as problem:
+            tally.delivery(problem.word)
+            await _send(send, problem.status, problem.body(), PROBLEM_JSON, *problem.headers)
+        except Disconnected:
+            tally.delivery("disconnected")
+        else:
+            tally.delivery("accepted")
+            await _send(send, HTTPStatus.ACCEPTED, summary, JSON)
+
+    async def _deliver(self, door: Door, scope: Scope, receive: Receive) -> bytes:
+        if scope["method"] != "POST":
+            raise problems.method_not_allowed()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request = Request(
+            method="POST",
+            url=self._url(scope, headers),
+            headers=headers,
+            body=await self._read(headers, receive),
+            received_at=self._clock(),
+        )
+        _verify(door, request)
+        delivery, ignored = _normalise(door, request)
+        receipt = await self._commit(delivery)
+        _count(door, receipt, ignored)
+        return _summary(receipt, ignored)
+
+    def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        base = self._public_url or f"{scope['scheme']}://{headers.get('host', '')}"
+        query = scope["query_string"]
+        path = base + scope["raw_path"].decode("ascii")
+        return f"{path}?{query.decode('ascii')}" if query else path
+
+    async def _read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            Problem: it is too large, by its own account or in fact, or too slow.
+            Disconnected: the sender left.
+        """
+        keep = int(headers.get("content-length", 0)) <= self._max_body
+        chunks: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while more and size <= LISTENED_TO * self._max_body:
+                    chunk, more = await _chunk(receive)
+                    size += len(chunk)
+                    keep = keep and size <= self._max_body
+                    if keep:
+                        chunks.append(chunk)
+        except TimeoutError:
+            raise problems.too_slow(self._body_timeout) from None
+        if not keep:
+            raise problems.too_large(self._max_body)
+        return b"".join(chunks)
+
+    async def _commit(self, delivery: Delivery) -> Receipt:
+        if not (delivery.events or delivery.unreadable or delivery.refused):
+            return Receipt()
+        try:
+            return await self._committer.submit(delivery)
+        except StoreUnavailable as error:
+            raise problems.unavailable("unavailable", str(error), RETRY_AFTER) from error
+        except Overloaded as error:
+            raise problems.unavailable("overloaded", str(error), RETRY_AFTER) from error
+
+
+def _verify(door: Door, request: Request) -> None:
+    try:
+        door.source.verify(request)
+    except BadSignature as error:
+        raise problems.bad_signature(str(error)) from error
+    except Exception as error:  # a bug in an adapter: unverified, so nothing may be kept
+        log.exception("adapter_failed", source=door.name, step="verify")
+        raise problems.failed(door.name) from error
+
+
+def _normalise(door: Door, request: Request) -> tuple[Delivery, int]:
+    """The delivery to commit, and how many of its parts we do not want."""
+    delivery = Delivery(door.name, request)
+    ignored = 0
+    try:
+        for part in door.source.normalise(request):
+            if isinstance(part, Incoming):
+                delivery.events.append(part)
+            elif isinstance(part, Unreadable):
+                delivery.unreadable.append(part)
+            else:
+                ignored += 1
+    except Malformed as error:
+        raise problems.malformed(str(error)) from error
+    except Exception as error:  # a bug in an adapter must not lose a verified delivery: keep it whole
+        log.exception("adapter_failed", source=door.name, step="normalise")
+        refused = (ADAPTER_ERROR, f"{type(error).__name__}: {error}")
+        return Delivery(door.name, request, refused=refused), 0
+    return delivery, ignored
+
+
+async def _chunk(receive: Receive) -> tuple[bytes, bool]:
+    """The next piece of the body, and whether there is more."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Disconnected
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _count(door: Door, receipt: Receipt, ignored: int) -> None:
+    for result, number in (
+        ("accepted", receipt.accepted),
+        ("duplicate", receipt.duplicates),
+        ("quarantined", receipt.quarantined),
+        ("ignored", ignored),
+    ):
+        if number:
+            door.tally.events(result, number)
+
+
+def _summary(receipt: Receipt, ignored: int) -> bytes:
+    return b'{"accepted":%d,"duplicates":%d,"quarantined":%d,"ignored":%d}' % (
+        receipt.accepted,
+        receipt.duplicates,
+        receipt.quarantined,
+        ignored,
+    )
+
+
+async def _send(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,95 @@
+"""The webhook sources that the active rulebook declares, kept up to date while the process runs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workers.exceptions import StoreUnavailable
+from workers.log import get_logger
+from workers.web.metrics import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from integrations.contracts import Source
+    from workers.web.metrics import Metrics
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSources:
+    """The sources of one rulebook version, by route name."""
+
+    version: str
+    sources: Mapping[str, Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One source as the receiver uses it."""
+
+    name: str
+    source: Source
+    tally: Tally
+
+
+class Doors:
+    """Source name -> `Door`, replaced as a whole when another rulebook becomes active.
+
+    Args:
+        load: asked in `executor`; given the version in use (empty at first), returns the sources of the active
+            rulebook, or None if that is the version in use.
+        every: seconds between two questions.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], ActiveSources | None],
+        metrics: Metrics,
+        executor: Executor,
+        *,
+        every: float,
+    ) -> None:
+        self._load = load
+        self._metrics = metrics
+        self._executor = executor
+        self._every = every
+        self._doors: dict[str, Door] = {}
+        self.version = ""
+        self.unknown = Tally(metrics, "unknown")
+        """Counts what no door can."""
+
+    def get(self, name: str) -> Door | None:
+        """The door of that name, if the active rulebook has it."""
+        return self._doors.get(name)
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._doors)
+
+    async def refresh(self) -> None:
+        """Look once. Whatever goes wrong, the doors stay as they are and the reason is logged."""
+        try:
+            active = await asyncio.get_running_loop().run_in_executor(self._executor, self._load, self.version)
+        except StoreUnavailable:
+            log.warning("sources_not_checked", version=self.version)
+        except Exception:  # a rulebook that this process cannot use must not close the doors that work
+            log.exception("sources_not_loaded", version=self.version)
+        else:
+            if active is not None:
+                self._use(active)
+
+    async def keep_fresh(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._every)
+            await self.refresh()
+
+    def _use(self, active: ActiveSources) -> None:
+        self._doors = {name: Door(name, source, Tally(self._metrics, name)) for name, source in active.sources.items()}
+        self.version = active.version
+        log.info("sources_loaded", version=active.version, sources=len(self._doors))
