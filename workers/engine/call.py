@@ -35,7 +35,7 @@ class Call:
         self.rulebook = rulebook
         self.now = now
         self.moment = micros(now)
-        self.standing = Standing(self.state, rulebook, now)
+        self.standing = Standing(self.state, rulebook, now, self.moment)
         self.decisions: list[Decision] = []
         self.reached: list[str] = []
         self.quiet = False
@@ -56,7 +56,7 @@ class Call:
 
     def look_again(self) -> None:
         """Forget computed scores, because the state has changed under them."""
-        self.standing = Standing(self.state, self.rulebook, self.now)
+        self.standing.forget()
 
     def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:
         """Add an entry, [microseconds, event id, units], to the sum that a rule's points go to; -1 takes it out."""

@@ -96,8 +96,8 @@ def wakings(call: Call) -> Iterator[int]:
     for enrolment in call.state.enrolments.values():
         if enrolment.due is not None:
             yield enrolment.due
-    for model in call.rulebook.models.values():
-        if model.bands:
+    for model in call.rulebook.banded:
+        if model.name in call.state.bands or call.state.holding or call.state.cooling:
             yield from lifecycle.band_wakings(call, model)
     if call.state.handoff:
         yield call.state.handoff[1]

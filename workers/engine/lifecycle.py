@@ -21,23 +21,24 @@ SET_BY_EVENT: Final = {"crm.won": "customer"}
 
 def settle_bands(call: Call) -> None:
     """Put the lead into the band that each score calls for."""
-    for model in call.rulebook.models.values():
-        if model.bands:
-            settle_band(call, model)
+    for model in call.rulebook.banded:
+        settle_band(call, model)
 
 
 def settle_band(call: Call, model: ScoreModel) -> None:
     """One model's band: a band with `hold` is entered when the score has been there long enough."""
     before, wanted = call.state.bands.get(model.name), call.standing.band_now(model)
+    if before == wanted:
+        call.state.holding.pop(model.name, None)
+        return
     target = next((band for band in model.bands if band.name == wanted), None)
-    if before == wanted or target is None:
+    if target is None:
         call.state.holding.pop(model.name, None)
     elif rises(model, before, target):
         if not may_enter(call, model, target):
             return
         call.state.holding.pop(model.name, None)
-    if before != wanted:
-        change_band(call, model, before, wanted)
+    change_band(call, model, before, wanted)
 
 
 def rises(model: ScoreModel, before: str | None, target: Band) -> bool:
@@ -82,12 +83,13 @@ def band_wakings(call: Call, model: ScoreModel) -> list[int]:
     if held is not None:
         target = next((band for band in model.bands if band.name == held[0]), None)
         instants.append(held[1] + (target.hold if target else 0))
-    instants += [
-        until
-        for band in model.bands
-        if (until := call.state.cooling.get(f"{model.name}|{band.name}", 0)) > call.moment
-        and call.standing.score(model.name) >= band.enter
-    ]
+    if call.state.cooling:
+        instants += [
+            until
+            for band in model.bands
+            if (until := call.state.cooling.get(f"{model.name}|{band.name}", 0)) > call.moment
+            and call.standing.score(model.name) >= band.enter
+        ]
     return instants
 
 
@@ -96,6 +98,8 @@ def band_wakings(call: Call, model: ScoreModel) -> list[int]:
 
 def settle_segments(call: Call) -> None:
     """Note which segments the lead has entered and left."""
+    if not call.rulebook.segments and not call.state.segments:
+        return
     before = call.state.segments
     after = [name for name in call.rulebook.segments if call.standing.segment(name)]
     if before != after:
@@ -125,18 +129,16 @@ def settle_stage(call: Call, events: Sequence[Event]) -> None:
 
 def way_back(call: Call) -> Stage | None:
     """The first stage that names the present one as one to come back from, and whose condition holds."""
-    here = call.state.stage
-    return next((stage for stage in call.rulebook.stages if here in stage.back_from and holds(call, stage)), None)
+    back = call.rulebook.back.get(call.state.stage)
+    return next((stage for stage in back if holds(call, stage)), None) if back else None
 
 
 def way_on(call: Call) -> Stage | None:
     """The last stage ahead whose condition holds; none from a terminal stage."""
-    stages = call.rulebook.stages
-    here = stage_index(call.rulebook, call.state.stage)
-    if here >= 0 and stages[here].terminal:
-        return None
-    ahead = reversed(stages[here + 1 :])
-    return next((stage for stage in ahead if not stage.back_from and holds(call, stage)), None)
+    for stage in call.rulebook.ahead.get(call.state.stage, call.rulebook.ahead[""]):
+        if holds(call, stage):
+            return stage
+    return None
 
 
 def holds(call: Call, stage: Stage) -> bool:
@@ -169,4 +171,4 @@ def stage_of(rulebook: Rulebook, name: str) -> Stage | None:
 
 def stage_index(rulebook: Rulebook, name: str) -> int:
     """Position of a stage in the lifecycle, -1 for none or unknown."""
-    return next((index for index, stage in enumerate(rulebook.stages) if stage.name == name), -1)
+    return rulebook.order.get(name, -1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.counters import Counted, Span
@@ -55,6 +56,23 @@ class Facts(Protocol):
         """Days since the latest event of a type, or None if there was none."""
 
 
+class Ask(NamedTuple):
+    """One thing that an expression looks at: `Ask("score", "fit")`, `Ask("count", "email.clicked", span=…)`.
+
+    Attributes:
+        what: `field`, `property`, `score`, `band`, `grade`, `segment`, `stage`, `now`, `count`, `distinct`, `first`,
+            `last` or `days_since`.
+        name: of the field, score, …, or the event type; empty for `stage` and `now`.
+        detail: for `distinct` the property.
+        span: for `count` and `distinct` the stretch of time; None for ever.
+    """
+
+    what: str
+    name: str = ""
+    detail: str = ""
+    span: Span | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression.
@@ -63,11 +81,13 @@ class Expression:
         source: the text in the rule file, for people.
         value: the function of (event properties, lead fields, facts); missing values never raise.
         type: `text`, `number`, `boolean`, `list`, `date`, `datetime` or `any`.
+        asks: everything it may look at.
     """
 
     source: str
     value: Callable[[Mapping[str, Any], Mapping[str, Any], Facts], Any]
     type: str
+    asks: frozenset[Ask] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +193,8 @@ class ScoreModel:
         minimum, maximum: the clamp, applied when the score is read, like those of groups and parts.
         bands: from lowest `enter` to highest.
         groups: what is added up; empty for a formula.
+        parts, profile_rules: those of all groups.
+        free: True if no part and no group has a clamp of its own.
     """
 
     name: str
@@ -181,11 +203,16 @@ class ScoreModel:
     bands: tuple[Band, ...] = ()
     groups: tuple[Group, ...] = ()
     formula: Expression | None = None
+    parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    profile_rules: tuple[ProfileRule, ...] = field(init=False, repr=False, compare=False)
+    free: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """All parts of all groups."""
-        return tuple(part for group in self.groups for part in group.parts)
+    def __post_init__(self) -> None:
+        """Work out once what every event asks for."""
+        derive(self, "parts", tuple(part for group in self.groups for part in group.parts))
+        derive(self, "profile_rules", tuple(rule for group in self.groups for rule in group.profile_rules))
+        clamped: list[Part | Group] = [*self.parts, *self.groups]
+        derive(self, "free", all(each.minimum == -inf and each.maximum == inf for each in clamped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +394,10 @@ class Rulebook:
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
         templates: template files by path, as text.
+        banded: the models that have bands.
+        order: position of each stage.
+        back, ahead: for each stage, and for none (""), the stages that lead back from it, and those that a lead may
+            move on to, the last one first.
     """
 
     version: str
@@ -388,3 +419,28 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
+    banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
+    order: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
+    ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every event asks for."""
+        names = ["", *(stage.name for stage in self.stages)]
+        derive(self, "banded", tuple(model for model in self.models.values() if model.bands))
+        derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
+        derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
+        derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
+
+
+def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:
+    """The stages that a lead may move on to by their conditions, the last one first."""
+    index = next((index for index, stage in enumerate(stages) if stage.name == here), -1)
+    if index >= 0 and stages[index].terminal:
+        return ()
+    return tuple(stage for stage in reversed(stages[index + 1 :]) if stage.when and not stage.back_from)
+
+
+def derive(of: object, name: str, value: object) -> None:
+    """Set what follows from the other attributes of a frozen object, while it is made."""
+    object.__setattr__(of, name, value)

@@ -24,8 +24,17 @@ def part_sums(model: ScoreModel, sums: Mapping[str, Any], profile: Mapping[str, 
         profile: points of the profile rules that hold, by rule.
         now: microseconds.
     """
-    total = sum(group_sum(group, sums, profile, now) for group in model.groups)
-    return round(clamp(total, model.minimum, model.maximum), PRECISION)
+    total = 0.0
+    if model.free:
+        for part in model.parts:
+            if held := sums.get(part.name):
+                total += part.decay.read(held, now)
+        for points in profile.values():
+            total += points
+    else:
+        for group in model.groups:
+            total += group_sum(group, sums, profile, now)
+    return round(min(model.maximum, max(model.minimum, total)), PRECISION)
 
 
 def group_sum(group: Group, sums: Mapping[str, Any], profile: Mapping[str, float], now: int) -> float:
@@ -75,10 +84,10 @@ def falls_below(score_at: Callable[[int], float], threshold: float, now: int, fa
 
 def plain_part(model: ScoreModel, sums: Mapping[str, Any]) -> Part | None:
     """The model's only sum, if no clamp but the model's own stands between it and the score."""
+    if not model.free or model.formula is not None:
+        return None
     parts = [part for part in model.parts if sums.get(part.name)]
-    clamps: list[Part | Group] = [*parts, *model.groups]
-    free = all(each.minimum == float("-inf") and each.maximum == float("inf") for each in clamps)
-    return parts[0] if len(parts) == 1 and free and model.formula is None else None
+    return parts[0] if len(parts) == 1 else None
 
 
 def horizon(parts: Sequence[Part]) -> int:
@@ -97,10 +106,9 @@ def band_at(bands: Sequence[Band], current: str | None, score: float) -> str | N
         current: name of the present band, or None.
         score: clamped.
     """
-    names = [band.name for band in bands]
-    held = names.index(current) if current in names else -1
-    for index in range(len(bands) - 1, -1, -1):
-        bar = bands[index].leave if index <= held else bands[index].enter
-        if score >= bar:
-            return bands[index].name
+    inside = False
+    for band in reversed(bands):
+        inside = inside or band.name == current
+        if score >= (band.leave if inside else band.enter):
+            return band.name
     return None

@@ -24,18 +24,25 @@ class Standing:
         state: read, never changed.
         rulebook: the rules in force.
         now: aware.
+        moment: the same in microseconds, where the caller knows it.
     """
 
     __slots__ = ("_moment", "_now", "_profile", "_rulebook", "_scores", "_segments", "_state")
 
-    def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime) -> None:
+    def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime, moment: int | None = None) -> None:
         self._state = state
         self._rulebook = rulebook
         self._now = now
-        self._moment = micros(now)
+        self._moment = micros(now) if moment is None else moment
         self._scores: dict[str, float] = {}
         self._segments: dict[str, bool] = {}
         self._profile: dict[str, dict[str, float]] = {}
+
+    def forget(self) -> None:
+        """Compute everything anew when it is asked for, because the state has changed."""
+        self._scores.clear()
+        self._segments.clear()
+        self._profile.clear()
 
     @property
     def now(self) -> datetime:
@@ -104,9 +111,8 @@ class Standing:
         """The points of each profile rule of the model that holds now."""
         known = self._profile.get(model.name)
         if known is None:
-            rules = [rule for group in model.groups for rule in group.profile_rules]
             known = self._profile[model.name] = {
-                rule.id: points for rule in rules if (points := self._points(rule)) is not None
+                rule.id: points for rule in model.profile_rules if (points := self._points(rule)) is not None
             }
         return known
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -148,10 +147,21 @@ class LeadState:
     last: int = 0
 
     def copy(self) -> LeadState:
-        """A copy whose changes leave this one alone. What lies deeper than one level is replaced, never changed."""
-        values: Any = _ALL(self)
-        copies: Any = [value.copy() if type(value) is dict else value for value in values]
-        return LeadState(*copies)
+        """A copy whose changes leave this one alone. What lies deeper than one level is replaced, never changed.
+
+        Spelt out, because every decision begins with it: a loop over the fields takes eight times as long.
+        """
+        new = object.__new__(LeadState)
+        new.fields, new.told, new.scoring = self.fields.copy(), self.told.copy(), self.scoring
+        new.scores, new.limits, new.windows = self.scores.copy(), self.limits.copy(), self.windows.copy()
+        new.nth, new.counts, new.grains = self.nth.copy(), self.counts.copy(), self.grains.copy()
+        new.values, new.machines, new.humans = self.values.copy(), self.machines, self.humans
+        new.bands, new.holding, new.cooling = self.bands.copy(), self.holding.copy(), self.cooling.copy()
+        new.segments, new.stage, new.staged = self.segments, self.stage, self.staged
+        new.enrolments, new.promotions, new.missing = self.enrolments.copy(), self.promotions, self.missing
+        new.handoff, new.lost, new.suppressed = self.handoff, self.lost, self.suppressed
+        new.recent, new.events, new.last = self.recent, self.events, self.last
+        return new
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
@@ -182,7 +192,6 @@ class LeadState:
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))
-_ALL: Final = attrgetter(*_NAMES)
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,161 @@
+"""The clock: events in the order in which they were heard, and between them every wake-up at its own instant."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+from workers.engine.decide import decide
+from workers.engine.owners import next_owner
+from workers.engine.values import Notify, Promote, Send
+from workers.exceptions import NeedsHistory
+from workers.simulate.population import Mail, Person, Population, Promotion, as_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workers.engine.rules import Rulebook
+    from workers.engine.values import Decision, Event
+    from workers.simulate.heard import Heard
+
+LEAST_WAIT: Final = timedelta(seconds=1)
+"""As in the running system: nobody is looked at again sooner, so that the clock always moves on."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of it.
+
+    Attributes:
+        until: where the clock stopped; None if nothing was heard.
+        people: everybody, with their final states.
+        decisions: (lead id, decision) in the order they were made.
+        mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
+        counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
+    """
+
+    people: Population
+    until: datetime | None = None
+    decisions: list[tuple[int, Decision]] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    promotions: list[Promotion] = field(default_factory=list)
+    notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Simulation:
+    """One run of the clock.
+
+    Args:
+        rulebook: the rules; the same from beginning to end.
+    """
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.result = Result(Population())
+        self._rulebook = rulebook
+        self._agenda: list[tuple[datetime, int]] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._given: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._number = 0
+
+    def hear(self, heard: Heard) -> None:
+        """Let the time pass until an event is heard, and take it in. Events come by their `at`."""
+        if self._agenda and self._agenda[0][0] <= heard.at:
+            self.advance(heard.at)
+        self.result.until = heard.at
+        if heard.key is not None:
+            if heard.key in self._seen:
+                self.result.counts["duplicates"] += 1
+                return
+            self._seen.add(heard.key)
+        person = self.result.people.lead_of(heard.identities)
+        if person is None:
+            self.result.counts["unknown-message"] += 1
+            return
+        self._number += 1
+        event = as_event(self._number, heard)
+        person.events.append(event)
+        self._decide(person, (event,), heard.at)
+
+    def advance(self, until: datetime) -> None:
+        """Let the time pass, and look at everybody for whom something falls due."""
+        agenda, people = self._agenda, self.result.people.people
+        while agenda and agenda[0][0] <= until:
+            at, lead_id = heappop(agenda)
+            person = people[lead_id]
+            if person.waits == at:
+                person.waits = None
+            if person.wake_at is not None and person.wake_at <= at:
+                self.result.counts["wake-ups"] += 1
+                self._decide(person, (), at)
+            else:
+                self._note_down(person)
+        self.result.until = until
+
+    def _decide(self, person: Person, events: tuple[Event, ...], now: datetime) -> None:
+        try:
+            outcome = decide(person.state, person.id, events, self._rulebook, now)
+        except NeedsHistory:
+            self.result.counts["recounts"] += 1
+            outcome = decide(person.state, person.id, events, self._rulebook, now, history=person.events)
+        person.state = outcome.state
+        person.wake_at = outcome.wake_at
+        if outcome.wake_at is not None:
+            if outcome.wake_at < now + LEAST_WAIT:
+                person.wake_at = now + LEAST_WAIT
+            self._note_down(person)
+        for decision in outcome.decisions:
+            self.result.decisions.append((person.id, decision))
+            if decision.effect is not None:
+                self._carry_out(person, decision, now)
+
+    def _note_down(self, person: Person) -> None:
+        """Put the lead on the agenda, unless it stands there already for no later instant."""
+        at = person.wake_at
+        if at is not None and (person.waits is None or at < person.waits):
+            person.waits = at
+            heappush(self._agenda, (at, person.id))
+
+    def _carry_out(self, person: Person, decision: Decision, now: datetime) -> None:
+        effect = decision.effect
+        if isinstance(effect, Send):
+            self.result.mails.append(Mail(now, person.id, effect.key, effect.campaign, effect.step, effect.template))
+        elif isinstance(effect, Promote):
+            opportunity = {**effect.opportunity, "owner": self._owner(effect, now)}
+            self.result.promotions.append(Promotion(now, person.id, effect.key, effect.crm, opportunity))
+        elif isinstance(effect, Notify):
+            self.result.notices.append((now, person.id, effect))
+
+    def _owner(self, effect: Promote, now: datetime) -> str:
+        """Whose turn it is, given what everybody got before."""
+
+        def given(owner: str, days: int | None) -> int:
+            got = self._given[owner]
+            return len(got) if days is None else sum(at > now - timedelta(days=days) for at in got)
+
+        owner = next_owner(effect.owners, given, effect.fallback)
+        self._given[owner].append(now)
+        return owner
+
+
+def run(events: Iterable[Heard], rulebook: Rulebook, until: datetime | None = None) -> Result:
+    """Take events through the rules on a virtual clock.
+
+    Args:
+        events: in any order; they are heard by their `at`.
+        rulebook: the rules.
+        until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
+    """
+    simulation = Simulation(rulebook)
+    for heard in sorted(events, key=lambda heard: heard.at):
+        if until is not None and heard.at > until:
+            simulation.result.counts["after-the-end"] += 1
+        else:
+            simulation.hear(heard)
+    simulation.result.counts["events"] = sum(len(person.events) for person in simulation.result.people)
+    if until is not None:
+        simulation.advance(until)
+    return simulation.result
