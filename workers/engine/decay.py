@@ -100,7 +100,7 @@ class HalfLife:
         """See `Decay.add`."""
         lives, rest = divmod(at - LANDMARK, self.length)
         mantissa = round(points * 2.0 ** (rest / self.length))
-        return (total or 0) + scaled(mantissa, 1 << max(lives, 0), 1 << max(-lives, 0))
+        return (total or 0) + (mantissa << lives if lives >= 0 else scaled(mantissa, 1, 1 << -lives))
 
     def read(self, total: int, now: int) -> float:
         """See `Decay.read`."""

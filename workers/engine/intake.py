@@ -51,9 +51,13 @@ def score(call: Call, event: Event, at: int) -> None:
     wanted = call.rulebook.counted.get(event.type)
     if wanted is not None:
         take_count(call.state, event, wanted)
+    rules = call.rulebook.scored.get(event.type)
+    if rules is None:
+        return
     tally = Tally()
-    for rule in call.rulebook.by_event.get(event.type, ()):
-        if rule.when is None or rule.when.value(event.properties, call.state.fields, call.standing) is True:
+    properties, fields, standing = event.properties, call.state.fields, call.standing
+    for rule, test in rules:
+        if test is None or test(properties, fields, standing) is True:
             apply(call, rule, event, at, tally)
     if tally.entries or tally.limited:
         tell_score(call, event, at, tally)

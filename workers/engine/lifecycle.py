@@ -101,7 +101,7 @@ def settle_segments(call: Call) -> None:
     if not call.rulebook.segments and not call.state.segments:
         return
     before = call.state.segments
-    after = [name for name in call.rulebook.segments if call.standing.segment(name)]
+    after = call.standing.segments()
     if before != after:
         entered = [name for name in after if name not in before]
         left = [name for name in before if name not in after]

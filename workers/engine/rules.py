@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from workers.engine.decay import KEEP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.counters import Counted, Span
@@ -73,19 +74,23 @@ class Ask(NamedTuple):
     span: Span | None = None
 
 
+Test = Callable[[Mapping[str, Any], Mapping[str, Any], Facts], Any]
+"""What an expression becomes: a function of (event properties, lead fields, facts); missing values never raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression.
 
     Attributes:
         source: the text in the rule file, for people.
-        value: the function of (event properties, lead fields, facts); missing values never raise.
+        value: the compiled function.
         type: `text`, `number`, `boolean`, `list`, `date`, `datetime` or `any`.
         asks: everything it may look at.
     """
 
     source: str
-    value: Callable[[Mapping[str, Any], Mapping[str, Any], Facts], Any]
+    value: Test
     type: str
     asks: frozenset[Ask] = frozenset()
 
@@ -398,6 +403,8 @@ class Rulebook:
         order: position of each stage.
         back, ahead: for each stage, and for none (""), the stages that lead back from it, and those that a lead may
             move on to, the last one first.
+        tests: the condition of each segment.
+        scored: the rules by event type, each with its condition.
     """
 
     version: str
@@ -423,6 +430,8 @@ class Rulebook:
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
+    tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
+    scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
@@ -431,6 +440,9 @@ class Rulebook:
         derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
+        derive(self, "tests", tuple((each.name, each.when.value) for each in self.segments.values()))
+        pairs = {kind: tuple((each, each.when and each.when.value) for each in r) for kind, r in self.by_event.items()}
+        derive(self, "scored", pairs)
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

@@ -84,6 +84,18 @@ class Standing:
             known = self._segments[name] = held
         return known
 
+    def segments(self) -> list[str]:
+        """The segments that the lead is in."""
+        known, fields = self._segments, self._state.fields
+        found = []
+        for name, test in self._rulebook.tests:
+            held = known.get(name)
+            if held is None:
+                held = known[name] = test(NO_EVENT, fields, self) is True
+            if held:
+                found.append(name)
+        return found
+
     def count(self, event: str, within: Span | None = None) -> int:
         """How many events of a type, ever or within a span that ends now."""
         return counters.count(self._state, event, within, self._moment)
