@@ -60,7 +60,7 @@ def decide(
             the state can't tell.
     """
     call = Call(state, lead_id, rulebook, now)
-    ordered = sorted(events, key=lambda event: (event.at, event.id))
+    ordered = events if len(events) < 2 else sorted(events, key=lambda event: (event.at, event.id))  # noqa: PLR2004
     if history is not None:
         recount(call, history, {event.id for event in events})
     else:

@@ -52,6 +52,9 @@ def merge(call: Call, declared: Field | None, name: str, value: Any, told: list[
     """
     fields, since = call.state.fields, call.state.told
     policy = "last" if declared is None else declared.merge
+    if policy == "last" and name in since and value.__class__ is str and fields.get(name) == value:
+        since[name] = max(told, since[name])  # told again, as every event tells the address: it was converted before
+        return
     new = value if declared is None else converted(declared, value)
     if policy == "union":
         fields[name] = union(fields.get(name), new)

@@ -34,11 +34,11 @@ def take_in(call: Call, event: Event) -> None:
     if event.lead:
         tell_fields(call, event, at)
     credit = call.rulebook.credit
-    if is_machine(event) and not hold(state, event, credit):
+    if is_machine(event) and not hold(state, event, credit, whole=call.whole):
         call.say("skipped", "machine", {"reason": "machine", "type": event.type}, event=event.id)
         return
-    if is_human(event) and (state.machines or credit):
-        for machine in release(state, at, credit):
+    if (credit or state.machines) and is_human(event):
+        for machine in release(state, at, credit, whole=call.whole):
             call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
             score(call, machine, micros(machine.at))
     score(call, event, at)
@@ -77,8 +77,10 @@ def tell_score(call: Call, event: Event, at: int, tally: Tally) -> None:
     if tally.limited:
         detail["limited"] = tally.limited
     if tally.entries:
-        points = sum(points for _, _, points in tally.entries)
-        call.state.recent = sorted([*call.state.recent, [at, event.id, event.type, points]])[-RECENT:]
+        points = sum([points for _, _, points in tally.entries])
+        recent = [*call.state.recent, [at, event.id, event.type, points]]
+        recent.sort()
+        call.state.recent = recent[-RECENT:]
     rule = tally.entries[0][0] if tally.entries else tally.limited[0]
     call.say("scored", rule, detail, event=event.id)
 

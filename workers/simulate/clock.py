@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.decide import decide
@@ -150,7 +151,7 @@ def run(events: Iterable[Heard], rulebook: Rulebook, until: datetime | None = No
         until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
     """
     simulation = Simulation(rulebook)
-    for heard in sorted(events, key=lambda heard: heard.at):
+    for heard in sorted(events, key=itemgetter(0)):
         if until is not None and heard.at > until:
             simulation.result.counts["after-the-end"] += 1
         else:

@@ -113,9 +113,10 @@ class Population:
 
 def as_event(number: int, heard: Heard) -> Event:
     """The event as the engine takes it: it tells the address that it names."""
-    lead = heard.lead
+    _, happened, kind, identities, _, properties, lead = heard
     if "email" not in lead:
-        named = next((each for each in heard.identities if each.startswith(EMAIL)), None)
-        if named is not None:
-            lead = {"email": named[len(EMAIL) :], **lead}
-    return Event(number, heard.type, heard.happened, heard.properties, lead)
+        for identity in identities:
+            if identity.startswith(EMAIL):
+                lead = {"email": identity[len(EMAIL) :], **lead}
+                break
+    return Event(number, kind, happened, properties, lead)
