@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.decide import decide
 from workers.engine.owners import next_owner
-from workers.engine.values import Notify, Promote, Send
+from workers.engine.values import LeadState, Notify, Promote, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
@@ -80,6 +80,13 @@ class Simulation:
         event = as_event(self._number, heard)
         person.events.append(event)
         self._decide(person, (event,), heard.at)
+
+    def meet(self, identity: str, fields: dict[str, Any], now: datetime) -> Person:
+        """Know a lead before anything happens to it."""
+        person = Person(len(self.result.people) + 1, [], LeadState(fields=fields))
+        self.result.people.add(person, identity)
+        self._decide(person, (), now)
+        return person
 
     def advance(self, until: datetime) -> None:
         """Let the time pass, and look at everybody for whom something falls due."""

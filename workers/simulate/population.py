@@ -87,6 +87,11 @@ class Population:
         """The lead with an identity."""
         return self._by_identity.get(identity)
 
+    def add(self, person: Person, identity: str) -> None:
+        """Know a lead that nothing happened to yet."""
+        person.identities.append(identity)
+        self.people[person.id] = self._by_identity[identity] = person
+
     def lead_of(self, identities: tuple[str, ...]) -> Person | None:
         """The lead that an event is about, a new one if need be; None if it names nothing but unknown messages."""
         person = self._by_identity.get(identities[0])
