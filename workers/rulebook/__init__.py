@@ -4,6 +4,8 @@ bundle = read(Path("rules"), Path("templates"))     # path to text: what is stor
 for problem in check(bundle):                       # all findings at once
     print(problem)
 rulebook = compile_rulebook(bundle)                 # or RulebookError with the same findings
+for example in examples_of(bundle):                 # what the rules say of themselves, to be run as tests
+    print(example.name, example.node.place)
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ from typing import TYPE_CHECKING
 from workers.exceptions import RulebookError
 from workers.rulebook.bundle import read, version_of
 from workers.rulebook.compiler import compile_bundle
+from workers.rulebook.declarations import Example
 from workers.rulebook.problems import Problem, Problems
+from workers.rulebook.specs import read_specs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.engine.rules import Rulebook
 
-__all__ = ["Problem", "check", "compile_rulebook", "read", "version_of"]
+__all__ = ["Example", "Problem", "check", "compile_rulebook", "examples_of", "read", "version_of"]
 
 
 def check(bundle: Mapping[str, str]) -> list[Problem]:
@@ -44,3 +48,10 @@ def compile_rulebook(bundle: Mapping[str, str]) -> Rulebook:
     if rulebook is None:
         raise RulebookError(tuple(problems.found()))
     return rulebook
+
+
+def examples_of(bundle: Mapping[str, str]) -> list[Example]:
+    """The examples that stand beside the rules, in the order of files and lines. `example.node.place` tells where."""
+    specs = read_specs(bundle, Problems())
+    found = [each for kind in specs.files.values() for file in kind for each in getattr(file, "examples", ())]
+    return sorted(found, key=lambda example: example.node.place)

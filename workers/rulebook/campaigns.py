@@ -57,6 +57,7 @@ def trigger(declared: declarations.Trigger, check: Checker) -> Trigger:
 
 
 def version_of(file: CampaignFile) -> str:
-    """Short hash of what the file says; comments and the order of keys do not count."""
-    content = json.dumps(file.node.plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Short hash of what the file says; comments, examples and the order of keys do not count."""
+    said = {key: value for key, value in file.node.plain.items() if key != "examples"}
+    content = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:VERSION_DIGITS]

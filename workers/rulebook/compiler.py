@@ -2,72 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+from zoneinfo import available_timezones
 
-from workers.engine.rules import Account, Rulebook, SourceSpec, Stage
+from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
 from workers.rulebook.campaigns import campaign
 from workers.rulebook.declarations import (
-    KINDS,
-    STANDARD_EVENTS,
     AccountFile,
     CampaignFile,
-    EventsFile,
-    FieldsFile,
+    GradeFile,
+    MachinesFile,
     PromoteFile,
     ScoreFile,
     SourceFile,
-    StagesFile,
 )
-from workers.rulebook.names import Checker, Names
-from workers.rulebook.nodes import Mapped, Node, Scalar
+from workers.rulebook.dependencies import check_dependencies
+from workers.rulebook.fields import fields
+from workers.rulebook.gather import is_zone, names_of
+from workers.rulebook.history import counted, scoring_hash
+from workers.rulebook.names import Checker
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
-from workers.rulebook.reader import BAD, Reader
-from workers.rulebook.scoring import score_model
+from workers.rulebook.reach import reach
+from workers.rulebook.scoring import ScoreCompiler
 from workers.rulebook.shape import Shape, Text, declared
-from workers.rulebook.templates import check_templates, mail_names
-from workers.rulebook.yaml12 import read_yaml
+from workers.rulebook.specs import read_specs
+from workers.rulebook.standing import grade, segments, stages
+from workers.rulebook.templates import check_templates
 from workers.text import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from workers.engine.rules import Campaign, EventRule, ScoreModel, Trigger
+    from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
     from workers.rulebook.problems import Problems
+    from workers.rulebook.specs import Specs
 
 S = TypeVar("S", bound=Shape)
-KIND_OF: Final = {next(iter(declared(kind))): kind for kind in KINDS}
-"""The kinds of rule files by their word."""
-ONCE: Final = (AccountFile, StagesFile, PromoteFile)
-"""Kinds of which there is one file: two would contradict each other, or have no order."""
-UNREADABLE: Final = "any"
-"""Type of a field or property whose declaration is wrong: it goes with everything, so one mistake is one finding."""
-DECLARING: Final = frozenset({None, FieldsFile, EventsFile, StagesFile, ScoreFile})
-"""Kinds that declare names for other files; None is a file whose kind is not known."""
-
-
-@dataclass(slots=True)
-class Specs:
-    """What the rule files say, by kind.
-
-    Attributes:
-        unread: kinds of files that were there and could not be read; None for files of unknown kind.
-    """
-
-    files: dict[type[Shape], list[Any]] = field(default_factory=dict)
-    unread: set[type[Shape] | None] = field(default_factory=set)
-
-    def of(self, kind: type[S]) -> list[S]:
-        """All files of one kind."""
-        return self.files.get(kind, [])
-
-    def one(self, kind: type[S]) -> S | None:
-        """The file of a kind that there is one of."""
-        return next(iter(self.of(kind)), None)
+T = TypeVar("T")
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | None:
@@ -80,139 +58,40 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | 
     specs = read_specs(bundle, problems)
     check = Checker(names_of(specs, bundle, problems), problems)
     account = account_of(specs, check)
-    check_templates(bundle, check.names.fields, problems)
-    models = named(specs.of(ScoreFile), "score", lambda file: score_model(file, check), problems)
-    campaigns = named(specs.of(CampaignFile), "campaign", lambda file: campaign(file, check), problems)
-    sources = named(specs.of(SourceFile), "source", source_spec, problems)
-    stages = stages_of(specs, check)
-    promote = specs.one(PromoteFile)
-    promotion = promotion_rule(promote.promote, account.currency, check) if promote and account else None
-    if problems or account is None:
-        return None
-    return Rulebook(
+    check_templates(bundle, check.names, problems)
+    credit = credit_of(specs, check)
+    models, rules, check = scores(specs, check)
+    held = segments(specs, check)
+    check_dependencies(models, held, check)
+    rulebook = Rulebook(
         version=version_of(bundle),
-        account=account,
-        fields=check.names.fields,
+        account=account or NOBODY,
+        fields=fields(specs, check),
         events=check.names.events,
         models=models,
-        stages=stages,
-        campaigns=campaigns,
-        promotion=promotion,
-        sources=sources,
+        stages=stages(specs, check),
+        campaigns=named(specs.of(CampaignFile), "campaign", lambda file: campaign(file, check), problems),
+        promotion=promotion_of(specs, account, check),
+        sources=named(specs.of(SourceFile), "source", source_spec, problems),
         templates={path: text for path, text in bundle.items() if path.startswith(TEMPLATES)},
-        by_event=rules_by_event(models.values()),
-        enter_by_event=triggers_by_event(campaigns.values(), lambda each: each.enter),
-        exit_by_event=triggers_by_event(campaigns.values(), lambda each: each.exits),
+        by_event=rules_by_event(rules),
+        grades=named(specs.of(GradeFile), "grade", lambda file: grade(file, check), problems),
+        segments=held,
+        credit=credit,
     )
+    return None if problems else indexed(rulebook, specs, check)
 
 
-# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def read_specs(bundle: Mapping[str, str], problems: Problems) -> Specs:
-    """Every rule file by its kind."""
-    specs = Specs()
-    reader = Reader(problems)
-    for path, text in sorted(bundle.items()):
-        if not path.startswith(RULES):
-            continue
-        node = read_yaml(path, text, problems)
-        kind = kind_of(node, problems) if node else None
-        spec = reader.shape(node, kind, next(iter(declared(kind)))) if node and kind else BAD
-        if spec is BAD or kind is None:
-            specs.unread.add(kind)
-        else:
-            add(specs, kind, spec, problems)
-    problems.incomplete = not specs.unread.isdisjoint(DECLARING)
-    return specs
-
-
-def kind_of(node: Node, problems: Problems) -> type[Shape] | None:
-    """Which kind of rule file this is."""
-    listed = ", ".join(f"`{word}`" for word in sorted(KIND_OF))
-    if isinstance(node, Scalar) and node.value is None:
-        problems.add(node.place, "empty-file", "the file says nothing", f"begin with one of {listed}")
-        return None
-    if not isinstance(node, Mapped):
-        problems.add(
-            node.place, "wrong-type", f"a rule file is a mapping, this is {node.said}", f"begin with one of {listed}"
-        )
-        return None
-    for word, kind in KIND_OF.items():
-        if word in node.entries and (word == "source" or word == first_kind(node)):
-            return kind
-    near = next((hint for key in node.entries if (hint := suggestion(key, KIND_OF, "`{}`"))), "")
-    place = next(iter(node.keys.values()), node.place)
-    problems.add(place, "unknown-kind", "nothing here says what kind of rule file this is", near)
-    return None
-
-
-def first_kind(node: Mapped) -> str | None:
-    """The first key that names a kind of file."""
-    return next((key for key in node.entries if key in KIND_OF), None)
-
-
-def add(specs: Specs, kind: type[Shape], spec: Any, problems: Problems) -> None:
-    """Take a file in, unless it is the second of a kind that there is one of."""
-    present = specs.files.setdefault(kind, [])
-    if present and kind in ONCE:
-        word = next(iter(declared(kind)))
-        first = present[0].node.place.file
-        text = f"a second file with `{word}`, the first is {first}"
-        problems.add(spec.node.keys[word], "duplicate-file", text, "put them into one")
-        return
-    present.append(spec)
-
-
-# ── names ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Names:
-    """What the files declare for one another."""
-    fields: dict[str, str] = {}
-    for file in specs.of(FieldsFile):
-        for name, declaration in file.fields.items():
-            once(name, fields, "field", problems)
-            fields[str(name)] = declaration.type
-        fields = {**dict.fromkeys(file.names("fields"), UNREADABLE), **fields}
-    bands: dict[str, list[str]] = {}
-    for score in specs.of(ScoreFile):
-        bands.setdefault(str(score.score), []).extend(score.names("bands"))
-    stages = specs.one(StagesFile)
-    account = specs.one(AccountFile)
-    return Names(
-        fields=fields,
-        events=events_of(specs, problems),
-        bands=bands,
-        stages=stages.names("stages") if stages else [],
-        templates=mail_names(bundle),
-        zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
+def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
+    """The rulebook with what follows from all of it."""
+    campaigns = rulebook.campaigns.values()
+    whole = replace(
+        rulebook,
+        enter_by_event=triggers_by_event(campaigns, lambda each: each.enter),
+        exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
+        counted=counted(use.expression for use in check.uses),
     )
-
-
-def events_of(specs: Specs, problems: Problems) -> dict[str, Mapping[str, str]]:
-    """All event types and their properties; a declaration adds to a standard type."""
-    events: dict[str, Mapping[str, str]] = dict(STANDARD_EVENTS)
-    seen: set[str] = set()
-    for file in specs.of(EventsFile):
-        written = file.node.plain["events"] or {}
-        for name, properties in file.events.items():
-            once(name, seen, "event", problems)
-            own = {str(key): str(value) for key, value in properties.items()}
-            every = dict.fromkeys(written[name] or (), UNREADABLE)
-            events[str(name)] = {**STANDARD_EVENTS.get(str(name), {}), **every, **own}
-        seen |= set(written)
-        events = {**{str(name): {} for name in written}, **events}
-    return events
-
-
-def once(name: Text, seen: Iterable[str], noun: str, problems: Problems) -> None:
-    """Refuse a name that is declared already."""
-    if name in seen:
-        problems.add(name.place, "duplicate-name", f"the {noun} `{name}` is declared twice", "remove one")
-
-
-T = TypeVar("T")
+    return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)))
 
 
 def named(files: Sequence[S], key: str, build: Callable[[S], T], problems: Problems) -> dict[str, T]:
@@ -230,6 +109,9 @@ def named(files: Sequence[S], key: str, build: Callable[[S], T], problems: Probl
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NOBODY: Final = Account("", "UTC", "", "", "")
+"""Stands for an account that is missing or wrong, while the rest is checked."""
 
 
 def account_of(specs: Specs, check: Checker) -> Account | None:
@@ -250,21 +132,43 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     return Account(*(str(getattr(spec, key)) for key in declared(type(spec))))
 
 
-def is_zone(name: str) -> bool:
-    """True for an IANA time zone."""
-    try:
-        return bool(ZoneInfo(name).key)
-    except (KeyError, ValueError, OSError):  # its names are paths: impossible ones and folders raise the latter two
-        return False
+def credit_of(specs: Specs, check: Checker) -> int:
+    """Microseconds within which a human sign credits a machine's open or click."""
+    account = specs.one(AccountFile)
+    said = [file.machines for file in (account, specs.one(MachinesFile)) if file and file.machines]
+    for second in said[1:]:
+        text = f"`machines` stands in {said[0].node.place.file}, too"
+        check.problems.add(second.node.place, "duplicate-file", text, "remove one")
+    return said[0].credit_within // MICROSECOND if said else 0
 
 
-def stages_of(specs: Specs, check: Checker) -> tuple[Stage, ...]:
-    """The lifecycle, in order."""
-    file = specs.one(StagesFile)
-    if file is None:
-        return ()
-    scope = check.names.scope()
-    return tuple(Stage(str(name), check.optional(stage.when, "boolean", scope)) for name, stage in file.stages.items())
+def scores(specs: Specs, check: Checker) -> tuple[dict[str, ScoreModel], list[EventRule], Checker]:
+    """All scores, those that are formulas last, when it is known how high the others can get.
+
+    Returns:
+        the models, their event rules, and a checker that knows how high each score can get.
+    """
+    rules: list[EventRule] = []
+    ranges = dict(check.names.ranges)
+    with_ranges = replace(check, names=replace(check.names, ranges=ranges))
+
+    def compiled(file: ScoreFile) -> ScoreModel:
+        compiler = ScoreCompiler(file, with_ranges)
+        model = compiler.model()
+        rules.extend(compiler.event_rules)
+        if model.name in once and not compiler.incomplete:
+            ranges[model.name] = reach(model, compiler.event_rules)
+        return model
+
+    files = sorted(specs.of(ScoreFile), key=lambda file: file.formula is not None)
+    once = [name for name, times in Counter(str(file.score) for file in files).items() if times == 1]
+    return named(files, "score", compiled, check.problems), rules, with_ranges
+
+
+def promotion_of(specs: Specs, account: Account | None, check: Checker) -> PromotionRule | None:
+    """The promotion rule, if there is one."""
+    file = specs.one(PromoteFile)
+    return promotion_rule(file.promote, account.currency, check) if file and account else None
 
 
 def source_spec(file: SourceFile) -> SourceSpec:
@@ -275,13 +179,12 @@ def source_spec(file: SourceFile) -> SourceSpec:
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def rules_by_event(models: Iterable[ScoreModel]) -> dict[str, tuple[EventRule, ...]]:
+def rules_by_event(rules: Iterable[EventRule]) -> dict[str, tuple[EventRule, ...]]:
     """Event rules by event type, over all models."""
     index: dict[str, list[EventRule]] = {}
-    for model in models:
-        for rule in model.event_rules:
-            index.setdefault(rule.event, []).append(rule)
-    return {event: tuple(rules) for event, rules in index.items()}
+    for rule in rules:
+        index.setdefault(rule.event, []).append(rule)
+    return {event: tuple(found) for event, found in index.items()}
 
 
 def triggers_by_event(

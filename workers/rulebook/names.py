@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.expressions import Scope, compile_expression
+from workers.engine.expressions.contradictions import contradictions
 from workers.exceptions import ExpressionError
 from workers.rulebook.declarations import STANDARD_EVENTS
 from workers.text import suggestion
@@ -14,17 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from workers.engine.rules import Expression
-    from workers.rulebook.problems import Problems
+    from workers.rulebook.problems import Place, Problems
     from workers.rulebook.shape import Source, Text
 
+ALONE: Final = (
+    "points for an event depend on that event alone, so that the order of arrival cannot change a score; "
+    "ask this in a rule without `event`"
+)
 ORDER: Final = "a score depends on events and fields alone, so that their order of arrival cannot change it"
-IN_PROFILE: Final = {"score": ORDER, "band": ORDER, "stage": ORDER}
+LOOKED_AT: Final = "it depends on when the lead was looked at, and a score depends on events and fields alone"
+HISTORY: Final = ("count", "distinct", "first", "last", "days_since")
+STATEFUL: Final = {"band": LOOKED_AT, "grade": LOOKED_AT, "stage": LOOKED_AT}
+IN_FORMULA: Final = STATEFUL
+IN_PROFILE: Final = {
+    **dict.fromkeys(STATEFUL, ORDER),
+    "score": "a rule gives points for what is known of the lead; to join scores, write a score with `formula`",
+}
 IN_EVENT: Final = {
-    **IN_PROFILE,
-    "now": ORDER,
-    "today": ORDER,
-    "lead": "points for an event depend on the event alone, so that the order of arrival cannot change a score; "
-    "give points for fields in a rule without `event`",
+    **dict.fromkeys(("score", "band", "grade", "stage", "segment", "now", "today", *HISTORY), ALONE),
+    "lead": ALONE.replace("ask this", "give points for fields"),
 }
 
 
@@ -34,18 +43,28 @@ class Names:
 
     Attributes:
         fields: lead fields and their types; `email` is always there.
+        allowed: for text fields that may have only certain values, these.
         events: event types with their properties and types, the standard ones included.
         bands: score models with the names of their bands.
+        ranges: score models with the lowest and highest number that they can reach.
+        grades: grades with their labels; None where they cannot be told.
+        segments: names of the segments.
         stages: in order.
         templates: folders below `templates/` that hold a `mail.txt`.
+        notes: the same for those that hold a `note.txt`.
         zone: of the account.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
+    allowed: Mapping[str, Collection[str]] = field(default_factory=dict)
     events: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: STANDARD_EVENTS)
     bands: Mapping[str, Collection[str]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    grades: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    segments: Collection[str] = ()
     stages: Collection[str] = ()
     templates: Collection[str] = ()
+    notes: Collection[str] = ()
     zone: str = "UTC"
 
     def scope(self, event: str | None = None, refused: Mapping[str, str] | None = None) -> Scope:
@@ -55,24 +74,56 @@ class Names:
             event: type of the event in sight; one that nobody declares has no properties.
             refused: functions that cannot be used there, with the reason.
         """
-        properties = None if event is None else self.events.get(event, {})
-        return Scope(self.fields, properties, self.bands, self.stages, self.zone, refused or {})
+        return Scope(
+            fields=self.fields,
+            event=None if event is None else self.events.get(event, {}),
+            bands=self.bands,
+            stages=self.stages,
+            zone=self.zone,
+            refused=refused or {},
+            allowed=self.allowed,
+            events=self.events,
+            segments=self.segments,
+            grades=self.grades,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An expression that was compiled, and where it stands."""
+
+    source: Source
+    expression: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """Compiles expressions and looks up names; what is wrong goes to `problems`."""
+    """Compiles expressions and looks up names; what is wrong goes to `problems`.
+
+    Attributes:
+        uses: every expression that was compiled.
+    """
 
     names: Names
     problems: Problems
+    uses: list[Use] = field(default_factory=list)
 
-    def expression(self, source: Source, want: str, scope: Scope) -> Expression | None:
+    def expression(self, source: Source, want: str | None, scope: Scope) -> Expression | None:
         """The compiled expression, or None."""
         try:
-            return compile_expression(str(source), scope, want)
+            compiled = compile_expression(str(source), scope, want)
         except ExpressionError as error:
-            self.problems.add_expression(source.node.place_of(error.offset), error)
+            self.problems.add_expression(source.node.place_of(source.start + error.offset), error)
             return None
+        for found in contradictions(str(source), self.names.ranges):
+            place = source.node.place_of(source.start + found.offset)
+            self.problems.add(place, "never-true", found.text, found.hint)
+        self.uses.append(Use(source, compiled))
+        return compiled
+
+    def place_of(self, expression: Expression) -> Place:
+        """Where a compiled expression stands."""
+        return next(use.source.place for use in self.uses if use.expression is expression)
 
     def optional(self, source: Source | None, want: str, scope: Scope) -> Expression | None:
         """The same for a key that may be left out."""
@@ -93,6 +144,10 @@ class Checker:
     def stage(self, name: Text) -> bool:
         """True if the lifecycle has this stage."""
         return self.known("stage", name, self.names.stages, "declare it in rules/lifecycle.yaml")
+
+    def score(self, name: Text) -> bool:
+        """True if there is a score of this name."""
+        return self.known("score", name, self.names.bands, "write a file that begins with `score:`")
 
 
 def plain(value: Any) -> Any:

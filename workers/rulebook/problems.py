@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
 
 
-FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in ("field", "property", "event", "score", "band", "stage"))
+NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value")
+FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in NOUNS)
 """Codes of names that are unknown where the file that declares them cannot be read."""
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.engine.expressions import compile_expression
 from workers.engine.rules import PromotionRule
-from workers.rulebook.addresses import is_address
+from workers.rulebook.bundle import TEMPLATES
+from workers.rulebook.owners import address, assigned
+from workers.rulebook.shape import Source
+from workers.rulebook.templates import NOTE
 
 if TYPE_CHECKING:
     from workers.engine.rules import Expression
     from workers.rulebook.declarations import Evidence, Promotion
     from workers.rulebook.names import Checker
+
+OPPORTUNITY: Final = "opportunity"
+"""The stage that promotion leads to, where the lifecycle has it."""
 
 
 def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionRule | None:
@@ -23,15 +29,15 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
         check: takes what is wrong.
     """
     scope = check.names.scope()
-    check.stage(spec.at)
-    if spec.owner is not None and not is_address(spec.owner):
-        check.problems.add(
-            spec.owner.place, "bad-address", f"`{spec.owner}` is no e-mail address", "write name@company.example"
-        )
+    check_stage(spec, check)
     when = check.expression(spec.when, "boolean", scope) if spec.when else compile_expression("true", scope)
     name = check.expression(spec.opportunity.name, "text", scope)
     amount = check.optional(spec.opportunity.amount, "number", scope)
+    again = check.expression(spec.again, "boolean", scope) if isinstance(spec.again, Source) else None
     evidence, at_least = criteria(spec.evidence, check) if spec.evidence else ({}, 0)
+    owners = assigned(spec.owner, check)
+    check_escalation(spec, owners.fallback, check)
+    note = note_path(spec, check)
     if when is None or name is None:
         return None
     return PromotionRule(
@@ -46,8 +52,43 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
         amount=amount,
         currency=str(spec.opportunity.currency or currency),
         close_in=spec.opportunity.close_in,
-        owner=str(spec.owner or ""),
+        owners=owners.owners,
+        territories=owners.territories,
+        fallback=owners.fallback,
+        note=note,
+        again=again,
+        accept_within=spec.accept_within.length if spec.accept_within else None,
+        business_time=spec.accept_within.business if spec.accept_within else False,
+        escalate_to=str(spec.escalate or ""),
     )
+
+
+def check_stage(spec: Promotion, check: Checker) -> None:
+    """Leads are looked at from a stage on that they can be in before they are opportunities."""
+    order = list(check.names.stages)
+    if check.stage(spec.at) and OPPORTUNITY in order and order.index(spec.at) >= order.index(OPPORTUNITY):
+        text = f"`{spec.at}` does not come before `{OPPORTUNITY}`, which promotion leads to"
+        check.problems.add(spec.at.place, "never-fires", text, "name an earlier stage")
+
+
+def check_escalation(spec: Promotion, fallback: str, check: Checker) -> None:
+    """An escalation needs a time that runs out, and somebody who hears of it."""
+    if spec.escalate is not None:
+        address(spec.escalate, check)
+        if "accept_within" not in spec.node.entries:
+            text = "nothing says how long sales may take to accept"
+            check.problems.add(spec.place("escalate"), "missing-key", text, "add `accept_within: 1 business day`")
+    elif spec.accept_within is not None and not fallback:
+        text = "nobody hears of it when the time is over"
+        check.problems.add(spec.place("accept_within"), "missing-key", text, "add `escalate: name@company.example`")
+
+
+def note_path(spec: Promotion, check: Checker) -> str:
+    """The hand-off note's template in the bundle; empty for the built-in one."""
+    if spec.note is None:
+        return ""
+    check.known("note", spec.note, check.names.notes, f"write {TEMPLATES}{spec.note}{NOTE}")
+    return f"{TEMPLATES}{spec.note}{NOTE}"
 
 
 def criteria(spec: Evidence, check: Checker) -> tuple[dict[str, Expression], int]:

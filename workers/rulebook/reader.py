@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
-from workers.rulebook.durations import LONGEST, parse_duration, say_duration
+from workers.engine.expressions.durations import LONGEST, parse_duration, say_duration
 from workers.rulebook.nodes import Listing, Mapped, Node, Scalar, shortened
 from workers.rulebook.shape import (
     PLAIN,
@@ -18,6 +18,7 @@ from workers.rulebook.shape import (
     Text,
     declared,
     described,
+    is_notation,
     is_shape,
     members,
     required,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from workers.rulebook.problems import Place, Problems
 
+NUMERAL: Final = re.compile(r"[-+0-9.,:_]*[0-9][-+0-9.,:_]*", re.ASCII)
 BAD: Final = object()
 """What reading gives when there is nothing to go on with; the problem is recorded."""
 
@@ -133,6 +135,8 @@ class Reader:
 
     def _branch(self, node: Mapped, shapes: Sequence[type[Shape]], key: str) -> Any:
         """The shape whose first key is there."""
+        if len(shapes) == 1:
+            return self.shape(node, shapes[0], key)
         by_key = {next(iter(declared(shape))): shape for shape in shapes}
         present = [name for name in by_key if name in node.entries]
         if len(present) == 1:
@@ -154,6 +158,10 @@ class Reader:
             return node.value in get_args(kind)
         if kind is timedelta:
             return parse_duration(node.raw) is not None
+        if kind is int and isinstance(node.value, str):
+            return NUMERAL.fullmatch(node.raw) is not None  # meant as a number, and refused as one
+        if kind is float:
+            return type(node.value) in {int, float}
         return kind in {Text, str, Source} if isinstance(node.value, str) else kind is type(node.value)
 
     # ── lists and open mappings ──────────────────────────────────────────────────────────────────────────────
@@ -206,6 +214,9 @@ class Reader:
         """Text, an expression, a number, true or false, a duration."""
         if not isinstance(node, Scalar) or node.value is None:
             return self.wrong(node, described(kind), key)
+        if is_notation(kind):
+            value = kind.read(node)
+            return self.wrong(node, kind.words, key, kind.advice) if value is None else value
         value = SCALARS[kind](node)
         if value is BAD:
             return self.wrong(node, described(kind), key, advice(node, kind))
@@ -222,7 +233,7 @@ class Reader:
     def _in_bounds(self, value: Any, said: About, place: Place, key: str) -> bool:
         least, most = said.least, said.most
         if isinstance(value, timedelta):
-            least, most = least or timedelta(seconds=1), most or LONGEST
+            least, most = timedelta(seconds=1) if least is None else least, most or LONGEST
         below, above = least is not None and value < least, most is not None and value > most
         if below or above:
             bound = f"at least {say(least)}" if below else f"at most {say(most)}"
@@ -244,9 +255,7 @@ def text_of(node: Scalar) -> Any:
 
 def source_of(node: Scalar) -> Any:
     """An expression; `true` and `1200` are expressions, too."""
-    source = Source.at(node.raw, node.place)
-    cast("Source", source).node = node
-    return source
+    return Source.inside(node, node.raw)
 
 
 def number_of(node: Scalar) -> Any:

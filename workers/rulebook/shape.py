@@ -5,8 +5,8 @@ annotations the types, their metadata (`about`) what people read about them and 
 file may hold, so what is read, what editors complete and what the manual prints cannot disagree.
 
 Types: `Text` (text that knows its place), `Source` (an expression), `str int float bool timedelta`, `Literal[...]`,
-`list[T]`, `dict[str, T]`, `tuple[T, U]`, other shapes, unions of them (told apart by the first key of each), `Raw`
-(the node as it is) and `Any` (plain data).
+`list[T]`, `dict[str, T]`, `tuple[T, U]`, other shapes, unions of them (told apart by the first key of each), values
+with a way of writing of their own (`Notation`), `Raw` (the node as it is) and `Any` (plain data).
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ import typing
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
 
 from workers.rulebook.nodes import Mapped, Scalar
+from workers.rulebook.notations import Notation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.rulebook.problems import Place
+
+
+HOLE: Final = "⟨keys⟩"
 
 
 class Text(str):
@@ -33,7 +37,7 @@ class Text(str):
     place: Place
 
     @classmethod
-    def at(cls, text: str, place: Place) -> Text:
+    def at(cls, text: str, place: Place) -> Self:
         """`text`, standing at `place`."""
         made = cls(text)
         made.place = place
@@ -41,10 +45,18 @@ class Text(str):
 
 
 class Source(Text):
-    """The text of an expression, with the node it stands in."""
+    """The text of an expression, with the node it stands in and the column in that node's text where it begins."""
 
-    __slots__ = ("node",)
+    __slots__ = ("node", "start")
     node: Scalar
+    start: int
+
+    @classmethod
+    def inside(cls, node: Scalar, text: str, start: int = 0) -> Source:
+        """`text`, which begins at column `start` of the node's text."""
+        made = cls.at(text, node.place_of(start) if start else node.place)
+        made.node, made.start = node, start
+        return made
 
 
 class Raw:
@@ -53,9 +65,16 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Base of all declarations. `node` is the mapping that was read; `shorthand` allows the first field alone."""
+    """Base of all declarations. `node` is the mapping that was read; `shorthand` allows the first field alone.
+
+    For the manual: `title` says what it is, `frame` is a rule file in which HOLE stands for its keys, and `shown` are
+    the keys that every example has beside the required ones.
+    """
 
     shorthand: ClassVar[bool] = False
+    title: ClassVar[str] = ""
+    frame: ClassVar[str] = HOLE
+    shown: ClassVar[tuple[str, ...]] = ()
     node: Mapped = field(repr=False, compare=False)
 
     def place(self, key: str) -> Place:
@@ -80,6 +99,8 @@ class About:
         single: a list of one may be written without brackets.
         rest: takes all keys that are not declared, as plain data.
         key: the YAML key, where it cannot be the field's name.
+        example: a value as it is written in YAML, for the manual.
+        beside: lines that the example needs beside it.
     """
 
     doc: str
@@ -89,6 +110,8 @@ class About:
     single: bool = False
     rest: bool = False
     key: str = ""
+    example: str = ""
+    beside: tuple[str, ...] = ()
 
 
 HIDDEN: Final = frozenset({"node", "id"})
@@ -126,6 +149,11 @@ def is_shape(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Shape)
 
 
+def is_notation(kind: Any) -> bool:
+    """True if the type has a way of writing of its own."""
+    return isinstance(kind, type) and issubclass(kind, Notation)
+
+
 def members(kind: Any) -> list[Any]:
     """The types in a union, None left out; a list of one for other types."""
     if isinstance(kind, types.UnionType) or get_origin(kind) is Union:
@@ -158,6 +186,8 @@ def described(kind: Any) -> str:
     choices = members(kind)
     if len(choices) > 1:
         return " or ".join(described(choice) for choice in choices)
+    if is_notation(choices[0]):
+        return choices[0].words  # type: ignore[no-any-return]
     return SIMPLE.get(get_origin(choices[0]) or choices[0], "a mapping (`key: value`)")
 
 

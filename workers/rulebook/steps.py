@@ -6,8 +6,8 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from workers.engine.expressions.durations import say_duration
 from workers.engine.steps import found
-from workers.rulebook.durations import say_duration
 from workers.rulebook.nodes import Mapped, Node, Scalar
 from workers.rulebook.reader import BAD, Reader
 from workers.rulebook.shape import NAME, About, Text, declared, required

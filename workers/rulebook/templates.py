@@ -21,14 +21,19 @@ from workers.text import suggestion
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from workers.rulebook.names import Names
     from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
 
 MAIL: Final = "/mail.txt"
+NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
 FRONT_MATTER: Final = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address"})
 VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
+NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
+"""What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
+the latest scoring events, each with `at`, `type` and `points`."""
 REFUSED_FILTERS: Final = frozenset({"center", "format", "indent", "wordwrap"})
 """Delivery renders without them: they multiply text by a number."""
 
@@ -53,16 +58,27 @@ def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:
     )
 
 
-def check_templates(bundle: Mapping[str, str], fields: Collection[str], problems: Problems) -> None:
+def note_names(bundle: Mapping[str, str]) -> frozenset[str]:
+    """The hand-off notes: folders that hold a `note.txt`."""
+    return frozenset(
+        path.removeprefix(TEMPLATES).removesuffix(NOTE)
+        for path in bundle
+        if path.startswith(TEMPLATES) and path.endswith(NOTE)
+    )
+
+
+def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems) -> None:
     """Find what is wrong with the templates of a bundle.
 
     Args:
         bundle: all files.
-        fields: names of the declared lead fields.
+        names: what the rule files declare.
         problems: takes what is wrong.
     """
     paths = {path.removeprefix(TEMPLATES) for path in bundle if path.startswith(TEMPLATES)}
-    inspector = Inspector(paths, {"lead": {"email", *fields}, "account": ACCOUNT}, problems)
+    known = {"lead": {"email", *names.fields}, "account": ACCOUNT}
+    inspector = Inspector(paths, known, problems)
+    notes = Inspector(paths, {**known, "scores": set(names.bands)}, problems, NOTE_VARIABLES)
     for path, text in bundle.items():
         if not path.startswith(TEMPLATES):
             continue
@@ -70,6 +86,8 @@ def check_templates(bundle: Mapping[str, str], fields: Collection[str], problems
             problems.add(Place(path), "too-large", f"larger than {MAX_TEMPLATE:,} characters", "shorten the mail")
         elif path.endswith(MAIL):
             check_mail(path, text, inspector, problems)
+        elif path.endswith(NOTE):
+            notes.check(path, text)
         else:
             inspector.check(path, text)
 
@@ -123,9 +141,17 @@ class Inspector:
         paths: of all templates, below `templates/`.
         known: the names that `lead` and `account` have.
         problems: takes what is wrong.
+        variables: what the texts are rendered with.
     """
 
-    def __init__(self, paths: Collection[str], known: Mapping[str, Collection[str]], problems: Problems) -> None:
+    def __init__(
+        self,
+        paths: Collection[str],
+        known: Mapping[str, Collection[str]],
+        problems: Problems,
+        variables: frozenset[str] = VARIABLES,
+    ) -> None:
+        self._variables = variables
         self._paths = paths
         self._known = known
         self._problems = problems
@@ -147,11 +173,11 @@ class Inspector:
     def _unknown(self, tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
         """Names that no mail has, each with its line, code, sentence and hint."""
         assigned = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
-        unknown = meta.find_undeclared_variables(tree) - VARIABLES - set(environment().globals)
+        unknown = meta.find_undeclared_variables(tree) - self._variables - set(environment().globals)
         for name in tree.find_all(nodes.Name):
             if name.name in unknown and name.ctx == "load":
-                hint = suggestion(name.name, VARIABLES) or f"did you mean lead.{name.name}?"
-                yield name.lineno, "unknown-variable", f"mails have no variable `{name.name}`", hint
+                hint = suggestion(name.name, self._variables) or f"did you mean lead.{name.name}?"
+                yield name.lineno, "unknown-variable", f"there is no variable `{name.name}` here", hint
         for node, owner, attribute in attributes(tree):
             known = self._known.get(owner, ())
             if known and owner not in assigned and attribute not in known:

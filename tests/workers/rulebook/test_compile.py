@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.workers.rulebook.base import BASE
+from workers.engine.decay import DAY, HalfLife
 from workers.engine.decide import decide
+from workers.engine.rules import Field, Part
 from workers.engine.steps import end, send, wait
 from workers.engine.values import Event, LeadState
 from workers.exceptions import RulebookError
@@ -32,11 +34,14 @@ def changed(path: str, old: str, new: str) -> dict[str, str]:
 
 def test_scores(rulebook):
     model = rulebook.models["engagement"]
-    assert model.half_life == 30 * 86_400 * 10**6
+    assert model.parts == (Part("engagement", HalfLife(30 * DAY)),)
     assert (model.minimum, model.maximum) == (0, 100)
     assert [(band.name, band.enter, band.leave) for band in model.bands] == [("warm", 30, 20), ("hot", 70, 55)]
-    assert [rule.id for rule in model.event_rules] == ["engagement.demo", "engagement.tried"]
-    assert [rule.id for rule in model.profile_rules] == ["engagement.big"]
+    assert [rule.id for group in model.groups for rule in group.profile_rules] == ["engagement.big"]
+    assert [(rule.id, rule.part) for rules in rulebook.by_event.values() for rule in rules] == [
+        ("engagement.demo", "engagement"),
+        ("engagement.tried", "engagement"),
+    ]
     assert {event: [rule.points for rule in rules] for event, rules in rulebook.by_event.items()} == {
         "form.submitted": [40],
         "trial.started": [20],
@@ -74,7 +79,8 @@ def test_how_much_evidence(measure, needed):
 
 def test_the_rest(rulebook):
     assert [stage.name for stage in rulebook.stages] == ["subscriber", "lead", "opportunity"]
-    assert rulebook.fields == {"first_name": "text", "employees": "integer", "country": "country"}
+    types = {"first_name": "text", "employees": "integer", "country": "country"}
+    assert rulebook.fields == {name: Field(name, kind) for name, kind in types.items()}
     assert rulebook.events["trial.started"] == {"plan": "text"}
     assert rulebook.events["form.submitted"] == {"form": "text"}
     assert rulebook.account.sender == "Ann <ann@acme.example>"

@@ -41,4 +41,5 @@ def compile_expression(source: str, scope: Scope, want: str | None = None) -> Ex
         raise ExpressionError("`none` says nothing by itself", "leave the key out", part.offset, code="type")
     kind = BY_NAME[want] if want else part.kind
     wanted(part, kind)
-    return Expression(source, function(coerced(part, kind), compiler.build.constants), kind.name)
+    value = function(coerced(part, kind), compiler.build.constants)
+    return Expression(source, value, kind.name, frozenset(compiler.build.asks))

@@ -63,9 +63,9 @@ def get(owner: str, key: str) -> ast.Call:
     return ast.Call(ast.Attribute(name(owner), "get", ast.Load()), [constant(key)], [])
 
 
-def ask(question: str, argument: str) -> ast.Call:
-    """`facts.question("argument")`."""
-    return ast.Call(ast.Attribute(name(FACTS), question, ast.Load()), [constant(argument)], [])
+def ask(question: str, *arguments: ast.expr) -> ast.Call:
+    """`facts.question(arguments)`."""
+    return ast.Call(ast.Attribute(name(FACTS), question, ast.Load()), list(arguments), [])
 
 
 def compare(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.Compare:

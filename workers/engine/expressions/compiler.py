@@ -23,6 +23,7 @@ from workers.engine.expressions.code import (
     keep,
     name,
 )
+from workers.engine.expressions.functions import called
 from workers.engine.expressions.kinds import (
     ANY,
     BOOLEAN,
@@ -37,13 +38,15 @@ from workers.engine.expressions.kinds import (
     Kind,
     common,
     comparable,
+    text_of,
 )
-from workers.engine.expressions.vocabulary import Build, called, filtered
+from workers.engine.expressions.vocabulary import Build, filtered
+from workers.engine.rules import Ask
 from workers.exceptions import ExpressionError
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from workers.engine.expressions.kinds import Scope
 
@@ -66,6 +69,8 @@ COMPARED: Final[Mapping[str, tuple[str, type[ast.cmpop]]]] = {
 }
 TURNED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 WRITTEN: Final = frozenset({TEXT, NUMBER, DATE, DATETIME, ANY})
+ITEMS: Final = frozenset({TEXT, NUMBER, BOOLEAN})
+"""Elements of lists that are looked for as they are."""
 
 
 class Compiler:
@@ -140,7 +145,8 @@ class Compiler:
         if node.owner == "lead":
             if reason := self._scope.refused.get("lead"):
                 raise ExpressionError("a lead's fields cannot be asked here", reason, node.offset, code="not-here")
-            return self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
+            part = self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
+            return self.limited(part, self._scope.allowed.get(node.name))
         if node.owner != "event":
             hint = suggestion(node.owner, ("lead", "event"), f"{{}}.{node.name}")
             raise ExpressionError(f"`{node.owner}` is not a known word", hint, node.offset, code="unknown-name")
@@ -155,13 +161,23 @@ class Compiler:
             hint = suggestion(node.name, declared, f"{node.owner}.{{}}") or f"declare it {where}"
             text = f"the {node.owner} has no {noun} `{node.name}`"
             raise ExpressionError(text, hint, node.offset, code=f"unknown-{noun}")
+        self.build.asks.add(Ask(noun, node.name))
         kind = DECLARED.get(declared[node.name], ANY)
         part = Part(get(argument, node.name), kind, node.offset)
         return replace(part, code=coerced(part, kind)) if kind in {DATE, DATETIME} else part
 
+    @staticmethod
+    def limited(part: Part, allowed: Collection[str] | None) -> Part:
+        """The same, known to be one of a few texts, or a list of such."""
+        if allowed is None:
+            return part
+        choice = text_of("allowed value", allowed)
+        return replace(part, kind=choice if part.kind == TEXT else replace(part.kind, items=choice))
+
     def call(self, node: tree.Call) -> Part:
         """A function."""
-        return called(self.build, node.name, node.offset, self.arguments(node.name, node.arguments))
+        named = [(word, self.part(value)) for word, value in node.arguments.named]
+        return called(self.build, node.name, node.offset, self.parts(node.arguments.values), named)
 
     def filter(self, node: tree.Filter) -> Part:
         """A filter."""
@@ -170,7 +186,7 @@ class Compiler:
         return filtered(self.build, node.name, node.offset, operand, self.arguments(node.name, node.arguments))
 
     def arguments(self, word: str, arguments: tree.Arguments) -> list[Part]:
-        """The arguments of a function or filter; none has named ones yet."""
+        """The arguments of a filter, which have no names."""
         for named, value in arguments.named:
             raise ExpressionError(f"`{word}` has no argument `{named}`", "leave its name out", value.offset)
         return self.parts(arguments.values)
@@ -311,8 +327,8 @@ def check(operator: str, left: Part, right: Part) -> None:
     if operator not in {"==", "!="} and not {left.kind, right.kind} <= ORDERED:
         hint = "only numbers, texts and dates have an order"
         raise ExpressionError(f"`{operator}` cannot order {left.kind.described}", hint, left.offset, code="type")
-    check_choice(left, right, {right.constant})
-    check_choice(right, left, {left.constant})
+    check_choice(left.kind, right, {right.constant})
+    check_choice(right.kind, left, {left.constant})
 
 
 def check_member(operator: str, item: Part, container: Part) -> None:
@@ -328,17 +344,25 @@ def check_member(operator: str, item: Part, container: Part) -> None:
         if not comparable(item.kind, kind):
             other = replace(container, kind=kind)
             raise mismatch(item, other, f"`{operator}` cannot compare", advice(item.kind, kind))
-        check_choice(item, container, container.constant)
+        check_choice(item.kind, container, container.constant)
+    elif container.kind.items in ITEMS:
+        check_item(operator, item, container, container.kind.items)
 
 
-def check_choice(part: Part, other: Part, constants: Iterable[Any]) -> None:
-    """Refuse the name of a band or stage that does not exist."""
-    choices = part.kind.choices
+def check_item(operator: str, item: Part, container: Part, kind: Kind) -> None:
+    """Refuse to look into a list for what it never holds."""
+    if not comparable(item.kind, kind):
+        raise mismatch(item, replace(container, kind=kind), f"`{operator}` cannot compare", advice(item.kind, kind))
+    check_choice(kind, item, {item.constant})
+
+
+def check_choice(kind: Kind, other: Part, constants: Iterable[Any]) -> None:
+    """Refuse the name of a band or stage that does not exist, or a value that a field never has."""
     for value in constants:
-        if choices is not None and isinstance(value, str) and value not in choices:
-            noun = part.kind.noun
-            hint = suggestion(value, choices, '"{}"')
-            raise ExpressionError(f'there is no {noun} "{value}"', hint, other.offset, code=f"unknown-{noun}")
+        if kind.choices is not None and isinstance(value, str) and value not in kind.choices:
+            hint = suggestion(value, kind.choices, '"{}"')
+            text = f'there is no {kind.noun} "{value}"'
+            raise ExpressionError(text, hint, other.offset, code=f"unknown-{kind.noun.split()[-1]}")
 
 
 def no_none(part: Part, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,12 +18,14 @@ class Kind:
         described: the same in a sentence.
         choices: for text, the only values it can have; None for any.
         noun: what one of the choices is called (`band`, `stage`).
+        items: for a list, the type of its elements; None if that is not known.
     """
 
     name: str
     described: str
     choices: frozenset[str] | None = field(default=None, compare=False)
     noun: str = field(default="", compare=False)
+    items: Kind | None = field(default=None, compare=False)
 
 
 TEXT: Final = Kind("text", "text")
@@ -36,24 +38,31 @@ ANY: Final = Kind("any", "of unknown type")
 NONE: Final = Kind("none", "none")
 
 BY_NAME: Final = {kind.name: kind for kind in (TEXT, NUMBER, BOOLEAN, LIST, DATE, DATETIME, ANY)}
-DECLARED: Final[Mapping[str, Kind]] = {
+SINGLE: Final[Mapping[str, Kind]] = {
     "text": TEXT,
     "integer": NUMBER,
     "decimal": NUMBER,
+    "money": NUMBER,
     "boolean": BOOLEAN,
     "date": DATE,
     "datetime": DATETIME,
     "email": TEXT,
     "country": TEXT,
+    "zone": TEXT,
+    "url": TEXT,
+}
+DECLARED: Final[Mapping[str, Kind]] = {
+    **SINGLE,
     "list": LIST,
+    **{f"list of {name}": replace(LIST, items=kind) for name, kind in SINGLE.items()},
 }
 """The types that rule files declare fields and event properties with."""
 ORDERED: Final = frozenset({NUMBER, TEXT, DATE, DATETIME, ANY})
 
 
-def text_of(noun: str, choices: Collection[str]) -> Kind:
-    """Text that can only be one of `choices`, each of which is called a `noun`."""
-    return Kind("text", "text", frozenset(choices), noun)
+def text_of(noun: str, choices: Collection[str] | None) -> Kind:
+    """Text that can only be one of `choices`, each of which is called a `noun`; None for any text."""
+    return Kind("text", "text", None if choices is None else frozenset(choices), noun)
 
 
 def comparable(left: Kind, right: Kind) -> bool:
@@ -81,6 +90,10 @@ class Scope:
         stages: names of the lifecycle stages.
         zone: IANA name of the zone that `today()` is read in.
         refused: functions that cannot be used here, each with the reason; `lead` stands for the lead's fields.
+        allowed: for lead fields that have only certain values, these.
+        events: the event types that can be counted, with their properties and types.
+        segments: names of the segments.
+        grades: the grades and the labels that they can have; None where these are not known.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -89,3 +102,7 @@ class Scope:
     stages: Collection[str] = ()
     zone: str = "UTC"
     refused: Mapping[str, str] = field(default_factory=dict)
+    allowed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    events: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    segments: Collection[str] = ()
+    grades: Mapping[str, Collection[str] | None] = field(default_factory=dict)

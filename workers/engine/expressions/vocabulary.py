@@ -1,45 +1,39 @@
-"""The filters and functions of expressions, one table each: what they take, what they give, which helper runs."""
+"""The filters of expressions: what they take, what they give, and which helper runs."""
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
-from workers.engine.expressions.code import FACTS, NOTHING, Part, ask, call, coerced, constant, name
-from workers.engine.expressions.kinds import (
-    ANY,
-    BOOLEAN,
-    DATE,
-    DATETIME,
-    LIST,
-    NONE,
-    NUMBER,
-    TEXT,
-    Kind,
-    common,
-    text_of,
-)
+from workers.engine.expressions.code import NOTHING, Part, call, coerced, constant, name
+from workers.engine.expressions.kinds import ANY, BOOLEAN, LIST, NONE, NUMBER, TEXT, Kind, common
 from workers.engine.expressions.patterns import compile_pattern
 from workers.exceptions import ExpressionError
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import ast
+    from collections.abc import Mapping, Sequence
 
     from workers.engine.expressions.kinds import Scope
+    from workers.engine.rules import Ask
 
 MAX_ROUNDING: Final = 9
 
 
 class Build:
-    """What a filter or function needs while it is compiled: the scope, and a place for objects it runs with."""
+    """What a filter or function needs while it is compiled.
+
+    Attributes:
+        scope: the names it may use.
+        constants: objects that the compiled code runs with, by name.
+        asks: what the expression looks at.
+    """
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.constants: dict[str, Any] = {}
+        self.asks: set[Ask] = set()
 
     def hold(self, value: object) -> ast.Name:
         """A name under which the compiled code finds `value`."""
@@ -176,107 +170,3 @@ def defaulted(offset: int, operand: Part, arguments: Sequence[Part]) -> Part:
 def strictly(part: Part, kind: Kind) -> ast.expr:
     """Like `coerced`, but a missing true or false stays missing."""
     return call("truth", part.code) if kind == BOOLEAN else coerced(part, kind)
-
-
-# ── functions ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One function.
-
-    Attributes:
-        usage: how it is written, for messages.
-        takes: how many arguments, all of them texts written out.
-        build: makes the part.
-        doc: one line for people.
-    """
-
-    usage: str
-    takes: int
-    build: Callable[[Build, int, Sequence[str]], Part]
-    doc: str
-
-
-def score(build: Build, offset: int, arguments: Sequence[str]) -> Part:
-    """`score("fit")`."""
-    known_model(build.scope, arguments[0], offset, "score")
-    return Part(ask("score", arguments[0]), NUMBER, offset)
-
-
-def band(build: Build, offset: int, arguments: Sequence[str]) -> Part:
-    """`band("engagement")`."""
-    known_model(build.scope, arguments[0], offset, "band")
-    return Part(ask("band", arguments[0]), text_of("band", build.scope.bands[arguments[0]]), offset)
-
-
-def known_model(scope: Scope, model: str, offset: int, function: str) -> None:
-    """Refuse the name of a score that no rule file has."""
-    if model not in scope.bands:
-        hint = suggestion(model, scope.bands, f'{function}("{{}}")')
-        raise ExpressionError(f'there is no score "{model}"', hint, offset, code="unknown-score")
-
-
-def stage(build: Build, offset: int, _: Sequence[str]) -> Part:
-    """`stage()`."""
-    return Part(call("stage", name(FACTS)), text_of("stage", build.scope.stages), offset)
-
-
-def now(_: Build, offset: int, __: Sequence[str]) -> Part:
-    """`now()`."""
-    return Part(call("a_datetime", ast.Attribute(name(FACTS), "now", ast.Load())), DATETIME, offset)
-
-
-def today(build: Build, offset: int, _: Sequence[str]) -> Part:
-    """`today()`."""
-    return Part(call("today", name(FACTS), build.hold(ZoneInfo(build.scope.zone))), DATE, offset)
-
-
-def a_date(build: Build, offset: int, arguments: Sequence[str]) -> Part:
-    """`date("2026-03-01")`."""
-    try:
-        value = date.fromisoformat(arguments[0])
-    except ValueError:
-        raise unreadable(arguments[0], DATE, "2026-03-01", offset) from None
-    return Part(build.hold(value), DATE, offset)
-
-
-def a_datetime(build: Build, offset: int, arguments: Sequence[str]) -> Part:
-    """`datetime("2026-03-01T09:00:00+01:00")`."""
-    try:
-        value = datetime.fromisoformat(arguments[0])
-        if value.tzinfo is None:
-            raise ExpressionError("the offset from UTC is missing", f'write "{arguments[0]}+00:00"', offset)
-        return Part(build.hold(value.astimezone(UTC)), DATETIME, offset)
-    except (ValueError, OverflowError):
-        raise unreadable(arguments[0], DATETIME, "2026-03-01T09:00:00+01:00", offset) from None
-
-
-def unreadable(text: str, kind: Kind, example: str, offset: int) -> ExpressionError:
-    """The error for a date that is none."""
-    return ExpressionError(f'"{text}" is not {kind.described}', f"write it like {example}", offset)
-
-
-FUNCTIONS: Final[Mapping[str, Function]] = {
-    "score": Function('score("fit")', 1, score, "the score now, inside its range"),
-    "band": Function('band("engagement")', 1, band, "the band that the lead is in"),
-    "stage": Function("stage()", 0, stage, "the lifecycle stage"),
-    "now": Function("now()", 0, now, "the instant of the decision"),
-    "today": Function("today()", 0, today, "the day of the decision, in the account's time zone"),
-    "date": Function('date("2026-03-01")', 1, a_date, "a date"),
-    "datetime": Function('datetime("2026-03-01T09:00:00+01:00")', 1, a_datetime, "an instant"),
-}
-
-
-def called(build: Build, word: str, offset: int, arguments: Sequence[Part]) -> Part:
-    """Compile `word(arguments)`."""
-    function = FUNCTIONS.get(word)
-    if function is None:
-        hint = f"write it as a filter: `… | {word}`" if word in FILTER_NAMES else suggestion(word, FUNCTIONS, "{}()")
-        raise ExpressionError(f"there is no function `{word}`", hint, offset, code="unknown-function")
-    if reason := build.scope.refused.get(word):
-        raise ExpressionError(f"{word}() cannot be asked here", reason, offset, code="not-here")
-    texts = [argument.constant for argument in arguments]
-    if len(texts) != function.takes or not all(isinstance(text, str) for text in texts):
-        raise ExpressionError(f"`{word}` is called with the wrong arguments", f"write {function.usage}", offset)
-    return function.build(build, offset, texts)

@@ -15,7 +15,10 @@ UNITS: Final = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-WRITTEN: Final = re.compile(r"([0-9]{1,6})\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", re.ASCII)
+UNIT: Final = r"(?:s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)"
+DURATION: Final = rf"[0-9]{{1,6}}\s*{UNIT}"
+"""A regular expression of everything that can be read."""
+WRITTEN: Final = re.compile(rf"([0-9]{{1,6}})\s*({UNIT})", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta | None:

@@ -1,0 +1,88 @@
+"""The kinds of rule files and what each may hold. The first key of a file's declaration is the word for its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from workers.rulebook.declarations.campaigns import CampaignFile, EventTrigger, SourceFile, StageTrigger, Trigger
+from workers.rulebook.declarations.company import (
+    STANDARD_EVENTS,
+    Account,
+    AccountFile,
+    EventsFile,
+    Field,
+    FieldsFile,
+    Machines,
+    MachinesFile,
+)
+from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
+from workers.rulebook.declarations.promotion import (
+    Evidence,
+    Opportunity,
+    Owners,
+    PromoteFile,
+    Promotion,
+    Share,
+    Territory,
+)
+from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
+from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
+
+if TYPE_CHECKING:
+    from workers.rulebook.shape import Shape
+
+__all__ = [
+    "KINDS",
+    "STANDARD_EVENTS",
+    "Account",
+    "AccountFile",
+    "Band",
+    "CampaignFile",
+    "Decay",
+    "EventTrigger",
+    "EventsFile",
+    "Evidence",
+    "Example",
+    "ExampleEvent",
+    "ExamplesFile",
+    "Field",
+    "FieldsFile",
+    "Given",
+    "GradeFile",
+    "Group",
+    "Machines",
+    "MachinesFile",
+    "Opportunity",
+    "Outcome",
+    "Owners",
+    "PromoteFile",
+    "Promotion",
+    "Rule",
+    "ScoreFile",
+    "SegmentsFile",
+    "Share",
+    "SourceFile",
+    "Stage",
+    "StageTrigger",
+    "StagesFile",
+    "Steps",
+    "Territory",
+    "Trigger",
+]
+
+KINDS: Final[tuple[type[Shape], ...]] = (
+    SourceFile,
+    AccountFile,
+    FieldsFile,
+    EventsFile,
+    StagesFile,
+    SegmentsFile,
+    ScoreFile,
+    GradeFile,
+    PromoteFile,
+    CampaignFile,
+    MachinesFile,
+    ExamplesFile,
+)
+"""All kinds. `SourceFile` comes first: a source's own settings may have any name, those of other kinds among them.
+`MachinesFile` and `ExamplesFile` come last: other files may hold what they hold, too."""

@@ -1,0 +1,76 @@
+"""What the rules ask about the past: what has to be counted, and the hash of everything that counting depends on."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from workers.engine.counters import DAY, Counted
+from workers.rulebook.dependencies import Graph, scores_of, segments_of
+from workers.rulebook.names import HISTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from workers.engine.rules import Expression, Rulebook
+    from workers.rulebook.declarations import ScoreFile
+
+NOT_SCORING: Final = frozenset({"examples"})
+
+
+def counted(expressions: Iterable[Expression]) -> dict[str, Counted]:
+    """What has to be counted of each event type, so that every expression has its answer."""
+    grains: dict[str, dict[int, int]] = {}
+    values: dict[str, dict[str, int]] = {}
+    for ask in {ask for expression in expressions for ask in expression.asks if ask.what in HISTORY}:
+        spans = grains.setdefault(ask.name, {})
+        if ask.what == "distinct":
+            days = ask.span.grain * ask.span.grains // DAY if ask.span else 0
+            known = values.setdefault(ask.name, {})
+            known[ask.detail] = longer(known.get(ask.detail), days)
+        elif ask.span:
+            spans[ask.span.grain] = max(spans.get(ask.span.grain, 0), ask.span.grains)
+    return {event: Counted(spans, values.get(event, {})) for event, spans in sorted(grains.items())}
+
+
+def longer(known: int | None, days: int) -> int:
+    """The longer of two spans in days; 0 is for ever."""
+    return days if known is None else 0 if not (known and days) else max(known, days)
+
+
+def scoring_hash(rulebook: Rulebook, files: Iterable[ScoreFile]) -> str:
+    """Content hash of everything that a score, a counter or a field depends on; comments and order do not count.
+
+    Args:
+        rulebook: compiled.
+        files: the score files as they were read.
+    """
+    events = {*rulebook.by_event, *rulebook.counted}
+    content = {
+        "scores": {str(file.score): without_examples(file) for file in files},
+        "segments": asked_segments(rulebook),
+        "fields": {name: [field.type, field.merge, field.allowed] for name, field in rulebook.fields.items()},
+        "events": {name: rulebook.events[name] for name in events},
+        "counted": {event: [spans(each.grains), spans(each.values)] for event, each in rulebook.counted.items()},
+        "credit": rulebook.credit,
+        "zone": rulebook.account.zone,
+    }
+    return sha256(json.dumps(content, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def without_examples(file: ScoreFile) -> dict[str, Any]:
+    """What a score file says, as plain data."""
+    return {key: value for key, value in file.node.plain.items() if key not in NOT_SCORING}
+
+
+def spans(mapping: Mapping[Any, int]) -> list[tuple[str, int]]:
+    """A mapping as pairs in order."""
+    return sorted((str(key), value) for key, value in mapping.items())
+
+
+def asked_segments(rulebook: Rulebook) -> dict[str, str]:
+    """The segments that scores are made of, and their conditions."""
+    graph = Graph({**segments_of(rulebook.segments), **scores_of(rulebook.models)})
+    things = {thing for name in rulebook.models for thing in graph.below(("score", name))}
+    return {name: rulebook.segments[name].when.source for what, name in things if what == "segment"}
