@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a program instead of text for a person.")
 
 
+class Instant(click.ParamType[datetime]):
+    """An instant on the command line: a date, or a date and time, in this machine's zone unless it names its offset."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            self.fail(f"{value!r} is no date or time such as 2026-03-31 or 2026-03-31T12:00:00Z", param, ctx)
+
+
+INSTANT = Instant()
+
+
 def settings(*, log: bool = False) -> Settings:
     """The settings of this process; with `log`, log lines go where they say, else only errors are shown."""
     from workers.config import load  # imports in functions here and below: `dripline --help` has to be quick

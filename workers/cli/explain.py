@@ -2,80 +2,106 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, store, table
+from workers.cli._base import INSTANT, as_json, local, now, print_json, store, table
 
 if TYPE_CHECKING:
-    from workers.reports.story import Enrolment, Score, Story
+    from collections.abc import Iterator, Sequence
+
+    from workers.reports.story import Enrolment, Entry, Score, Story
+    from workers.reports.whynot import Condition, NotIn, Promotion
 
 SECTION = "Look and act"
 WAYS = {"finished": "finished", "exited": "left"}
+SHOWN = 12
+"""Entries of a score; the rest is added up, and shown with --all."""
 
 
 @click.command
 @click.argument("email")
+@click.option("--at", "at", type=INSTANT, help="Look back at this instant, e.g. 2026-03-31 or 2026-03-31T12:00:00Z.")
+@click.option("--timeline", is_flag=True, help="The whole story, one line for each decision, in order.")
+@click.option("--all", "every", is_flag=True, help="Every entry of every score.")
 @as_json
-def command(email: str, as_json: bool) -> int:
-    """Tell the story of one lead: why this score, this stage, these mails, and why no promotion.
+def command(email: str, at: datetime | None, timeline: bool, every: bool, as_json: bool) -> int:
+    """Tell why a lead stands where it stands, and why not elsewhere.
 
-    EMAIL is the lead's address, or another identity as kind:value.
+    Its scores taken apart, down to event, rule and version, the amounts adding up to the score; its stage and what
+    stands against the next one; whether it was promoted, or what is missing; its mails, and the campaigns it is not
+    in. EMAIL is the lead's address, or another identity as kind:value.
 
     \b
     Examples:
       dripline explain ann@acme.test
-      dripline explain user:4711 --json
+      dripline explain ann@acme.test --timeline
+      dripline explain user:4711 --at 2026-03-31T12:00:00Z --json
     """
-    story = read(email if ":" in email else f"email:{email.strip().lower()}")
+    story = read(email if ":" in email else f"email:{email.strip().lower()}", at)
     if story is None:
         click.echo(f"Nobody is known as {email}.", err=True)
         return 1
     if as_json:
         print_json(story.as_data())
+    elif timeline:
+        show_timeline(story)
     else:
-        show(story)
+        show(story, None if every else SHOWN)
     return 0
 
 
-def read(identity: str) -> Story | None:
-    """The story by the rules in force."""
+def read(identity: str, at: datetime | None) -> Story | None:
+    """The story by the rules that are, or were then, in force."""
     from workers.reports import story
     from workers.rulebook import compile_rulebook
     from workers.store import rulebooks
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        rulebook = compile_rulebook(rulebooks.files(conn, rulebooks.active(conn).version))
-        return story.read(conn, identity, rulebook, now())
+        return story.read(conn, identity, lambda version: compile_rulebook(rulebooks.files(conn, version)), now(), at)
 
 
-def show(story: Story) -> None:
+def show(story: Story, entries: int | None) -> None:
     """For a person."""
-    from workers.reports.words import sentence
-
-    click.secho(f"{story.email or story.identities[0]}  (lead {story.id})", bold=True)
-    click.echo(f"{story.stage or 'no stage'} since {local(story.staged)}, {story.events} events")
-    click.echo(", ".join(f"{name}: {value}" for name, value in story.fields.items()))
-    if story.suppressed:
-        click.echo(f"Gets no mail: {story.suppressed}")
-    click.echo(promotion(story))
+    head(story)
     for score in story.scores:
-        show_score(score)
+        show_score(score, entries)
+    if story.grades:
+        section("Grades")
+        for name, grade in story.grades.items():
+            click.echo(f"  {name}: {grade or 'none'}")
+    show_conditions("Segments", story.segments, "in", "not in")
+    show_conditions(f"Stage: {story.stage or 'none'} since {local(story.staged)}", story.stages, "next", "not")
+    section("Promotion")
+    for line in promotion(story.promotion, story):
+        click.echo(f"  {line}")
     section("Campaigns")
     for enrolment in story.enrolments:
         click.echo(f"  {enrolled(enrolment)}")
-    section("What was decided")
-    rows = [
-        (local(line.event_at or line.at), line.type or "", sentence(line), line.event, line.version[:8])
-        for line in story.timeline
-    ]
-    table(("when", "because of", "decision", "event", "rules"), rows, empty="  nothing yet")
-    section("Outbox")
-    columns = ("id", "what", "state", "reason", "attempts", "settled", "provider's id")
-    sent = [(r.id, r.key, r.state, r.reason, r.attempts, local(r.settled_at), r.provider_ref) for r in story.outbox]
-    table(columns, sent, empty="  nothing yet")
+    for campaign in story.not_in:
+        for line in not_in(campaign):
+            click.echo(f"  {line}")
+    show_outbox(story)
+    click.echo("\nThe whole story: --timeline. Every entry of the scores: --all.")
+
+
+def head(story: Story) -> None:
+    """Who it is, and by which rules it is looked at."""
+    click.secho(f"{story.email or story.identities[0]}  (lead {story.id})", bold=True)
+    rules = story.rules
+    told = f" “{rules.message}”" if rules.message else ""
+    click.echo(
+        f"At {local(story.at)}, {story.events} events, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
+        f" ({rules.author}){told}"
+    )
+    click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")
+    if story.suppressed:
+        click.echo(f"Gets no mail: {story.suppressed}")
+    if story.wake_at:
+        click.echo(f"Is looked at again at {local(story.wake_at)}")
 
 
 def section(title: str) -> None:
@@ -83,33 +109,146 @@ def section(title: str) -> None:
     click.secho(f"\n{title}", bold=True)
 
 
-def promotion(story: Story) -> str:
-    """Whether it became an opportunity, and if not, what stands against it."""
-    if story.promotions:
-        handed = ", ".join(f"{each.crm} {each.ref or '(not there yet)'}" for each in story.opportunities)
-        return f"Promoted: {handed}"
-    if story.missing is None:
-        return "Not promoted: has not reached the stage where the rules look at it"
-    return f"Not promoted: missing {', '.join(story.missing) or 'nothing'}"
+# ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def show_score(score: Score) -> None:
+def show_score(score: Score, entries: int | None) -> None:
     """A score with what it is made of."""
-    section(f"Score {score.model}: {score.score:g}" + (f" ({score.band})" if score.band else ""))
-    for one in score.entries:
-        when = (
-            f"{local(one.at)}  {one.type} (event {one.event}, rules {one.version[:8]})" if one.at else "lead's fields"
-        )
-        click.echo(f"  {one.worth:+8.2f}  of {one.points:+4d}  {one.rule:<40} {when}")
-    if score.clamped:
-        click.echo(f"  {score.clamped:+8.2f}           cut off by the range of the model")
+    section(f"Score {score.model}: {score.score:.2f}" + (f", {score.band}" if score.band else ""))
+    if score.bands:
+        bands = ", ".join(f"{name} from {enter:g} until below {leave:g}" for name, enter, leave in score.bands)
+        click.echo(f"  bands: {bands}")
+    rest = score.entries[entries:] if entries is not None else ()
+    for one in score.entries[:entries]:
+        click.echo(f"  {entry(one)}")
+    if rest:
+        click.echo(f"  {sum(one.amount for one in rest):+9.2f}  {len(rest)} more entries")
+    if score.entries:
+        click.echo(f"  {sum(one.amount for one in score.entries):+9.2f}  together")
+
+
+def entry(one: Entry) -> str:
+    """One line of a ledger."""
+    given = f"of {one.points:+g}" if one.points is not None and (one.note or one.points != one.amount) else ""
+    because = ""
+    if one.at is not None:
+        rules = f", rules {one.version[:8]}" if one.version else ""
+        because = f"{local(one.at)}  {one.type or 'event'} (event {one.event}{rules})"
+    note = f"  {one.note}" if one.note else ""
+    return f"{one.amount:+9.2f}  {given:<9} {one.rule:<36} {because}{note}".rstrip()
+
+
+# ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def show_conditions(title: str, conditions: Sequence[Condition], held: str, not_held: str) -> None:
+    """Conditions with what they came to, and why."""
+    section(title)
+    for each in conditions:
+        click.echo(f"  {held if each.holds else not_held} {each.name}: {because(each)}")
+    if not conditions:
+        click.echo("  nothing to tell")
+
+
+def because(condition: Condition) -> str:
+    """What decides a condition: its parts, with the values they looked at."""
+    told = []
+    for reason in condition.reasons:
+        seen = ", ".join(f"{name} is {value_of(value)}" for name, value in reason.values)
+        told.append(f"{reason.text} is {'true' if reason.holds else 'false'}" + (f" ({seen})" if seen else ""))
+    return "; ".join(told)
+
+
+def value_of(value: object) -> str:
+    """A value for people."""
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return local(value)
+    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def promotion(told: Promotion, story: Story) -> Iterator[str]:
+    """Whether it became an opportunity, and if not, what stands against it."""
+    handed = ", ".join(
+        f"{each.crm} {each.ref or '(not there yet)'} at {local(each.created_at)}, owner {each.owner or 'nobody'}"
+        for each in story.opportunities
+    )
+    if told.state == "no-rule":
+        yield "no rule promotes anybody"
+    elif told.state == "promoted":
+        yield f"promoted: {handed}"
+        if told.again is not None:
+            yield f"not again: {because(told.again)}"
+    else:
+        yield from not_promoted(told, story)
+
+
+def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
+    """What stands against promotion."""
+    if told.state == "too-early":
+        yield f"not promoted: rules look at leads from stage {told.at} on, this one is at {story.stage or 'none'}"
+    elif told.state == "missing":
+        yield f"not promoted: missing {', '.join(told.missing)}"
+    else:
+        yield "nothing stands against it any more: due when the lead is next looked at"
+    if told.when is not None and not told.when.holds:
+        yield f"  when: {because(told.when)}"
+    if told.evidence:
+        held = sum(each.holds for each in told.evidence)
+        yield f"  evidence: {held} of {len(told.evidence)}, {told.at_least} needed"
+    for each in told.evidence:
+        yield f"    {'has' if each.holds else 'lacks'} {each.name}: {because(each)}"
+    if "email" in told.missing:
+        yield "  email: no address is known"
+
+
+# ── campaigns and mails ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def enrolled(enrolment: Enrolment) -> str:
     """One run through a campaign."""
     name = f"{enrolment.campaign}, run {enrolment.run} since {local(enrolment.entered)}:"
     if not enrolment.outcome:
-        return f"{name} next {enrolment.step or 'end'} at {local(enrolment.due)}"
+        return f"{name} next {enrolment.step or 'end'}" + (f" at {local(enrolment.due)}" if enrolment.due else "")
     return f"{name} {WAYS.get(enrolment.outcome, enrolment.outcome)}" + (
         f" ({enrolment.reason})" if enrolment.reason else ""
     )
+
+
+def not_in(told: NotIn) -> Iterator[str]:
+    """Why a lead is not in a campaign."""
+    yield (
+        f"not in {told.campaign}: "
+        + (f"would be refused ({told.reason}); " if told.reason else "")
+        + ("; ".join(told.ways))
+    )
+    for condition in told.conditions:
+        if not condition.holds:
+            yield f"  {because(condition)}"
+
+
+def show_outbox(story: Story) -> None:
+    """What was to go out."""
+    section("Outbox")
+    columns = ("id", "what", "put there", "state", "reason", "attempts", "settled", "provider's id")
+    rows = [
+        (r.id, r.key, local(r.created_at), r.state, r.reason, r.attempts, local(r.settled_at), r.provider_ref)
+        for r in story.outbox
+    ]
+    table(columns, rows, empty="  nothing yet")
+
+
+def show_timeline(story: Story) -> None:
+    """Every decision in order."""
+    from workers.reports.words import sentence
+
+    head(story)
+    section("What was decided")
+    rows = [
+        (local(line.event_at or line.at), line.type or "", sentence(line), line.event, line.rule, line.version[:8])
+        for line in story.timeline
+    ]
+    table(("when", "because of", "decision", "event", "rule", "rules"), rows, empty="  nothing yet")

@@ -1,42 +1,52 @@
-"""One lead's story: why this score, this stage, this mail, and why no promotion; each with event, rule and version."""
+"""One lead at one instant: why this score, stage and mail, and why not another; with event, rule, version and time."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.scoring import NO_EVENT, entry, reading
-from workers.engine.standing import Standing
-from workers.engine.values import LeadState, instant, micros
-from workers.store import decisions, events, identities, leads, opportunities, outbox
+from workers.engine.ledger import ledger
+from workers.engine.values import LeadState, instant
+from workers.exceptions import NoRulebook
+from workers.pipeline.verdict import seen
+from workers.reports.asof import as_decided, counted
+from workers.reports.limits import in_words
+from workers.reports.whynot import Inquiry
+from workers.store import activations, decisions, history, identities, leads, opportunities, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from workers.engine.rules import Rulebook, ScoreModel
+    from workers.engine import ledger as ledgers
+    from workers.engine.rules import EventRule, Rulebook, ScoreModel
+    from workers.reports.whynot import Condition, NotIn, Promotion
+    from workers.store.activations import Activation
     from workers.store.decisions import LoggedDecision
-    from workers.store.events import LoggedEvent
+    from workers.store.events import Claimed
 
-EVERY_ROW = 1000
+EVERY_ROW: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one rule adds to a score.
+    """One line of a score's ledger.
 
     Attributes:
-        points: as the rule said when the event came.
-        worth: what is left of them now.
-        at, event, type: of the event; None of a profile rule.
-        version: rulebook version that gave the points.
+        rule: id of the rule; for a range `part …`, `group …` or `model …`, for a formula its text.
+        points: as the rule said when the event came; None for a range.
+        amount: what it is worth now; all amounts of a score add up to it, to the cent.
+        note: why the amount is not the points, in words; empty if it is.
+        at, event, type: of the event; None of what is true of the fields.
+        version: rulebook version that was in force when the event was taken in; empty if that is not known.
     """
 
     rule: str
-    points: int
-    worth: float
+    points: float | None
+    amount: float
+    note: str = ""
     at: datetime | None = None
     event: int | None = None
     type: str | None = None
@@ -45,13 +55,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score now, and where it comes from. `clamped` is what the model's range cuts off (or adds)."""
+    """A score, where it comes from, and what it takes to be in each band.
+
+    Attributes:
+        bands: (name, entered at, left below), lowest first.
+    """
 
     model: str
     score: float
     band: str | None
+    bands: tuple[tuple[str, float, float], ...]
     entries: tuple[Entry, ...]
-    clamped: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +104,45 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A field of the lead, and the event that told it (None if none did)."""
+
+    name: str
+    value: Any
+    event: int | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything about one lead at one instant.
 
     Attributes:
+        at: the instant; `rules` were in force then.
         suppressed: why nothing may be mailed to it; empty if it may.
-        missing: what stood against promotion when it was last looked at; None if it never was a candidate.
-        wake_at: when it is looked at again without an event.
+        segments: all of them, those that it is in first.
+        stages: those it may come to from where it is.
+        not_in: campaigns that it never was in.
+        wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
+        outbox: what was put there until then, in the states of today.
     """
 
     id: int
     email: str | None
     identities: Sequence[str]
+    at: datetime
+    rules: Activation
     stage: str
     staged: datetime
-    fields: Mapping[str, Any]
+    fields: Sequence[Told]
     suppressed: str
     scores: Sequence[Score]
+    grades: Mapping[str, str | None]
+    segments: Sequence[Condition]
+    stages: Sequence[Condition]
+    promotion: Promotion
     enrolments: Sequence[Enrolment]
-    promotions: int
-    missing: Sequence[str] | None
+    not_in: Sequence[NotIn]
     wake_at: datetime | None
     events: int
     timeline: Sequence[Line]
@@ -121,83 +154,126 @@ class Story:
         return asdict(self)
 
 
-def read(conn: Connection, identity: str, rulebook: Rulebook, now: datetime) -> Story | None:
-    """The story of the lead with an identity (`email:ann@acme.test`); None if there is none."""
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the store holds of a lead until an instant."""
+
+    lead: leads.Lead
+    rules: Activation
+    events: Mapping[int, Claimed]
+    decided: Sequence[LoggedDecision]
+    now: datetime
+    at: datetime | None
+
+
+def read(
+    conn: Connection, identity: str, compiled: Callable[[str], Rulebook], now: datetime, at: datetime | None = None
+) -> Story | None:
+    """The story of the lead with an identity (`email:ann@acme.test`); None if there is none.
+
+    Args:
+        conn: inside a transaction.
+        identity: as the store writes it.
+        compiled: the rulebook of a version.
+        now: aware.
+        at: an instant in the past to look back at: by the events known then, and the rules in force then.
+
+    Raises:
+        NoRulebook: none was ever applied.
+    """
     lead = leads.find(conn, identity)
     if lead is None:
         return None
-    state = LeadState.load(lead.state)
-    happened = {event.id: event for event in events.history(conn, lead.id)}
-    decided = decisions.story(conn, lead.id)
+    until = at or now
+    rules = activations.at(conn, until)
+    if rules is None:
+        raise NoRulebook("the database holds no rulebook yet; put one there: dripline apply rules/ templates/")
+    log = {event.id: event for event in history.logs(conn, [lead.id])[lead.id] if event.received_at <= until}
+    decided = [each for each in decisions.story(conn, lead.id) if each.decided_at <= until]
+    return tell(conn, Records(lead, rules, log, decided, now, at), compiled(rules.version))
+
+
+def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
+    """The story that the records tell."""
+    lead, now = records.lead, records.at or records.now
+    past = [seen(event) for event in records.events.values()]
+    before = LeadState.load(lead.state)
+    base = before if records.at is None else as_decided(before, records.decided)
+    state = counted(base, past, rulebook, now)
+    inquiry = Inquiry(state, past, rulebook, now)
+    amounts = ledger(base, past, rulebook, now)
     return Story(
         id=lead.id,
-        email=lead.email,
+        email=state.fields.get("email"),
         identities=identities.of_lead(conn, lead.id),
+        at=now,
+        rules=records.rules,
         stage=state.stage,
         staged=instant(state.staged),
-        fields=state.fields,
+        fields=[_told(name, value, state) for name, value in state.fields.items()],
         suppressed=state.suppressed,
-        scores=scores(state, rulebook, decided, happened, now),
+        scores=[_score(model, amounts[model.name], inquiry, records) for model in rulebook.models.values()],
+        grades={name: inquiry.standing.grade(name) for name in rulebook.grades},
+        segments=sorted(inquiry.segments(), key=lambda each: not each.holds),
+        stages=inquiry.stages(),
+        promotion=inquiry.promotion(),
         enrolments=[_enrolment(name, value) for name, value in state.enrolments.items()],
-        promotions=state.promotions,
-        missing=state.missing,
-        wake_at=lead.wake_at,
-        events=state.events,
-        timeline=[_line(each, happened) for each in decided],
-        outbox=outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1],
-        opportunities=opportunities.recent(conn, EVERY_ROW, lead.id)[::-1],
+        not_in=list(inquiry.campaigns()),
+        wake_at=lead.wake_at if records.at is None else None,
+        events=len(past),
+        timeline=[_line(each, records.events) for each in records.decided],
+        outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
+        opportunities=[
+            each
+            for each in opportunities.recent(conn, EVERY_ROW, lead.id)[::-1]
+            if each.created_at is None or each.created_at <= now
+        ],
     )
 
 
-def scores(
-    state: LeadState,
-    rulebook: Rulebook,
-    decided: Iterable[LoggedDecision],
-    happened: Mapping[int, LoggedEvent],
-    now: datetime,
-) -> list[Score]:
-    """Every score of the rulebook, with the entries that make it."""
-    standing = Standing(state, rulebook, now)
-    made = [each for each in decided if each.kind == "scored"]
-    return [_score(model, state, standing, made, happened) for model in rulebook.models.values()]
+def _told(name: str, value: Any, state: LeadState) -> Told:
+    at, event = state.told.get(name, (None, None))
+    return Told(name, value, event, None if at is None else instant(at))
 
 
-def _score(
-    model: ScoreModel,
-    state: LeadState,
-    standing: Standing,
-    made: Iterable[LoggedDecision],
-    happened: Mapping[int, LoggedEvent],
-) -> Score:
-    earned = [one for each in made for one in _earned(model, each, happened, micros(standing.now))]
-    held = [
-        Entry(rule.id, rule.points, float(rule.points))
-        for rule in model.profile_rules
-        if rule.when.value(NO_EVENT, state.fields, standing) is True
-    ]
-    score = standing.score(model.name)
-    raw = reading(state.scores.get(model.name, 0), model.half_life, micros(standing.now))
+def _score(model: ScoreModel, lines: Iterable[ledgers.Line], inquiry: Inquiry, records: Records) -> Score:
+    versions = {each.event_id: each.version for each in records.decided if each.kind == "scored"}
+    rules = {rule.id: rule for each in inquiry.rulebook.by_event.values() for rule in each}
+    entries = [_entry(line, rules, versions, records.events, inquiry) for line in lines]
     return Score(
         model=model.name,
-        score=score,
-        band=standing.band(model.name),
-        entries=(*sorted(earned, key=lambda one: (-one.worth, one.rule)), *held),
-        clamped=round(score - raw - sum(one.worth for one in held), 6),
+        score=inquiry.standing.score(model.name),
+        band=inquiry.standing.band(model.name),
+        bands=tuple((band.name, band.enter, band.leave) for band in model.bands),
+        entries=tuple(sorted(entries, key=lambda entry: (-abs(entry.amount), entry.event or 0))),
     )
 
 
-def _earned(
-    model: ScoreModel, decision: LoggedDecision, happened: Mapping[int, LoggedEvent], now: int
-) -> Iterable[Entry]:
-    """What one decision added to a model, at its worth now."""
-    event = happened.get(decision.event_id or 0)
-    if event is None:
-        return
-    at = micros(event.occurred_at)
-    for rule, name, points in decision.detail["entries"]:
-        if name == model.name:
-            worth = reading(entry(points, at, model.half_life), model.half_life, now)
-            yield Entry(rule, points, worth, event.occurred_at, event.id, event.type, decision.version)
+def _entry(
+    line: ledgers.Line,
+    rules: Mapping[str, EventRule],
+    versions: Mapping[int | None, str],
+    happened: Mapping[int, Claimed],
+    inquiry: Inquiry,
+) -> Entry:
+    event = happened.get(line.event or 0)
+    note = NOTES.get(line.note, line.note)
+    if line.note == "limit" and line.rule in rules:
+        note = f"not counted: {in_words(rules[line.rule])}"
+    if line.note == "formula":
+        note = ", ".join(f"{name} is {value:g}" for name, value in inquiry.values(line.rule) if value is not None)
+    version = versions.get(line.event, "") if line.event else ""
+    return Entry(line.rule, line.points, line.amount, note, line.at, line.event, event.type if event else None, version)
+
+
+NOTES: Final = {
+    "decayed": "decayed",
+    "limit": "not counted: limit",
+    "machine": "not counted: a machine did it, and no human sign has followed in time",
+    "profile": "true of the lead's fields",
+    "range": "cut off by the range",
+}
+"""What the notes of a ledger mean."""
 
 
 def _enrolment(campaign: str, value: Any) -> Enrolment:
@@ -205,11 +281,11 @@ def _enrolment(campaign: str, value: Any) -> Enrolment:
     return Enrolment(campaign, value.run, instant(value.entered), value.step, due, value.outcome, value.reason)
 
 
-def _line(decision: LoggedDecision, happened: Mapping[int, LoggedEvent]) -> Line:
+def _line(decision: LoggedDecision, happened: Mapping[int, Claimed]) -> Line:
     event = happened.get(decision.event_id or 0)
     return Line(
         at=decision.decided_at,
-        event_at=event.occurred_at if event else None,
+        event_at=min(event.occurred_at, event.received_at) if event else None,
         kind=decision.kind,
         rule=decision.rule,
         version=decision.version,

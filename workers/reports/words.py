@@ -26,12 +26,16 @@ def _plain(line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _scored(_line: Line, detail: Mapping[str, Any]) -> str:
-    return ", ".join(f"{points:+d} by {rule}" for rule, _, points in detail["entries"])
+    told = [f"{points:+g} by {rule}" for rule, _, points in detail["entries"]]
+    told += [f"{rule} not counted (its limit)" for rule in detail.get("limited", ())]
+    return ", ".join(told)
 
 
 def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
     if line.rule == "machine":
         return "not counted: a machine did it"
+    if "because" in detail:
+        return f"{line.rule} not taken over: {detail['value']} is {detail['because']}"
     return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
 
 
@@ -41,7 +45,27 @@ def _banded(line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _staged(_line: Line, detail: Mapping[str, Any]) -> str:
-    return f"now {detail['to']}" + (f" (was {detail['from']})" if detail["from"] else "")
+    told = f"now {detail['to']}" + (f" (was {detail['from']})" if detail["from"] else "")
+    return told + (f": {detail['reason']}" if detail.get("reason") else "")
+
+
+def _segmented(_line: Line, detail: Mapping[str, Any]) -> str:
+    told = [
+        f"{word} {', '.join(detail[key])}" for word, key in (("in", "entered"), ("no longer in", "left")) if detail[key]
+    ]
+    return f"{' and '.join(told)} (segments)"
+
+
+def _recounted(_line: Line, detail: Mapping[str, Any]) -> str:
+    why = {"rules": "the rules have changed", "late-event": "an event came late"}.get(
+        detail["reason"], detail["reason"]
+    )
+    scores = ", ".join(f"{name} {score:g}" for name, score in detail["scores"].items())
+    return f"counted anew, because {why}: {scores}"
+
+
+def _escalated(_line: Line, detail: Mapping[str, Any]) -> str:
+    return "nobody has accepted it in time" + (f": {detail['to']} is told" if detail["to"] else "")
 
 
 def _not_enrolled(line: Line, detail: Mapping[str, Any]) -> str:
@@ -60,7 +84,8 @@ def _waiting(line: Line, detail: Mapping[str, Any]) -> str:
 def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
     held = ", ".join(name for name, met in detail["evidence"].items() if met)
     worth = f"{detail['amount']} {detail['currency']} " if detail["amount"] else ""
-    return f"opportunity {worth}for {detail['crm']}, on the evidence of {held or 'nothing'}"
+    owner = f", owner {detail['owner']}" if detail.get("owner") else ""
+    return f"opportunity {worth}for {detail['crm']}, on the evidence of {held or 'nothing'}{owner}"
 
 
 def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:
@@ -79,6 +104,11 @@ WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "sent": lambda line, detail: f"{line.rule}: mail {detail['template']} to the outbox",
     "waiting": _waiting,
     "suppressed": lambda _, detail: f"gets no more mail ({detail['reason']})",
+    "segmented": _segmented,
+    "credited": lambda _, detail: f"a machine's {detail['type']} counts after all: the person did something themselves",
+    "recounted": _recounted,
+    "accepted": lambda _, detail: f"accepted by sales ({detail['by']})",
+    "escalated": _escalated,
     "promoted": _promoted,
     "not_promoted": _not_promoted,
 }

@@ -60,6 +60,7 @@ class Simulation:
         self._agenda: list[tuple[datetime, int]] = []
         self._seen: set[tuple[str, str]] = set()
         self._given: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._turns: Counter[tuple[object, str]] = Counter()
         self._number = 0
 
     def hear(self, heard: Heard) -> None:
@@ -138,13 +139,16 @@ class Simulation:
             self.result.notices.append((now, person.id, effect))
 
     def _owner(self, effect: Promote, now: datetime) -> str:
-        """Whose turn it is, given what everybody got before."""
+        """Whose turn it is. Shares are kept within one round robin, caps over all of them."""
+        rota = tuple((owner.email, owner.weight) for owner in effect.owners)
 
         def given(owner: str, days: int | None) -> int:
-            got = self._given[owner]
-            return len(got) if days is None else sum(at > now - timedelta(days=days) for at in got)
+            if days is None:
+                return self._turns[rota, owner]
+            return sum(at > now - timedelta(days=days) for at in self._given[owner])
 
         owner = next_owner(effect.owners, given, effect.fallback)
+        self._turns[rota, owner] += 1
         self._given[owner].append(now)
         return owner
 

@@ -1,0 +1,94 @@
+"""Rule files that use every way of counting, for the tests of what is told about leads."""
+
+from __future__ import annotations
+
+RULES: dict[str, str] = {
+    "rules/account.yaml": """
+account:
+  company: Acme
+  zone: UTC
+  currency: EUR
+  sender: Nora at Acme <nora@acme.test>
+  address: 1 Road, Town
+machines: {credit_within: 1 day}
+""",
+    "rules/fields.yaml": """
+fields:
+  first_name: text
+  employees: {type: integer, merge: highest}
+  timeline: {type: text, allowed: [now, later]}
+""",
+    "rules/events.yaml": "events: {order.placed: {amount: decimal}}\n",
+    "rules/lifecycle.yaml": """
+stages:
+  subscriber: {}
+  lead: {when: 'score("engagement") >= 10'}
+  sales-qualified: {when: 'band("engagement") == "hot" and segment("big")'}
+  opportunity: {}
+  customer: {}
+""",
+    "rules/segments.yaml": """
+segments:
+  big: lead.employees >= 100
+  reader: count("page.viewed", within="7d") >= 3
+""",
+    "rules/scoring/engagement.yaml": """
+score: engagement
+half_life: 30 days
+range: [0, 100]
+groups: {web: {range: [0, 30]}, mail: {range: [-20, 40]}}
+bands: {warm: {enter: 30, leave: 20}, hot: {enter: 60, leave: 45}}
+rules:
+  viewed: {event: page.viewed, points: 5, limit: 3 per day, group: web}
+  asked: {event: form.submitted, when: 'event.form == "demo"', points: 40, limit: once per event.form}
+  third-click: {event: email.clicked, points: 10, every: 3, group: mail}
+  unsubscribed: {event: email.unsubscribed, points: -50, group: mail}
+  ordered: {event: order.placed, points: event.amount / 100, between: [0, 50], half_life: 90 days}
+  reader: {when: segment("reader"), points: 4}
+""",
+    "rules/scoring/fit.yaml": """
+score: fit
+rules:
+  big: {when: lead.employees >= 100, points: 33}
+""",
+    "rules/scoring/priority.yaml": """
+score: priority
+formula: score("fit") * 0.4 + score("engagement") * 0.6
+""",
+    "rules/promotion.yaml": """
+promote:
+  at: sales-qualified
+  when: score("fit") >= 30
+  evidence:
+    all: true
+    of: {size: lead.employees >= 100, timing: lead.timeline == "now"}
+  opportunity: {crm: webhook, pipeline: default, stage: new, name: '"Acme"', amount: lead.employees * 10}
+  owner: ana@acme.test
+""",
+    "rules/campaigns/welcome.yaml": """
+campaign: welcome
+enter: {event: form.submitted, when: 'event.form == "newsletter"'}
+steps:
+  - send: hello
+  - wait: 2 days
+  - send: hello
+""",
+    "rules/sources/product.yaml": """
+source: product
+adapter: standard
+identity: {email: data.email}
+properties: {url: data.url, form: data.form}
+lead: {first_name: data.first_name, employees: data.employees}
+""",
+    "templates/hello/mail.txt": """---
+subject: Hello {{ lead.first_name | default("you") }}
+category: marketing
+---
+Hello {{ lead.first_name | default("you") }}
+
+{{ account.company }}, {{ account.address }}
+{{ unsubscribe_url }}
+""",
+}
+DEARER = RULES | {"rules/scoring/fit.yaml": RULES["rules/scoring/fit.yaml"].replace("33", "66")}
+"""The same, later."""

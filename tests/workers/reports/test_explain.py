@@ -1,0 +1,208 @@
+"""Why a lead stands where it stands, and why not elsewhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from tests.conftest import NOW
+from tests.workers.reports.bundles import DEARER, RULES
+from workers.engine.standing import Standing
+from workers.engine.values import LeadState
+from workers.pipeline import process_slice
+from workers.reports import story
+from workers.reports.story import Line, Story
+from workers.reports.words import WORDINGS, sentence
+from workers.rulebook import compile_rulebook, version_of
+from workers.store import events, leads, rulebooks
+from workers.store.events import NewEvent
+from workers.store.rulebooks import Rulebooks
+from workers.store.slices import slice_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+ANN = "email:ann@acme.test"
+DAY = timedelta(days=1)
+COMPILED = {version_of(bundle): compile_rulebook(bundle) for bundle in (RULES, DEARER)}
+BOOKS = Rulebooks(lambda files: COMPILED[version_of(files)])
+
+
+def apply(engine: Engine, bundle: dict[str, str], at: datetime) -> None:
+    with engine.begin() as conn:
+        rulebooks.apply(conn, version_of(bundle), bundle, author="nora", message="why not", now=at)
+
+
+def happen(engine: Engine, batch: Iterable[NewEvent], received_at: datetime) -> None:
+    with engine.begin() as conn:
+        events.append(conn, list(batch), received_at)
+
+
+def work(engine: Engine, at: datetime) -> None:
+    process_slice(engine, slice_of(ANN), BOOKS, lambda: at)
+
+
+def event(number: int, kind: str, at: datetime, lead: dict[str, Any] | None = None, **properties: Any) -> NewEvent:
+    return NewEvent("product", f"{number}", kind, at, ANN, (ANN,), properties, lead or {})
+
+
+def tell(engine: Engine, at: datetime | None = None, now: datetime = NOW) -> Story:
+    with engine.begin() as conn:
+        told = story.read(conn, ANN, COMPILED.__getitem__, now, at)
+    assert told is not None
+    return told
+
+
+def the(conditions: Iterable[Any], name: str) -> Any:
+    return next(each for each in conditions if each.name == name)
+
+
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("page.viewed"), st.just({"url": "/"})),
+    st.tuples(st.just("form.submitted"), st.fixed_dictionaries({"form": st.sampled_from(["demo", "newsletter"])})),
+    st.tuples(st.just("email.clicked"), st.fixed_dictionaries({"machine": st.booleans()})),
+    st.tuples(st.just("order.placed"), st.fixed_dictionaries({"amount": st.integers(-100, 9000)})),
+    st.tuples(st.just("email.unsubscribed"), st.just({})),
+)
+HISTORIES = st.lists(
+    st.tuples(HAPPENINGS, st.integers(0, 200 * 24 * 60), st.sampled_from([{}, {"employees": 50}, {"employees": 500}])),
+    min_size=1, max_size=20,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=HISTORIES, cut=st.integers(0, 20), later=st.integers(0, 60))
+def test_the_amounts_shown_add_up_to_the_score_that_the_store_holds(
+    engine: Engine, history: list[Any], cut: int, later: int
+) -> None:
+    with engine.begin() as conn:
+        conn.execute(text("TRUNCATE events, event_keys, inbox, leads, identities, decisions, outbox, opportunities"))
+        conn.execute(text("TRUNCATE rulebook_activations, suppressions"))
+    apply(engine, RULES, NOW)
+    batch = [
+        event(n, kind, NOW - timedelta(minutes=ago), lead, **properties)
+        for n, ((kind, properties), ago, lead) in enumerate(history)
+    ]
+    for part in (batch[:cut], batch[cut:]):
+        happen(engine, part, NOW)
+        work(engine, NOW)
+    now = NOW + later * DAY
+    told = tell(engine, now=now)
+    with engine.connect() as conn:
+        lead = leads.find(conn, ANN)
+        assert lead is not None
+        standing = Standing(LeadState.load(lead.state), COMPILED[version_of(RULES)], now)
+    assert {each.model for each in told.scores} == {"engagement", "fit", "priority"}
+    for each in told.scores:
+        assert each.score == standing.score(each.model)
+        assert round(sum(entry.amount for entry in each.entries), 2) == pytest.approx(each.score, abs=0.00501)
+
+
+@pytest.fixture
+def ann(engine: Engine) -> Engine:
+    apply(engine, RULES, NOW - 90 * DAY)
+    for number, (kind, ago, lead, properties) in enumerate((
+        ("page.viewed", 60, {"first_name": "Ann", "employees": 250, "timeline": "soon"}, {"url": "/"}),
+        ("form.submitted", 30, {}, {"form": "demo"}),
+        ("form.submitted", 20, {}, {"form": "demo"}),
+        ("order.placed", 10, {}, {"amount": 3000}),
+    )):  # fmt: skip
+        happen(engine, [event(number, kind, NOW - ago * DAY, lead, **properties)], NOW - ago * DAY)
+        work(engine, NOW - ago * DAY)
+    return engine
+
+
+def test_a_score_is_taken_apart_into_rules_events_and_versions(ann: Engine):
+    engagement, fit, priority = tell(ann).scores
+    assert [(each.rule, each.points, each.amount, each.type, each.note) for each in engagement.entries] == [
+        ("engagement.ordered", 30, 27.78, "order.placed", "decayed"),
+        ("engagement.asked", 40, 20, "form.submitted", "decayed"),
+        ("engagement.viewed", 5, 1.25, "page.viewed", "decayed"),
+        ("engagement.asked", None, 0, "form.submitted", "not counted: limit once per event.form"),
+    ]
+    assert {each.version for each in engagement.entries} == {version_of(RULES)}
+    assert [(each.rule, each.amount, each.note) for each in fit.entries] == [
+        ("fit.big", 33, "true of the lead's fields")
+    ]
+    assert priority.entries[0].note == 'score("fit") is 33, score("engagement") is 49.0237'
+
+
+def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):
+    told = tell(ann)
+    assert told.stage == "lead"
+    qualified = the(told.stages, "sales-qualified")
+    assert [(reason.text, reason.values) for reason in qualified.reasons] == [
+        ('band("engagement") == "hot"', (('band("engagement")', "warm"),))
+    ]
+    assert [(each.name, each.holds) for each in told.segments] == [("big", True), ("reader", False)]
+    assert told.promotion.state == "too-early"
+    assert told.promotion.missing == ("size", "timing")[1:]
+    assert the(told.promotion.evidence, "timing").reasons[0].values == (("lead.timeline", None),)
+    welcome = told.not_in[0]
+    assert welcome.ways == ("the latest form.submitted (event 3) did not fulfil the condition",)
+    assert welcome.conditions[0].reasons[0].values == (("event.form", "demo"),)
+
+
+def test_looking_back_takes_the_events_and_the_rules_of_then(ann: Engine):
+    apply(ann, DEARER, NOW - DAY)
+    work(ann, NOW)
+    then, now = tell(ann, at=NOW - 25 * DAY), tell(ann)
+    assert [each.score for each in then.scores][1] == 33
+    assert [each.score for each in now.scores][1] == 66
+    assert (then.rules.version, now.rules.version) == (version_of(RULES), version_of(DEARER))
+    assert (then.events, now.events) == (2, 4)
+    assert (then.stage, then.scores[0].band) == ("lead", "warm")
+    assert max(line.at for line in then.timeline) <= NOW - 25 * DAY
+    for each in then.scores:
+        assert round(sum(entry.amount for entry in each.entries), 2) == pytest.approx(each.score, abs=0.00501)
+
+
+def test_before_the_first_event_there_is_nothing_to_tell(ann: Engine):
+    told = tell(ann, at=NOW - 80 * DAY)
+    assert (told.events, told.stage, told.scores[0].entries) == (0, "", ())
+
+
+def test_a_promoted_lead_says_so(ann: Engine):
+    happen(ann, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    assert (told.stage, told.promotion.state) == ("opportunity", "promoted")
+    assert told.opportunities[0].details["amount"] == "2500.00"
+
+
+def test_every_decision_has_words(ann: Engine):
+    happen(ann, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
+    happen(
+        ann, [event(10, "form.submitted", NOW, form="newsletter"), event(11, "email.clicked", NOW, machine=True)], NOW
+    )
+    happen(ann, [event(12, "page.viewed", NOW - 50 * DAY, {"employees": "many"})], NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    said = {line.kind: sentence(line) for line in told.timeline}
+    assert set(said) <= set(WORDINGS)
+    assert said["promoted"].startswith("opportunity 2500.00 EUR for webhook, on the evidence of size, timing")
+    assert said["enrolled"] == "enters welcome"
+    assert any("field.employees not taken over" in sentence(line) for line in told.timeline)
+    json.dumps(told.as_data(), default=str)
+
+
+def test_a_decision_of_another_program_is_shown_as_it_is():
+    line = Line(NOW, None, "teleported", "x.y", "v", None, None, {"to": "mars", "why": None})
+    assert sentence(line) == "teleported x.y (to mars)"
+    odd = Line(NOW, None, "scored", "x.y", "v", None, None, {"points": 3})
+    assert sentence(odd) == "scored x.y (points 3)"
+
+
+def test_nobody_has_no_story(engine: Engine):
+    apply(engine, RULES, NOW)
+    with engine.begin() as conn:
+        assert story.read(conn, ANN, COMPILED.__getitem__, NOW) is None

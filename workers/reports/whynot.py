@@ -1,0 +1,185 @@
+"""Why something did not happen: conditions taken apart at one instant, each part with the values that it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workers.engine.call import Call
+from workers.engine.campaigns import refusal
+from workers.engine.expressions.kinds import Scope
+from workers.engine.expressions.reasons import Reason, Seen, reasons
+from workers.engine.lifecycle import stage_index
+from workers.engine.scoring import NO_EVENT
+from workers.engine.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from workers.engine.rules import Campaign, Expression, Rulebook, Trigger
+    from workers.engine.values import Event, LeadState
+
+OPEN, PROMOTED, TOO_EARLY, MISSING, NO_RULE = "due", "promoted", "too-early", "missing", "no-rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition and what it came to.
+
+    Attributes:
+        name: of what it decides: a stage, a segment, a piece of evidence.
+        source: as it stands in the rule file.
+        holds: what it is now.
+        reasons: the parts that make it so.
+    """
+
+    name: str
+    source: str
+    holds: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Whether the lead became an opportunity, and if not, what stands against it.
+
+    Attributes:
+        state: `promoted`, `too-early` (the stage where the rules look at it is not reached), `missing`, `due` (nothing
+            stands against it any more), or `no-rule`.
+        at: the stage from which on the rules look at a lead.
+        at_least: how many pieces of evidence must hold.
+        missing: what stands against it: `when`, names of evidence, `email`.
+        when, evidence: the conditions.
+        again: the condition to be promoted once more after a loss; None where there is none.
+    """
+
+    state: str
+    at: str = ""
+    at_least: int = 0
+    missing: tuple[str, ...] = ()
+    when: Condition | None = None
+    evidence: tuple[Condition, ...] = ()
+    again: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotIn:
+    """A campaign that the lead is not in, and why: a refusal, or for each way in what stands against it."""
+
+    campaign: str
+    reason: str = ""
+    ways: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class Inquiry:
+    """Asks about one lead at one instant.
+
+    Args:
+        state: the lead as it was then.
+        history: its events until then.
+        rulebook: the rules then.
+        now: the instant.
+    """
+
+    def __init__(self, state: LeadState, history: Sequence[Event], rulebook: Rulebook, now: datetime) -> None:
+        self.state = state
+        self.rulebook = rulebook
+        self.standing = Standing(state, rulebook, now)
+        self._history = history
+        self._now = now
+        self._seen = Seen(scope(rulebook), NO_EVENT, state.fields, self.standing)
+
+    def condition(self, name: str, expression: Expression) -> Condition:
+        """A condition on the lead."""
+        holds = expression.value(NO_EVENT, self.state.fields, self.standing) is True
+        return Condition(name, expression.source, holds, tuple(reasons(expression.source, self._seen)))
+
+    def stages(self) -> list[Condition]:
+        """The stages that the lead may come to from where it is, the next one first."""
+        here = self.state.stage
+        ways = [*reversed(self.rulebook.ahead.get(here, ())), *self.rulebook.back.get(here, ())]
+        return [self.condition(stage.name, stage.when) for stage in ways if stage.when is not None]
+
+    def segments(self) -> list[Condition]:
+        """All segments."""
+        return [self.condition(each.name, each.when) for each in self.rulebook.segments.values()]
+
+    def promotion(self) -> Promotion:
+        """Whether it was promoted, or what is missing."""
+        rule = self.rulebook.promotion
+        if rule is None:
+            return Promotion(NO_RULE)
+        again = self.condition("again", rule.again) if rule.again is not None else None
+        if self.state.promotions and not (self.state.lost and again and again.holds):
+            return Promotion(PROMOTED, rule.at, again=again if self.state.lost else None)
+        when = self.condition("when", rule.when)
+        evidence = tuple(self.condition(name, test) for name, test in rule.evidence.items())
+        missing = [] if when.holds else ["when"]
+        if sum(each.holds for each in evidence) < rule.at_least:
+            missing += [each.name for each in evidence if not each.holds]
+        if not self.state.fields.get("email"):
+            missing.append("email")
+        early = stage_index(self.rulebook, self.state.stage) < stage_index(self.rulebook, rule.at)
+        state = TOO_EARLY if early else MISSING if missing else OPEN
+        return Promotion(state, rule.at, rule.at_least, tuple(missing), when, evidence, again)
+
+    def campaigns(self) -> Iterator[NotIn]:
+        """The campaigns that the lead is not in and never was."""
+        for campaign in self.rulebook.campaigns.values():
+            if campaign.name not in self.state.enrolments:
+                yield self._not_in(campaign)
+
+    def _not_in(self, campaign: Campaign) -> NotIn:
+        call = Call(self.state, 0, self.rulebook, self._now)
+        refused = refusal(call, campaign, None)
+        ways, conditions = [], []
+        for trigger in campaign.enter:
+            way, condition = self._way_in(trigger)
+            ways.append(way)
+            conditions += [condition] if condition else []
+        return NotIn(campaign.name, refused, tuple(ways), tuple(conditions))
+
+    def _way_in(self, trigger: Trigger) -> tuple[str, Condition | None]:
+        """Why a trigger did not start the campaign: a sentence, and the condition of the latest event of its type."""
+        if trigger.event is None:
+            return f"stage {trigger.stage} was not entered", None
+        latest = max((e for e in self._history if e.type == trigger.event), key=lambda e: (e.at, e.id), default=None)
+        if latest is None:
+            return f"there was no {trigger.event}", None
+        if trigger.when is None:
+            return f"the latest {trigger.event} came before the campaign was in force", None
+        seen = Seen(scope(self.rulebook, latest.type), latest.properties, self.state.fields, self.standing)
+        holds = trigger.when.value(latest.properties, self.state.fields, self.standing) is True
+        condition = Condition(trigger.event, trigger.when.source, holds, tuple(reasons(trigger.when.source, seen)))
+        when = "came before the campaign was in force" if holds else "did not fulfil the condition"
+        return f"the latest {trigger.event} (event {latest.id}) {when}", condition
+
+    def values(self, source: str) -> tuple[tuple[str, Any], ...]:
+        """What an expression looks at, with its values."""
+        return tuple(value for reason in reasons(source, self._seen) for value in reason.values)
+
+
+def scope(rulebook: Rulebook, event: str | None = None) -> Scope:
+    """What expressions of a rulebook may speak of."""
+    return Scope(
+        fields={field.name: field.type for field in rulebook.fields.values()},
+        event=None if event is None else rulebook.events.get(event, {}),
+        bands={model.name: [band.name for band in model.bands] for model in rulebook.models.values()},
+        stages=[stage.name for stage in rulebook.stages],
+        zone=rulebook.account.zone,
+        events=rulebook.events,
+        segments=tuple(rulebook.segments),
+        grades={grade.name: labels(rulebook, grade.name) for grade in rulebook.grades.values()},
+    )
+
+
+def labels(rulebook: Rulebook, name: str) -> list[str]:
+    """Everything that a grade can be."""
+    found = [""]
+    grade = rulebook.grades[name]
+    for model in grade.models:
+        bands = rulebook.models[model].bands if model in rulebook.models else ()
+        found = [before + band.name for before in found for band in bands]
+    return [grade.labels.get(each, each) for each in found]
