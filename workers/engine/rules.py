@@ -336,7 +336,7 @@ class PromotionRule:
         close_in: from promotion to expected close.
         territories: who is asked first: the first whose condition holds; `owners` if none does.
         fallback: who gets it when everybody else is at their cap; also told when a hand-off is not accepted.
-        note: template of the hand-off note, a path in the bundle; empty for the built-in one.
+        note: the hand-off note's folder below `templates/`; empty for the built-in one.
         again: when a lead that was lost may be promoted once more; None for never.
         accept_within: how long sales may take to accept before `escalate_to` is told; None for no limit.
         business_time: whether that time runs on business days only.

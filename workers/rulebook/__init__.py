@@ -16,6 +16,7 @@ from workers.exceptions import RulebookError
 from workers.rulebook.bundle import read, version_of
 from workers.rulebook.compiler import compile_bundle
 from workers.rulebook.declarations import Example
+from workers.rulebook.examples import examples_in
 from workers.rulebook.problems import Problem, Problems
 from workers.rulebook.specs import read_specs
 
@@ -52,6 +53,4 @@ def compile_rulebook(bundle: Mapping[str, str]) -> Rulebook:
 
 def examples_of(bundle: Mapping[str, str]) -> list[Example]:
     """The examples that stand beside the rules, in the order of files and lines. `example.node.place` tells where."""
-    specs = read_specs(bundle, Problems())
-    found = [each for kind in specs.files.values() for file in kind for each in getattr(file, "examples", ())]
-    return sorted(found, key=lambda example: example.node.place)
+    return sorted(examples_in(read_specs(bundle, Problems())), key=lambda example: example.node.place)

@@ -22,6 +22,7 @@ from workers.rulebook.declarations import (
     SourceFile,
 )
 from workers.rulebook.dependencies import check_dependencies
+from workers.rulebook.examples import check_examples
 from workers.rulebook.fields import fields
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
@@ -63,6 +64,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | 
     models, rules, check = scores(specs, check)
     held = segments(specs, check)
     check_dependencies(models, held, check)
+    check_examples(specs, check)
     rulebook = Rulebook(
         version=version_of(bundle),
         account=account or NOBODY,

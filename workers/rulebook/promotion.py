@@ -37,7 +37,8 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
     evidence, at_least = criteria(spec.evidence, check) if spec.evidence else ({}, 0)
     owners = assigned(spec.owner, check)
     check_escalation(spec, owners.fallback, check)
-    note = note_path(spec, check)
+    if spec.note is not None:
+        check.known("note", spec.note, check.names.notes, f"write {TEMPLATES}{spec.note}{NOTE}")
     if when is None or name is None:
         return None
     return PromotionRule(
@@ -55,7 +56,7 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
         owners=owners.owners,
         territories=owners.territories,
         fallback=owners.fallback,
-        note=note,
+        note=str(spec.note or ""),
         again=again,
         accept_within=spec.accept_within.length if spec.accept_within else None,
         business_time=spec.accept_within.business if spec.accept_within else False,
@@ -81,14 +82,6 @@ def check_escalation(spec: Promotion, fallback: str, check: Checker) -> None:
     elif spec.accept_within is not None and not fallback:
         text = "nobody hears of it when the time is over"
         check.problems.add(spec.place("accept_within"), "missing-key", text, "add `escalate: name@company.example`")
-
-
-def note_path(spec: Promotion, check: Checker) -> str:
-    """The hand-off note's template in the bundle; empty for the built-in one."""
-    if spec.note is None:
-        return ""
-    check.known("note", spec.note, check.names.notes, f"write {TEMPLATES}{spec.note}{NOTE}")
-    return f"{TEMPLATES}{spec.note}{NOTE}"
 
 
 def criteria(spec: Evidence, check: Checker) -> tuple[dict[str, Expression], int]:

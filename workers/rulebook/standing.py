@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from workers.rulebook.shape import Text
     from workers.rulebook.specs import Specs
 
+SET_FROM_OUTSIDE: Final = frozenset({"opportunity", "customer"})
+"""Stages that promotion and the CRM lead to."""
 MOST_SCORES: Final = 2
 """Scores whose bands make one grade; with three, people no longer see what a label stands for."""
 
@@ -100,9 +102,9 @@ def check_stage(file: StagesFile, name: Text, spec: declarations.Stage, check: C
             text = f"`{later}` does not come after `{name}`, so nobody comes back from there"
             hint = "write the stage before those that it is come back to from; forward needs no `back_from`"
             check.problems.add(later.place, "not-back", text, hint)
-    if spec.back_from and spec.when is None:
-        text = f"nothing says when a lead comes back to `{name}`"
-        check.problems.add(spec.place("back_from"), "missing-key", text, "add `when`")
+    if "when" not in spec.node.entries and name != order[0] and name not in SET_FROM_OUTSIDE:
+        text = f"nothing leads to `{name}`"
+        check.problems.add(name.place, "never-reached", text, "add `when`; only opportunity and customer need none")
     if spec.terminal and name == order[0]:
         text = f"`{name}` is where everybody begins, and nothing would lead on from there"
         check.problems.add(spec.place("terminal"), "dead-end", text, "remove `terminal`")
