@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workers.engine.call import Call
 from workers.engine.campaigns import refusal
 from workers.engine.expressions.kinds import Scope
-from workers.engine.expressions.reasons import Reason, Seen, reasons
+from workers.engine.expressions.reasons import Reason, Seen, reasons, values
 from workers.engine.lifecycle import stage_index
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
@@ -158,7 +158,7 @@ class Inquiry:
 
     def values(self, source: str) -> tuple[tuple[str, Any], ...]:
         """What an expression looks at, with its values."""
-        return tuple(value for reason in reasons(source, self._seen) for value in reason.values)
+        return values(source, self._seen)
 
 
 def scope(rulebook: Rulebook, event: str | None = None) -> Scope:

@@ -60,6 +60,11 @@ def reasons(source: str, seen: Seen) -> list[Reason]:
         return [Reason(source, holds=False)]
 
 
+def values(source: str, seen: Seen) -> tuple[tuple[str, Any], ...]:
+    """What an expression looks at, with its values: of a formula, the scores that it joins."""
+    return tuple(looked_at(parse(source), seen))
+
+
 def deciding(node: tree.Node, seen: Seen) -> Iterator[Reason]:
     """The deciding parts of a node."""
     if isinstance(node, tree.Group):
