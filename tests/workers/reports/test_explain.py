@@ -133,7 +133,7 @@ def test_a_score_is_taken_apart_into_rules_events_and_versions(ann: Engine):
     assert [(each.rule, each.amount, each.note) for each in fit.entries] == [
         ("fit.big", 33, "true of the lead's fields")
     ]
-    assert priority.entries[0].note == 'score("fit") is 33, score("engagement") is 49.0237'
+    assert priority.entries[0].note == 'score("fit") is 33, score("engagement") is 49.0262'
 
 
 def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):
