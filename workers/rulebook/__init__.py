@@ -17,7 +17,10 @@ from workers.rulebook.bundle import read, version_of
 from workers.rulebook.compiler import compile_bundle
 from workers.rulebook.declarations import Example
 from workers.rulebook.examples import examples_in
+from workers.rulebook.json_schema import schema
 from workers.rulebook.problems import Problem, Problems
+from workers.rulebook.reference import manual
+from workers.rulebook.sarif import to_json, to_sarif
 from workers.rulebook.specs import read_specs
 
 if TYPE_CHECKING:
@@ -25,7 +28,19 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Rulebook
 
-__all__ = ["Example", "Problem", "check", "compile_rulebook", "examples_of", "read", "version_of"]
+__all__ = [
+    "Example",
+    "Problem",
+    "check",
+    "compile_rulebook",
+    "examples_of",
+    "manual",
+    "read",
+    "schema",
+    "to_json",
+    "to_sarif",
+    "version_of",
+]
 
 
 def check(bundle: Mapping[str, str]) -> list[Problem]:

@@ -100,7 +100,8 @@ class About:
         rest: takes all keys that are not declared, as plain data.
         key: the YAML key, where it cannot be the field's name.
         example: a value as it is written in YAML, for the manual.
-        beside: lines that the example needs beside it.
+        beside: lines that the example needs beside it; a key alone is left out there.
+        frame: the rule file around the example, where it is not that of its shape.
     """
 
     doc: str
@@ -112,6 +113,7 @@ class About:
     key: str = ""
     example: str = ""
     beside: tuple[str, ...] = ()
+    frame: str = ""
 
 
 HIDDEN: Final = frozenset({"node", "id"})

@@ -87,6 +87,30 @@ FILTERS: Final[Mapping[str, Filter]] = {
 MATCHES: Final = "matches"
 DEFAULT: Final = "default"
 FILTER_NAMES: Final = frozenset({*FILTERS, MATCHES, DEFAULT})
+PATTERNS: Final = """\
+true if a pattern is found anywhere in the first 1,000 characters of a text. Letters stand for themselves, `|` for or, \
+`.` for any character, `[a-z]` for one of several, `^` and `$` for the beginning and the end, `\\b` for the border of \
+a word; `?`, `*` and `+` repeat a single character. Capital and small letters are different: put `| lower` before it"""
+FILTER_EXAMPLES: Final[Mapping[str, str]] = {
+    "lower": 'lead.title | lower == "owner"',
+    "upper": 'lead.title | upper == "CEO"',
+    "trim": 'lead.title | trim == "CEO"',
+    "length": "lead.company | length > 3",
+    "first": '(lead.title | first) == "V"',
+    "last": '(lead.title | last) == "O"',
+    "replace": '(lead.title | replace("Vice President", "VP")) == "VP"',
+    "round": "lead.budget | round(2) == 99.95",
+    "abs": "lead.budget | abs > 100",
+    "int": "lead.title | int > 5",
+    "float": "lead.title | float > 5",
+    MATCHES: 'lead.title | lower | matches("chief|vp|head of")',
+    DEFAULT: "lead.employees | default(1) < 50",
+}
+FILTER_DOCS: Final[Mapping[str, str]] = {
+    **{word: filter_.doc for word, filter_ in FILTERS.items()},
+    MATCHES: PATTERNS,
+    DEFAULT: "the value, or another of the same type where it is missing",
+}
 
 
 def filtered(build: Build, word: str, offset: int, operand: Part, arguments: Sequence[Part]) -> Part:

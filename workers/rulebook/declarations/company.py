@@ -13,6 +13,29 @@ FieldType = Literal[
     "list of text", "list of integer", "list of decimal", "list of money", "list of boolean", "list of date",
     "list of datetime", "list of country", "list of zone", "list of email", "list of url",
 ]  # fmt: skip
+STANDARD_EVENTS: Final = {
+    "email.sent": {},
+    "email.delivered": {},
+    "email.opened": {"machine": "boolean"},
+    "email.clicked": {"url": "text", "machine": "boolean"},
+    "email.bounced": {"kind": "text", "reason": "text"},
+    "email.complained": {},
+    "email.unsubscribed": {},
+    "email.replied": {},
+    "form.submitted": {"form": "text"},
+    "page.viewed": {"url": "text"},
+    "content.downloaded": {},
+    "webinar.attended": {},
+    "meeting.booked": {},
+    "product.signed_up": {},
+    "social.engaged": {},
+    "chat.started": {},
+    "crm.accepted": {},
+    "crm.stage_changed": {"stage": "text"},
+    "crm.won": {},
+    "crm.lost": {"reason": "text"},
+}
+"""Event types that need no declaration, and what may be asked of them; `events.yaml` adds to it."""
 CURRENCY: Final = (r"[A-Z]{3}", "the three capital letters of ISO 4217, like EUR")
 
 
@@ -80,7 +103,13 @@ class Field(Shape):
     shorthand = True
     title = "a field"
     frame = f"fields:\n  industry:\n    {HOLE}"
-    type: FieldType = field(metadata=about("what its values are; others are refused and recorded", example="text"))
+    type: FieldType = field(
+        metadata=about(
+            "what its values are: text, integer, decimal, money, boolean, date, datetime, country (DE), zone "
+            "(Europe/Berlin), email, url, or `list of` one of these; other values are refused, and recorded",
+            example="text",
+        )
+    )
     merge: Literal["last", "first", "highest", "union"] = field(
         default="last",
         metadata=about(
@@ -105,7 +134,7 @@ class FieldsFile(Shape):
     """
 
     title = "a file of fields"
-    fields: dict[Text, Field] = field(metadata=about("fields by name", pattern=WORD, example="{employees: integer}"))
+    fields: dict[Text, Field] = field(metadata=about("fields by name", pattern=WORD, example="{industry: text}"))
 
 
 @dataclass(frozen=True)
@@ -117,33 +146,8 @@ class EventsFile(Shape):
     title = "a file of events"
     events: dict[Text, dict[Text, FieldType]] = field(
         metadata=about(
-            "the properties and their types, by event type",
+            "the properties and their types, by event type; there without a declaration: " + ", ".join(STANDARD_EVENTS),
             pattern=EVENT_TYPE,
-            example="{order.placed: {amount: money, plan: text}}",
+            example="{trial.started: {plan: text}}",
         )
     )
-
-
-STANDARD_EVENTS: Final = {
-    "email.sent": {},
-    "email.delivered": {},
-    "email.opened": {"machine": "boolean"},
-    "email.clicked": {"url": "text", "machine": "boolean"},
-    "email.bounced": {"kind": "text", "reason": "text"},
-    "email.complained": {},
-    "email.unsubscribed": {},
-    "email.replied": {},
-    "form.submitted": {"form": "text"},
-    "page.viewed": {"url": "text"},
-    "content.downloaded": {},
-    "webinar.attended": {},
-    "meeting.booked": {},
-    "product.signed_up": {},
-    "social.engaged": {},
-    "chat.started": {},
-    "crm.accepted": {},
-    "crm.stage_changed": {"stage": "text"},
-    "crm.won": {},
-    "crm.lost": {"reason": "text"},
-}
-"""Event types that need no declaration, and what may be asked of them; `events.yaml` adds to it."""

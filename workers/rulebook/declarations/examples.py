@@ -109,6 +109,7 @@ class Example(Shape):
     """One example: rules that can be read as a story, and run as a test. `check` runs all of them."""
 
     title = "an example"
+    shown = ("expect",)
     frame = f"examples:\n  - {HOLE}"
     name: Text = field(
         metadata=about("a sentence that says what is shown", example="a demo request is worth something")
@@ -127,7 +128,12 @@ class Example(Shape):
     )
 
 
-EXAMPLES: Final = about("examples of what these rules do; `check` runs them")
+EXAMPLES: Final = about(
+    "examples of what these rules do; `check` runs them",
+    example="\n  - name: a demo request is worth something\n"
+    "    given: {events: [{at: 0d, type: form.submitted, form: demo}]}\n"
+    "    expect: {score: {engagement: 40}}",
+)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Band(Shape):
     """
 
     title = "a band"
-    frame = f"score: engagement\nbands:\n  hot:\n    {HOLE}\nrules:\n  demo: {{event: form.submitted, points: 40}}"
+    frame = f"score: interest\nbands:\n  hot:\n    {HOLE}\nrules:\n  demo: {{event: form.submitted, points: 40}}"
     enter: float = field(metadata=about("entered at this score", example="70"))
     leave: float = field(metadata=about("left below this score", example="55"))
     hold: timedelta | None = field(
@@ -44,7 +44,7 @@ class Steps(Shape):
     """Points lose a part of their worth at the end of every so many days."""
 
     title = "decay by steps"
-    frame = f"score: engagement\ndecay:\n  {HOLE}\nrules:\n  demo: {{event: form.submitted, points: 40}}"
+    frame = f"score: interest\ndecay:\n  {HOLE}\nrules:\n  demo: {{event: form.submitted, points: 40}}"
     percent: int = field(metadata=about("how much they lose each time", least=1, most=99, example="20"))
     every: timedelta = field(metadata=about("how often", least=SHORTEST_HALF_LIFE, example="7 days"))
 
@@ -65,7 +65,7 @@ class Group(Shape):
 
     title = "a group of rules"
     frame = f"""\
-score: engagement
+score: interest
 groups:
   web:
     {HOLE}
@@ -84,7 +84,7 @@ class Rule(Shape):
     """
 
     title = "a rule of a score"
-    frame = f"score: engagement\nrules:\n  pricing-viewed:\n    {HOLE}"
+    frame = f"score: interest\nrules:\n  pricing-viewed:\n    {HOLE}"
     shown = ("event",)
     points: int | Source = field(
         metadata=about(
@@ -130,7 +130,11 @@ class Rule(Shape):
     )
     group: Text | None = field(
         default=None,
-        metadata=about("the group whose range it shares; declared under `groups`", example="web"),
+        metadata=about(
+            "the group whose range it shares; declared under `groups`",
+            example="web",
+            frame=f"score: interest\ngroups: {{web: {{range: [0, 30]}}}}\nrules:\n  pricing-viewed:\n    {HOLE}",
+        ),
     )
     range: Numbers | None = field(
         default=None, metadata=about("lowest and highest sum of this rule alone", example="[0, 40]", **SCORE_BOUND)
@@ -149,7 +153,7 @@ class ScoreFile(Shape):
 
     title = "a score"
     shown = ("rules",)
-    score: Text = field(metadata=about("its name", pattern=NAME, example="engagement"))
+    score: Text = field(metadata=about("its name", pattern=NAME, example="interest"))
     rules: dict[Text, Rule] = field(
         default_factory=dict,
         metadata=about(
@@ -163,6 +167,7 @@ class ScoreFile(Shape):
         metadata=about(
             "instead of rules: the score is worked out of other scores, fields and counts",
             example='score("fit") * 0.4 + score("engagement") * 0.6',
+            beside=("rules",),
         ),
     )
     half_life: timedelta | None = field(default=None, metadata=HALF_LIFE)

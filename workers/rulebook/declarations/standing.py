@@ -17,7 +17,7 @@ class SegmentsFile(Shape):
         metadata=about(
             "what has to be true, by name of the segment",
             pattern=NAME,
-            example='\n  enterprise: lead.employees >= 1000 and lead.country in ["US", "CA"]',
+            example='\n  large-american: lead.employees >= 1000 and lead.country in ["US", "CA"]',
         )
     )
     examples: list[Example] = field(default_factory=list, metadata=EXAMPLES)
@@ -50,6 +50,7 @@ class Stage(Shape):
     """
 
     title = "a stage"
+    shown = ("when",)
     frame = f"""\
 stages:
   subscriber: {{}}
@@ -69,8 +70,7 @@ stages:
     back_from: list[Text] = field(
         default_factory=list,
         metadata=about(
-            "later stages from which `when` leads back here", single=True, example="[sales-qualified, opportunity]",
-            beside=('when: lead.timeline == "later"',),
+            "later stages from which `when` leads back here", single=True, example="[sales-qualified, opportunity]"
         ),
     )  # fmt: skip
     reason: Text | None = field(
@@ -90,7 +90,8 @@ class StagesFile(Shape):
     stages: dict[Text, Stage] = field(
         metadata=about(
             "the stages, first to last", pattern=NAME,
-            example='\n  subscriber: {}\n  lead: {when: score("engagement") >= 10}\n  customer: {}',
+            example='\n  subscriber: {}\n  lead: {when: score("engagement") >= 10}\n'
+            '  sales-qualified: {when: score("fit") >= 50}\n  customer: {}',
         )
     )  # fmt: skip
     examples: list[Example] = field(default_factory=list, metadata=EXAMPLES)
