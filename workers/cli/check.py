@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,34 +23,51 @@ SECTION = "Rules"
 @click.command
 @click.argument("rules", type=click.Path(path_type=Path), default="rules")
 @click.argument("templates", type=click.Path(path_type=Path), required=False)
-@click.option("--format", "how", type=click.Choice(["text", "json"]), default="text", help="How findings are printed.")
+@click.option(
+    "--format", "how", type=click.Choice(["text", "json", "sarif"]), default="text", help="How findings are printed."
+)
 def command(rules: Path, templates: Path | None, how: str) -> int:
     """Find mistakes in rule and template files. Needs no database.
 
     RULES is the folder of rule files (default: rules), TEMPLATES that of mail templates (default: templates, beside
-    the rules). Every finding names file, line and column. Exit code 1 if there is one.
+    the rules). Words, types and names are checked; then every mail is rendered, for a lead of whom only the address is
+    known and for one of whom everything is; then the examples beside the rules are run. Every finding names file, line
+    and column, says what is wrong and what to do; all of them are shown at once. Exit code 1 if there is one.
 
     \b
     Examples:
       dripline check
       dripline check marketing/rules --format json
+      dripline check --format sarif > findings.sarif     for code hosts that show findings on the changed line
     """
-    from workers.rulebook import check, read, version_of
+    from workers.cli._checking import Checked, check_all
+    from workers.rulebook import read, version_of
 
     rules, templates = folders(rules, templates)
     try:
         bundle = read(rules, templates)
-        found: Sequence[Problem] = check(bundle)
+        checked = check_all(bundle)
     except RulebookError as error:
-        bundle, found = {}, error.problems  # type: ignore[assignment]
+        bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
+    found = checked.problems
+    version = "" if found else version_of(bundle)
     if how == "json":
         data = [asdict(problem) | {"file": on_disk(problem.file, rules, templates)} for problem in found]
-        print_json({"version": None if found else version_of(bundle), "files": len(bundle), "problems": data})
+        print_json({"version": version or None, "files": len(bundle), "examples": len(checked.runs), "problems": data})
+    elif how == "sarif":
+        from workers.cli._sarif import sarif
+
+        click.echo(json.dumps(sarif(found, lambda file: on_disk(file, rules, templates)), indent=2))
     else:
-        for problem in found:
-            click.echo(line(problem, rules, templates))
-        click.echo(summary(len(bundle), len(found), "" if found else version_of(bundle)), err=bool(found))
+        show(found, rules, templates)
+        click.echo(summary(len(bundle), len(found), version, len(checked.runs)), err=bool(found))
     return 1 if found else 0
+
+
+def show(found: Sequence[Problem], rules: Path, templates: Path) -> None:
+    """The findings, one a line."""
+    for problem in found:
+        click.echo(line(problem, rules, templates))
 
 
 def line(problem: Problem, rules: Path, templates: Path) -> str:
@@ -66,8 +84,9 @@ def on_disk(path: str, rules: Path, templates: Path) -> str:
     return path
 
 
-def summary(files: int, problems: int, version: str) -> str:
+def summary(files: int, problems: int, version: str, examples: int = 0) -> str:
     """The last line."""
     if problems:
         return f"{problems} problem{'s' if problems != 1 else ''} found."
-    return f"{files} files, no problems. Version {version[:12]}."
+    held = f" {examples} example{'s hold' if examples != 1 else ' holds'}." if examples else ""
+    return f"{files} files, no problems. Version {version[:12]}.{held}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -16,12 +18,14 @@ from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from workers.engine.rules import Rulebook
     from workers.engine.values import Decision, Event
     from workers.simulate.heard import Heard
 
+EVERY: Final = 1000
+"""Events between two words about how far we are."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """As in the running system: nobody is looked at again sooner, so that the clock always moves on."""
 
@@ -33,7 +37,8 @@ class Result:
     Attributes:
         until: where the clock stopped; None if nothing was heard.
         people: everybody, with their final states.
-        decisions: (lead id, decision) in the order they were made.
+        decisions: (lead id, decision) in the order they were made, unless they were not to be kept.
+        kinds: how many decisions of each kind there were.
         mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
         counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
     """
@@ -41,6 +46,7 @@ class Result:
     people: Population
     until: datetime | None = None
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
@@ -52,11 +58,13 @@ class Simulation:
 
     Args:
         rulebook: the rules; the same from beginning to end.
+        keep: whether the result keeps all decisions; without them, it needs a third of the memory.
     """
 
-    def __init__(self, rulebook: Rulebook) -> None:
+    def __init__(self, rulebook: Rulebook, *, keep: bool = True) -> None:
         self.result = Result(Population())
         self._rulebook = rulebook
+        self._keep = keep
         self._agenda: list[tuple[datetime, int]] = []
         self._seen: set[tuple[str, str]] = set()
         self._given: defaultdict[str, list[datetime]] = defaultdict(list)
@@ -116,8 +124,11 @@ class Simulation:
             if outcome.wake_at < now + LEAST_WAIT:
                 person.wake_at = now + LEAST_WAIT
             self._note_down(person)
+        kinds = self.result.kinds
         for decision in outcome.decisions:
-            self.result.decisions.append((person.id, decision))
+            kinds[decision.kind] = kinds.get(decision.kind, 0) + 1
+            if self._keep:
+                self.result.decisions.append((person.id, decision))
             if decision.effect is not None:
                 self._carry_out(person, decision, now)
 
@@ -153,21 +164,45 @@ class Simulation:
         return owner
 
 
-def run(events: Iterable[Heard], rulebook: Rulebook, until: datetime | None = None) -> Result:
+def run(
+    events: Iterable[Heard],
+    rulebook: Rulebook,
+    until: datetime | None = None,
+    *,
+    keep: bool = True,
+    moved: Callable[[int], None] | None = None,
+) -> Result:
     """Take events through the rules on a virtual clock.
 
     Args:
         events: in any order; they are heard by their `at`.
         rulebook: the rules.
         until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
+        keep: whether the result keeps all decisions.
+        moved: told now and then how many events are done.
     """
-    simulation = Simulation(rulebook)
-    for heard in sorted(events, key=itemgetter(0)):
-        if until is not None and heard.at > until:
-            simulation.result.counts["after-the-end"] += 1
-        else:
-            simulation.hear(heard)
+    simulation = Simulation(rulebook, keep=keep)
+    with no_collector():
+        for number, heard in enumerate(sorted(events, key=itemgetter(0)), 1):
+            if until is not None and heard.at > until:
+                simulation.result.counts["after-the-end"] += 1
+            else:
+                simulation.hear(heard)
+            if moved is not None and not number % EVERY:
+                moved(number)
+        if until is not None:
+            simulation.advance(until)
     simulation.result.counts["events"] = sum(len(person.events) for person in simulation.result.people)
-    if until is not None:
-        simulation.advance(until)
     return simulation.result
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Without the collector of reference cycles: there are none, and it would walk through all leads over and over."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
