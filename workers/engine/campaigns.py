@@ -39,8 +39,8 @@ def leave_all(call: Call, reason: str) -> None:
 
 def leave_on_event(call: Call, event: Event) -> None:
     """End the runs whose campaign names this event as an exit."""
-    for name in list(call.state.enrolments):
-        campaign = pinned(call, name)
+    for name, run in list(call.state.enrolments.items()) if call.state.enrolments else ():
+        campaign = None if run.outcome else pinned(call, name)
         if campaign and any(matches(call, trigger, event) for trigger in campaign.exits):
             leave(call, name, event.type, event.id)
 

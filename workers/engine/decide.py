@@ -12,7 +12,7 @@ from workers.engine.values import instant
 from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from workers.engine.rules import Rulebook
@@ -87,17 +87,17 @@ def settle(call: Call, events: Sequence[Event]) -> None:
 
 def wake_at(call: Call) -> datetime | None:
     """The earliest instant at which something happens to the lead without an event."""
-    earliest = min(wakings(call), default=None)
-    return None if earliest is None else instant(earliest)
+    instants = wakings(call)
+    return instant(min(instants)) if instants else None
 
 
-def wakings(call: Call) -> Iterator[int]:
+def wakings(call: Call) -> list[int]:
     """Every such instant: steps that fall due, bands that decay or a hold changes, a hand-off nobody accepts."""
-    for enrolment in call.state.enrolments.values():
-        if enrolment.due is not None:
-            yield enrolment.due
+    state = call.state
+    instants = [run.due for run in state.enrolments.values() if run.due is not None] if state.enrolments else []
     for model in call.rulebook.banded:
-        if model.name in call.state.bands or call.state.holding or call.state.cooling:
-            yield from lifecycle.band_wakings(call, model)
-    if call.state.handoff:
-        yield call.state.handoff[1]
+        if model.name in state.bands or state.holding or state.cooling:
+            instants += lifecycle.band_wakings(call, model)
+    if state.handoff:
+        instants.append(state.handoff[1])
+    return instants

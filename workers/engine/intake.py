@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workers.engine.values import Event
 
 RECENT: Final = 5
+SUPPRESSING: Final = frozenset({"email.unsubscribed", "email.complained", "email.bounced"})
 
 
 def take_in(call: Call, event: Event) -> None:
@@ -42,7 +43,7 @@ def take_in(call: Call, event: Event) -> None:
             call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
             score(call, machine, micros(machine.at))
     score(call, event, at)
-    if reason := suppression(event):
+    if event.type in SUPPRESSING and (reason := suppression(event)):
         suppress(call, event, reason)
 
 
@@ -58,7 +59,11 @@ def score(call: Call, event: Event, at: int) -> None:
     properties, fields, standing = event.properties, call.state.fields, call.standing
     for rule, test in rules:
         if test is None or test(properties, fields, standing) is True:
-            apply(call, rule, event, at, tally)
+            if rule.units is None:
+                apply(call, rule, event, at, tally)
+            else:  # by far the most frequent
+                call.add(rule, (at, event.id, rule.units))
+                tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
     if tally.entries or tally.limited:
         tell_score(call, event, at, tally)
 

@@ -135,8 +135,9 @@ def way_back(call: Call) -> Stage | None:
 
 def way_on(call: Call) -> Stage | None:
     """The last stage ahead whose condition holds; none from a terminal stage."""
+    fields, standing = call.state.fields, call.standing
     for stage in call.rulebook.ahead.get(call.state.stage, call.rulebook.ahead[""]):
-        if holds(call, stage):
+        if stage.when is not None and stage.when.value(NO_EVENT, fields, standing) is True:
             return stage
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from workers.engine.decay import KEEP
+from workers.engine.decay import KEEP, units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +135,7 @@ class EventRule:
         points: a number, or an expression over the event, then kept between `least` and `most`.
         limit, every: which of several such events count (`every` 3: the third, the sixth, …).
         since, until: microseconds between which an event must have happened.
+        units: the points in the unit that is added up, if every event counts and all of them alike; else None.
     """
 
     id: str
@@ -150,6 +151,12 @@ class EventRule:
     every: int = 1
     since: int | None = None
     until: int | None = None
+    units: int | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every event asks for."""
+        plain = self.since is None and self.until is None and not self.ordered
+        derive(self, "units", units(self.points) if plain and not isinstance(self.points, Expression) else None)
 
     @property
     def ordered(self) -> bool:

@@ -29,8 +29,8 @@ def part_sums(model: ScoreModel, sums: Mapping[str, Any], profile: Mapping[str, 
         for part in model.parts:
             if held := sums.get(part.name):
                 total += part.decay.read(held, now)
-        for points in profile.values():
-            total += points
+        if profile:
+            total += sum(profile.values())
     else:
         for group in model.groups:
             total += group_sum(group, sums, profile, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.engine import counters
 from workers.engine.rules import Expression
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from workers.engine.counters import Span
     from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
     from workers.engine.values import LeadState
+
+
+NO_POINTS: Final[dict[str, float]] = {}
 
 
 class Standing:
@@ -59,7 +62,14 @@ class Standing:
         known = self._scores.get(model)
         if known is None:
             rules = self._rulebook.models.get(model)
-            known = self._scores[model] = 0.0 if rules is None else self._read(rules)
+            if rules is None:
+                known = 0.0
+            elif rules.formula is None:
+                profile = self.profile(rules) if rules.profile_rules else NO_POINTS
+                known = part_sums(rules, self._state.scores, profile, self._moment)
+            else:
+                known = self._formula(rules, rules.formula)
+            self._scores[model] = known
         return known
 
     def band(self, model: str) -> str | None:
@@ -157,9 +167,7 @@ class Standing:
         value = rule.points.value(NO_EVENT, fields, self)
         return min(rule.most, max(rule.least, value)) if isinstance(value, int | float) else None
 
-    def _read(self, model: ScoreModel) -> float:
-        if model.formula is None:
-            return part_sums(model, self._state.scores, self.profile(model), self._moment)
-        value = model.formula.value(NO_EVENT, self._state.fields, self)
+    def _formula(self, model: ScoreModel, formula: Expression) -> float:
+        value = formula.value(NO_EVENT, self._state.fields, self)
         worth = float(value) if isinstance(value, int | float) else 0.0
         return min(model.maximum, max(model.minimum, round(worth, 6)))

@@ -152,15 +152,22 @@ class LeadState:
         Spelt out, because every decision begins with it: a loop over the fields takes eight times as long.
         """
         new = object.__new__(LeadState)
-        new.fields, new.told, new.scoring = self.fields.copy(), self.told.copy(), self.scoring
-        new.scores, new.limits, new.windows = self.scores.copy(), self.limits.copy(), self.windows.copy()
-        new.nth, new.counts, new.grains = self.nth.copy(), self.counts.copy(), self.grains.copy()
-        new.values, new.machines, new.humans = self.values.copy(), self.machines, self.humans
-        new.bands, new.holding, new.cooling = self.bands.copy(), self.holding.copy(), self.cooling.copy()
+        new.fields, new.told, new.scores = self.fields.copy(), self.told.copy(), self.scores.copy()
+        new.limits = self.limits.copy() if self.limits else {}
+        new.windows = self.windows.copy() if self.windows else {}
+        new.nth = self.nth.copy() if self.nth else {}
+        new.counts = self.counts.copy() if self.counts else {}
+        new.grains = self.grains.copy() if self.grains else {}
+        new.values = self.values.copy() if self.values else {}
+        new.bands = self.bands.copy() if self.bands else {}
+        new.holding = self.holding.copy() if self.holding else {}
+        new.cooling = self.cooling.copy() if self.cooling else {}
+        new.enrolments = self.enrolments.copy() if self.enrolments else {}
+        new.scoring, new.machines, new.humans = self.scoring, self.machines, self.humans
         new.segments, new.stage, new.staged = self.segments, self.stage, self.staged
-        new.enrolments, new.promotions, new.missing = self.enrolments.copy(), self.promotions, self.missing
-        new.handoff, new.lost, new.suppressed = self.handoff, self.lost, self.suppressed
-        new.recent, new.events, new.last = self.recent, self.events, self.last
+        new.promotions, new.missing, new.handoff = self.promotions, self.missing, self.handoff
+        new.lost, new.suppressed, new.recent = self.lost, self.suppressed, self.recent
+        new.events, new.last = self.events, self.last
         return new
 
     def dump(self) -> dict[str, Any]:
