@@ -25,9 +25,10 @@ class Call:
         standing: scores, bands and stage of that copy.
         reached: stages entered during this call, in order.
         quiet: True while events are taken in that were decided on before.
+        whole: True while the lead's whole history is taken in, in its order, so that nothing is forgotten.
     """
 
-    __slots__ = ("decisions", "lead_id", "moment", "now", "quiet", "reached", "rulebook", "standing", "state")
+    __slots__ = ("decisions", "lead_id", "moment", "now", "quiet", "reached", "rulebook", "standing", "state", "whole")
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime) -> None:
         self.state = state.copy()
@@ -39,6 +40,7 @@ class Call:
         self.decisions: list[Decision] = []
         self.reached: list[str] = []
         self.quiet = False
+        self.whole = False
 
     def say(
         self,

@@ -35,8 +35,10 @@ def is_human(event: Event) -> bool:
     return event.type not in NO_SIGN and not is_machine(event)
 
 
-def hold(state: LeadState, event: Event, credit: int) -> bool:
+def hold(state: LeadState, event: Event, credit: int, *, whole: bool) -> bool:
     """Put a machine's event in quarantine; True if a human sign that credits it is known already.
+
+    In the `whole` history every event that a later sign may still credit is kept; see `forget`.
 
     Raises:
         NeedsHistory: a sign may have been forgotten.
@@ -47,11 +49,18 @@ def hold(state: LeadState, event: Event, credit: int) -> bool:
     if len(state.humans) == MOST and at < state.humans[0]:
         raise NeedsHistory("a machine's event older than the remembered human signs")
     waiting: list[list[Any]] = [*state.machines, [at, event.id, event.type, dict(event.properties)]]
-    state.machines = sorted(waiting, key=lambda each: each[:2])[-MOST:]
+    waiting.sort(key=lambda each: each[:2])
+    soon = [each for each in waiting[:-MOST] if whole and each[0] >= at - credit]
+    state.machines = [*soon, *waiting[-MOST:]]
     return False
 
 
-def release(state: LeadState, at: int, credit: int) -> list[Event]:
+def forget(state: LeadState) -> None:
+    """Keep the state bounded once the whole history is taken in."""
+    state.machines = state.machines[-MOST:]
+
+
+def release(state: LeadState, at: int, credit: int, *, whole: bool) -> list[Event]:
     """Note a human sign and let go the machine events that it credits.
 
     Raises:
@@ -59,7 +68,7 @@ def release(state: LeadState, at: int, credit: int) -> list[Event]:
     """
     state.humans = sorted([*state.humans, at])[-MOST:]
     credited = [each for each in state.machines if at - credit <= each[0] <= at]
-    if len(state.machines) == MOST and at - credit < state.machines[0][0]:
+    if not whole and len(state.machines) == MOST and at - credit < state.machines[0][0]:
         raise NeedsHistory("a human sign for machine events that are no longer remembered")
     state.machines = [each for each in state.machines if each not in credited]
     return [

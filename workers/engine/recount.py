@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.engine.intake import take_in
+from workers.engine.quarantine import forget
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,10 +26,12 @@ def recount(call: Call, history: Sequence[Event], new: Collection[int]) -> None:
     """
     reason = "rules" if call.state.scoring != call.rulebook.scoring else "late-event"
     clear(call)
+    call.whole = True
     for event in sorted(history, key=lambda event: (event.at, event.id)):
         call.quiet = event.id not in new
         take_in(call, event)
-    call.quiet = False
+    call.quiet, call.whole = False, False
+    forget(call.state)
     call.look_again()
     call.say("recounted", "scoring", {"reason": reason, "events": len(history), "scores": call.scores()})
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-STATE_FORMAT: Final = 1
+STATE_FORMAT: Final = 2
+SUMS_OF_ONE_KIND: Final = 1
+"""The format in which each score was one sum. Such a state keeps where the lead stands, and is counted anew."""
 
 
 def micros(at: datetime) -> int:
@@ -190,7 +192,9 @@ class LeadState:
         Raises:
             ValueError: the data was written by a newer version of this program.
         """
-        if data and data.get("format") != STATE_FORMAT:
+        if data and data.get("format") == SUMS_OF_ONE_KIND:
+            data = {name: value for name, value in data.items() if name not in {"scores", "recent"}}
+        elif data and data.get("format") != STATE_FORMAT:
             raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
         state = cls(**{name: data[name] for name in _NAMES if name in data})
         state.scores = {name: unpack(total) for name, total in state.scores.items()}
