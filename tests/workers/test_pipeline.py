@@ -202,11 +202,11 @@ KEY = "".join(chr(33 + (n * n * 7919 + n) % 9001) for n in range(3000))
 TOO_LONG = Decision("sent", NOW, "c.s", "v", None, {}, Send(KEY, "c", "s", "t"))
 
 
-def poisoned(state: LeadState, lead_id: int, batch: Sequence, book: Rulebook, now) -> Outcome:
+def poisoned(state: LeadState, lead_id: int, batch: Sequence, book: Rulebook, now, **more) -> Outcome:
     """The engine, with a weakness for certain events: raises on some, and makes PostgreSQL refuse others."""
     if any(e.properties.get("poison") == "engine" for e in batch):
         raise ZeroDivisionError("in a rule")
-    outcome = decide(state, lead_id, batch, book, now)
+    outcome = decide(state, lead_id, batch, book, now, **more)
     bad = tuple(TOO_LONG for e in batch if e.properties.get("poison") == "store")
     return replace(outcome, decisions=(*outcome.decisions, *bad))
 
@@ -260,7 +260,7 @@ def test_a_state_that_cannot_be_read_holds_up_only_its_lead(engine: Engine):
 
 
 def test_a_wake_up_that_fails_is_tried_again_later_for_ever_and_seen(engine: Engine):
-    def broken(*_):
+    def broken(*_, **__):
         raise KeyError("template")
 
     append(engine, newsletter(1))
@@ -284,8 +284,8 @@ def test_wake_ups_that_the_database_refuses_are_set_aside_alone(engine: Engine):
     run(engine)
     bad = {f"{name}@acme.test" for name in (names[0], names[-1])}
 
-    def refused(state, lead_id, batch, book, now):
-        outcome = decide(state, lead_id, batch, book, now)
+    def refused(state, lead_id, batch, book, now, **more):
+        outcome = decide(state, lead_id, batch, book, now, **more)
         return replace(outcome, decisions=(TOO_LONG,)) if state.fields["email"] in bad else outcome
 
     done = run(engine, NOW + timedelta(days=2), decide=refused)
@@ -295,8 +295,8 @@ def test_wake_ups_that_the_database_refuses_are_set_aside_alone(engine: Engine):
 
 
 def test_an_engine_that_asks_for_the_past_does_not_spin(engine: Engine):
-    def hasty(state, lead_id, batch, book, now):
-        return replace(decide(state, lead_id, batch, book, now), wake_at=now - timedelta(days=1))
+    def hasty(state, lead_id, batch, book, now, **more):
+        return replace(decide(state, lead_id, batch, book, now, **more), wake_at=now - timedelta(days=1))
 
     append(engine, event(1))
     assert run(engine, decide=hasty).leads == 1

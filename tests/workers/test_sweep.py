@@ -48,7 +48,7 @@ def test_what_is_due_is_found_at_its_time_and_not_before(engine: Engine):
 def test_an_event_that_waits_for_its_next_try_is_not_due(engine: Engine):
     append(engine, event(1))
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError
 
     run(engine, decide=broken)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import Decision, Promote, Send, Suppress
+from workers.engine.values import Decision, Notify, Promote, Send, Suppress
+from workers.exceptions import NeedsHistory
 from workers.log import get_logger
+from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
-from workers.pipeline.verdict import EVENT_WAITS, Verdict, judge
+from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
 from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, suppressions
 from workers.store.events import Failed
+from workers.store.history import logs
 from workers.store.identities import email_of
 from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
@@ -37,6 +40,13 @@ GONE: Final = "event-gone"
 UNKNOWN_MESSAGE: Final = "unknown-message"
 """Reason of an event that names nobody but a message we never sent."""
 IDENTITY_CONFLICT: Final = "identity-conflict"
+MAIL_KEY: Final = "mail:"
+"""How keys of mails to leads begin (`workers.engine.steps.send`)."""
+LOADED: Final = 20_000
+"""Events of leads' logs that are in memory at a time; a single lead's log may be longer."""
+RECOUNTED: Final = 5_000
+"""Events that one batch counts anew because rules changed (a tenth of a second): new events wait no longer than that.
+Leads with new events are counted anew in any case, the others after them and as far as this goes."""
 
 
 class Batch:
@@ -52,14 +62,28 @@ class Batch:
         self._active = active
         self._now = now
         self._decide = decide
+        self._left = 0
 
     def work(self, claimed: list[Claimed], due: list[int]) -> Processed:
         """Process these events and wake-ups, and write everything that comes of them."""
         there = [event for event in claimed if event.type is not None]
-        who = identities.assign(self._conn, there)
-        verdicts = self._judge(there, due, who)
-        addresses = {event.id: email_of(event) for event in there}
-        return self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(there)
+        notices = self._notices(there)
+        theirs = [event for event in there if event.id not in notices]
+        who = identities.assign(self._conn, theirs)
+        verdicts = self._judge(theirs, due, who)
+        addresses = {event.id: email_of(event) for event in theirs}
+        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(there)
+        return done + Processed(notices=len(notices), more=self._left > 0)
+
+    def _notices(self, there: list[Claimed]) -> frozenset[int]:
+        """Events about our messages to colleagues: whoever reads those is not a lead for it."""
+        keys = {
+            str(key): event.id
+            for event in there
+            if (key := event.properties.get("message_key")) and not str(key).startswith(MAIL_KEY)
+        }
+        known = outbox.notices(self._conn, keys)
+        return frozenset(event.id for event in there if str(event.properties.get("message_key")) in known)
 
     def _judge(self, there: list[Claimed], due: list[int], who: Assignment) -> list[Verdict]:
         """Load and hold the leads, and let the engine decide about each."""
@@ -67,13 +91,30 @@ class Batch:
         for event in there:
             if event.id in who.leads:
                 by_lead[who.leads[event.id]].append(event)
-        verdicts = []
+        verdicts, waiting = [], []
         for lead in self._leads(by_lead.keys() | set(due), who):
             woken = lead.wake_at is not None and lead.wake_at <= self._now
-            theirs = by_lead.get(lead.id, [])
-            if woken or theirs:  # else another worker saw to the wake-up while we waited for the row
-                verdicts.append(judge(lead, theirs, self._active.rulebook, self._now, self._decide, woken=woken))
-        return verdicts
+            turn = Turn(lead, by_lead.get(lead.id, ()), woken)
+            if turn.woken or turn.events:  # else another worker saw to the wake-up while we waited for the row
+                try:
+                    verdicts.append(self._one(turn))
+                except NeedsHistory:
+                    waiting.append(turn)
+        return [*verdicts, *self._recount(waiting)]
+
+    def _one(self, turn: Turn) -> Verdict:
+        return judge(turn, self._active.rulebook, self._now, self._decide)
+
+    def _recount(self, waiting: list[Turn]) -> Iterator[Verdict]:
+        """Decide about the leads that have to be counted anew from their logs, a few logs at a time."""
+        chosen = [turn for turn in waiting if turn.events]
+        asleep = [turn for turn in waiting if not turn.events]
+        affordable = next(chunks(asleep, RECOUNTED), [])
+        self._left = len(asleep) - len(affordable)  # they stay due, and are found again
+        for chunk in chunks([*chosen, *affordable], LOADED):
+            found = logs(self._conn, [turn.lead.id for turn in chunk])
+            for turn in chunk:
+                yield self._one(turn.with_log(found.pop(turn.lead.id)))
 
     def _leads(self, wanted: set[int], who: Assignment) -> Iterator[Lead]:
         if existing := wanted - who.created.keys():
@@ -94,6 +135,7 @@ class Batch:
         quarantine.add_events(self._conn, given_up, self._now)
         return Processed(
             events=len(claimed) - len(failed) - len(given_up),
+            recounted=sum(verdict.recounted for verdict in verdicts),
             failed=len(failed) - quarantined + sum(verdict.woken and verdict.lead.failures > 0 for verdict in verdicts),
             quarantined=quarantined + len(given_up),
         )
@@ -101,20 +143,21 @@ class Batch:
     def _write(self, verdicts: list[Verdict], who: Assignment, addresses: Mapping[int, str | None]) -> Processed:
         """Store the leads, the decisions, and what is to be done because of them."""
         conn, rulebook, now = self._conn, self._active.id, self._now
+        told = [(verdict.lead, decision) for verdict in verdicts for decision in verdict.decisions]
+        made = hand_out(conn, told, now)  # before anything is written: see `hold_owners`
         leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
         leads.save(conn, [v.lead for v in verdicts if v.lead.id not in who.created], rulebook, now)
-        made = [(verdict.lead, decision) for verdict in verdicts for decision in verdict.decisions]
         effects = list(_effects(made))
-        told = [self._conflict(conflict) for conflict in who.conflicts]
+        conflicts = [self._conflict(conflict) for conflict in who.conflicts]
         return Processed(
             leads=len(verdicts),
             created=len(who.created),
             woken=sum(verdict.woken for verdict in verdicts),
-            decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *told], rulebook, now),
+            decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *conflicts], rulebook, now),
             outbox=outbox.put(conn, effects, rulebook, now),
             promoted=opportunities.add(conn, _opportunities(made), now),
             suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
-            conflicts=len(told),
+            conflicts=len(conflicts),
             channels=frozenset(effect.channel for effect in effects),
         )
 
@@ -148,6 +191,20 @@ def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str
     return quarantine.add_events(conn, given_up, now)
 
 
+def chunks(turns: Iterable[Turn], most: int) -> Iterator[list[Turn]]:
+    """The turns in runs whose leads have about so many events together; one that has more is alone or the last."""
+    chunk: list[Turn] = []
+    size = 0
+    for turn in turns:
+        if size >= most:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(turn)
+        size += int(turn.lead.state.get("events", 0)) + len(turn.events)
+    if chunk:
+        yield chunk
+
+
 def _verdict_on(event: Claimed) -> tuple[str, str]:
     """Why an event is given up at once: the reason and a sentence."""
     if event.type is None:
@@ -163,12 +220,15 @@ def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
                 yield Effect(key, "email", lead.id, payload)
             case Promote(key, crm, opportunity):
                 yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
+            case Notify(key, to, subject, body):
+                yield Effect(key, "email", lead.id, {"to": to, "subject": subject, "text": body})
 
 
 def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunity]:
     for lead, decision in made:
-        if isinstance(decision.effect, Promote):
-            yield Opportunity(decision.effect.key, lead.id, decision.effect.crm, decision.effect.opportunity)
+        if isinstance(effect := decision.effect, Promote):
+            owner, among = effect.opportunity.get("owner") or "", rota(effect.owners) if effect.owners else ""
+            yield Opportunity(effect.key, lead.id, effect.crm, effect.opportunity, owner=owner, rota=among)
 
 
 def _suppressions(made: Iterable[tuple[Lead, Decision]], addresses: Mapping[int, str | None]) -> Iterator[Suppression]:

@@ -14,11 +14,13 @@ class Processed:
         leads: whose state was decided on, new ones included.
         created: leads that did not exist before.
         woken: leads whose wake-up was due.
+        recounted: leads whose scores were counted anew from their event log.
         decisions: added to the log.
         outbox: effects put into the outbox.
         promoted: opportunities among them.
         suppressed: addresses that may not be mailed any more.
         proved: effects of unknown outcome that an event proved.
+        notices: events about messages to colleagues; they prove what they prove, and belong to no lead.
         conflicts: events that named an identity of another lead.
         failed: events and wake-ups that will be tried again.
         quarantined: events that were given up, with their reason in the quarantine.
@@ -30,11 +32,13 @@ class Processed:
     leads: int = 0
     created: int = 0
     woken: int = 0
+    recounted: int = 0
     decisions: int = 0
     outbox: int = 0
     promoted: int = 0
     suppressed: int = 0
     proved: int = 0
+    notices: int = 0
     conflicts: int = 0
     failed: int = 0
     quarantined: int = 0

@@ -58,7 +58,7 @@ def process_slice(
     for _ in range(batches):
         done, full = run.batch(clock(), batch)
         total += done
-        if not full:
+        if not full or done.more:
             return total
     return total + Processed(more=True)
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
-from workers.engine.decide import Outcome
-from workers.engine.rules import Rulebook
-from workers.engine.values import Decision, Event, LeadState
+from workers.engine.values import Event, LeadState
+from workers.exceptions import NeedsHistory
 from workers.store.identities import email_of
 from workers.store.leads import Lead
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from workers.engine.decide import Outcome
+    from workers.engine.rules import Rulebook
+    from workers.engine.values import Decision
     from workers.store.events import Claimed
 
-Decide = Callable[[LeadState, int, Sequence[Event], Rulebook, datetime], Outcome]
-"""The engine (`workers.engine.decide.decide`)."""
 
 EVENT_WAITS: Final = (timedelta(seconds=10), timedelta(minutes=1))
 """Waits before the second, third, … try of an event that failed; after the last one it is given up."""
@@ -25,8 +27,54 @@ WAKE_WAITS: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hour
 """Waits after the first, second, … failure of a lead's wake-up; the last one goes for all later ones too."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """The soonest that a lead is woken again, so that an engine that asks for an instant gone by does not spin."""
+RECOUNTED: Final = "recounted"
 LONGEST_ERROR: Final = 500
 """Characters of an error that are kept."""
+
+
+class Decide(Protocol):
+    """The engine (`workers.engine.decide.decide`)."""
+
+    def __call__(
+        self,
+        state: LeadState,
+        lead_id: int,
+        events: Sequence[Event],
+        rulebook: Rulebook,
+        now: datetime,
+        /,
+        *,
+        history: Sequence[Event] | None = None,
+    ) -> Outcome:
+        """Take a lead through its new events and whatever is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One lead's turn: what it is to be taken through.
+
+    Attributes:
+        lead: as it is stored.
+        events: new ones, those that this transaction claimed.
+        woken: True if a wake-up is due.
+        history: every event that was ever taken in and the new ones; None as long as nobody needs them.
+    """
+
+    lead: Lead
+    events: Sequence[Claimed]
+    woken: bool
+    history: Sequence[Event] | None = None
+
+    def with_log(self, log: Sequence[Claimed]) -> Turn:
+        """The same with the lead's whole log."""
+        known = {event.id: event for event in (*log, *self.events)}
+        return replace(self, history=[seen(event) for event in known.values()])
+
+    @property
+    def before(self) -> list[Event]:
+        """The history without the new events."""
+        new = {event.id for event in self.events}
+        return [event for event in self.history or () if event.id not in new]
 
 
 @dataclass(slots=True)
@@ -38,26 +86,33 @@ class Verdict:
         decisions: in the order they were made.
         failed: events that made the engine raise, and with what.
         woken: True if a wake-up was due.
+        recounted: True if its scores were counted anew from its log.
     """
 
     lead: Lead
     decisions: list[Decision] = field(default_factory=list)
     failed: list[tuple[Claimed, str]] = field(default_factory=list)
     woken: bool = False
+    recounted: bool = False
 
 
-def judge(
-    lead: Lead, events: Sequence[Claimed], rulebook: Rulebook, now: datetime, decide: Decide, *, woken: bool
-) -> Verdict:
-    """Let the engine decide about a lead: all at once, or, if that raises, event by event without the spoilt ones."""
+def judge(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict:
+    """Let the engine decide about a lead: all at once, or, if that raises, event by event without the spoilt ones.
+
+    Raises:
+        NeedsHistory: it has to be asked again with the lead's log.
+    """
+    lead, events = turn.lead, turn.events
     try:
-        state = LeadState.load(lead.state)
-        outcome = decide(state, lead.id, [_event(event) for event in events], rulebook, now)
-        return _verdict(lead, outcome, now, woken=woken)
-    except Exception as error:  # noqa: BLE001  the engine runs on other people's data: what it raises is theirs
+        state, new = LeadState.load(lead.state), [seen(event) for event in events]
+        outcome = decide(state, lead.id, new, rulebook, now, history=turn.history)
+        return _verdict(turn, outcome, now)
+    except Exception as error:  # the engine runs on other people's data: what it raises is theirs
+        if turn.history is None and isinstance(error, NeedsHistory):
+            raise
         if not events:
-            return Verdict(_postponed(lead, error, now), woken=woken)
-    return _one_by_one(lead, events, rulebook, now, decide, woken=woken)
+            return Verdict(_postponed(lead, error, now), woken=turn.woken)
+    return _one_by_one(turn, rulebook, now, decide)
 
 
 def describe(error: BaseException | None) -> str:
@@ -71,34 +126,47 @@ def wait(waits: Sequence[timedelta], failures: int) -> timedelta:
     return waits[min(failures, len(waits) - 1)]
 
 
-def _one_by_one(
-    lead: Lead, events: Sequence[Claimed], rulebook: Rulebook, now: datetime, decide: Decide, *, woken: bool
-) -> Verdict:
-    verdict = Verdict(lead, woken=woken)
-    for event in events:
-        single = _try(verdict.lead, event, rulebook, now, decide)
+def _one_by_one(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict:
+    verdict, taken = Verdict(turn.lead, woken=turn.woken), turn.before
+    for event in turn.events:
+        history = None if turn.history is None else [*taken, seen(event)]
+        single = _try(Turn(verdict.lead, [event], woken=False, history=history), rulebook, now, decide)
         if isinstance(single, str):
             verdict.failed.append((event, single))
-        else:
-            verdict.lead = single.lead
-            verdict.decisions += single.decisions
-    if len(verdict.failed) == len(events) and woken:  # then nothing has taken care of the wake-up yet
-        alone = judge(lead, (), rulebook, now, decide, woken=True)
-        verdict.lead, verdict.decisions = alone.lead, alone.decisions
+            continue
+        taken.append(seen(event))
+        verdict.lead = single.lead
+        verdict.decisions += single.decisions
+        verdict.recounted |= single.recounted
+    if len(verdict.failed) == len(turn.events) and turn.woken:  # then nothing has taken care of the wake-up yet
+        history = None if turn.history is None else taken
+        alone = judge(replace(turn, events=(), history=history), rulebook, now, decide)
+        verdict.lead, verdict.decisions, verdict.recounted = alone.lead, alone.decisions, alone.recounted
     return verdict
 
 
-def _try(lead: Lead, event: Claimed, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict | str:
-    """The lead after this one event, or the error in a line."""
+def _try(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict | str:
+    """The lead after this one event, or the error in a line. Its log is looked at only if it has to be."""
+    lead, new = turn.lead, [seen(event) for event in turn.events]
     try:
-        outcome = decide(LeadState.load(lead.state), lead.id, [_event(event)], rulebook, now)
-        return _verdict(lead, outcome, now, woken=False)
-    except Exception as error:  # noqa: BLE001  see `judge`
+        try:
+            return _verdict(turn, decide(LeadState.load(lead.state), lead.id, new, rulebook, now), now)
+        except NeedsHistory:
+            if turn.history is None:
+                raise
+        outcome = decide(LeadState.load(lead.state), lead.id, new, rulebook, now, history=turn.history)
+        return _verdict(turn, outcome, now)
+    except Exception as error:  # see `judge`
+        if turn.history is None and isinstance(error, NeedsHistory):
+            raise
         return describe(error)
 
 
-def _event(event: Claimed) -> Event:
-    """The event as the engine sees it: never later than when it was received, and telling the address it names."""
+def seen(event: Claimed) -> Event:
+    """An event as the engine sees it, whenever it does: never later than it was received, telling the address it names.
+
+    The engine counts leads anew from their logs, so this may depend on nothing but the event.
+    """
     at = min(event.occurred_at, event.received_at)
     email = email_of(event)
     told = event.lead or {}
@@ -107,11 +175,13 @@ def _event(event: Claimed) -> Event:
     return Event(event.id, event.type or "", at, event.properties, told)
 
 
-def _verdict(lead: Lead, outcome: Outcome, now: datetime, *, woken: bool) -> Verdict:
+def _verdict(turn: Turn, outcome: Outcome, now: datetime) -> Verdict:
+    lead = turn.lead
     wake_at = None if outcome.wake_at is None else max(outcome.wake_at, now + LEAST_WAIT)
     email = outcome.state.fields.get("email") or lead.email
     decided = Lead(lead.id, lead.slice, email, outcome.state.dump(), wake_at)
-    return Verdict(decided, list(outcome.decisions), woken=woken)
+    recounted = any(decision.kind == RECOUNTED for decision in outcome.decisions)
+    return Verdict(decided, list(outcome.decisions), woken=turn.woken, recounted=recounted)
 
 
 def _postponed(lead: Lead, error: Exception, now: datetime) -> Lead:

@@ -2,7 +2,7 @@
 
 An event belongs to the lead of its subject, the strongest identity it names. Identities nobody knew yet are attached to
 that lead. Where a weaker one belongs to another lead, the two stay two, and the conflict is reported.
-A `message:<key>` identity is not stored: the outbox knows whom that message went to.
+A `message:<key>` identity is not stored if the outbox knows whom that message went to.
 """
 
 from __future__ import annotations
@@ -104,8 +104,7 @@ def of_lead(conn: Connection, lead_id: int) -> list[str]:
 
 def _lookup(conn: Connection, wanted: Collection[str]) -> dict[str, int]:
     keys = [identity.removeprefix(MESSAGE) for identity in wanted if identity.startswith(MESSAGE)]
-    stored = [identity for identity in wanted if not identity.startswith(MESSAGE)]
-    known: dict[str, int] = dict(conn.execute(_FIND, {"identities": stored}).all()) if stored else {}
+    known: dict[str, int] = dict(conn.execute(_FIND, {"identities": list(wanted)}).all()) if wanted else {}
     if keys:
         known |= {MESSAGE + key: lead for key, lead in conn.execute(_FIND_MESSAGES, {"keys": keys})}
     return known
@@ -141,7 +140,7 @@ class _Plan:
             return
         self.result.leads[event.id] = lead
         for identity in event.identities:
-            self._connect(event.id, lead, identity)
+            self._connect(event, lead, identity)
 
     def number(self, ids: Iterable[int]) -> None:
         """Give the new leads their ids."""
@@ -167,9 +166,10 @@ class _Plan:
         self.result.created[lead] = slice_of(own)
         return lead
 
-    def _connect(self, event_id: int, lead: int, identity: str) -> None:
+    def _connect(self, event: Claimed, lead: int, identity: str) -> None:
+        """Attach an identity that nobody has. An event's subject always is: its lead's log is found by it."""
         other = self._known.get(identity)
         if other is not None and other != lead:
-            self.result.conflicts.append(Conflict(event_id, lead, identity, other))
-        elif other is None and not identity.startswith(MESSAGE):
+            self.result.conflicts.append(Conflict(event.id, lead, identity, other))
+        elif other is None and (identity == event.subject or not identity.startswith(MESSAGE)):
             self._known[identity] = self.attached[identity] = lead

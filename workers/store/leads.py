@@ -69,16 +69,19 @@ def get(conn: Connection, lead_id: int) -> Lead | None:
 _ROWS: Final = """
     json_to_recordset(:rows ::json) AS r (
         id bigint, slice smallint, email text, stage text, state jsonb, wake_at timestamptz, failures smallint,
-        error text
+        error text, scoring text
     )
 """
 _ADD: Final = text(f"""
-    INSERT INTO leads (id, slice, email, stage, state, wake_at, failures, error, rulebook, created_at, updated_at)
-    SELECT id, slice, email, stage, state, wake_at, failures, error, :rulebook, :now, :now FROM {_ROWS}
+    INSERT INTO leads (
+        id, slice, email, stage, state, wake_at, failures, error, scoring, rulebook, created_at, updated_at
+    )
+    SELECT id, slice, email, stage, state, wake_at, failures, error, scoring, :rulebook, :now, :now FROM {_ROWS}
 """)  # noqa: S608
 _SAVE: Final = text(f"""
     UPDATE leads SET email = r.email, stage = r.stage, state = r.state, wake_at = r.wake_at,
-                     failures = r.failures, error = r.error, rulebook = :rulebook, updated_at = :now
+                     failures = r.failures, error = r.error, scoring = r.scoring, rulebook = :rulebook,
+                     updated_at = :now
     FROM {_ROWS}
     WHERE leads.id = r.id
 """)  # noqa: S608
@@ -106,6 +109,7 @@ def _row(lead: Lead) -> dict[str, Any]:
         "wake_at": lead.wake_at,
         "failures": lead.failures,
         "error": lead.error,
+        "scoring": lead.state.get("scoring", ""),
     }
 
 
@@ -119,6 +123,40 @@ _DUE_SLICES: Final = text("""
 def due_slices(conn: Connection, now: datetime, slices: int) -> frozenset[int]:
     """Slices with events to process or wake-ups that are due: one look into two indexes each, however many leads."""
     return frozenset(conn.scalars(_DUE_SLICES, {"last": slices - 1, "now": now}))
+
+
+# Below and above the scoring in force: two short walks along the index, however many leads lie between.
+_OUTDATED: Final = text("""
+    WITH outdated AS (
+        (SELECT id FROM leads WHERE scoring < :scoring AND failures = 0 ORDER BY scoring, id LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM leads WHERE scoring > :scoring AND failures = 0 ORDER BY scoring, id LIMIT :limit)
+        LIMIT :limit
+    ), asleep AS (
+        SELECT id FROM leads
+        WHERE id IN (SELECT id FROM outdated) AND (wake_at IS NULL OR wake_at > :now) AND scoring <> :scoring
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE leads SET wake_at = :now FROM asleep WHERE leads.id = asleep.id
+""")
+_COUNT_OUTDATED: Final = text("""
+    SELECT (SELECT count(*) FROM leads WHERE scoring < :scoring AND failures = 0)
+         + (SELECT count(*) FROM leads WHERE scoring > :scoring AND failures = 0)
+""")
+
+
+def wake_outdated(conn: Connection, scoring: str, now: datetime, limit: int) -> int:
+    """Wake leads that were counted by other rules than these, so that they are counted anew; returns how many.
+
+    At most `limit` of them are awake for it at a time: more are woken as these are done. One whose wake-up failed is
+    left to its own pace.
+    """
+    return conn.execute(_OUTDATED, {"scoring": scoring, "now": now, "limit": limit}).rowcount
+
+
+def outdated(conn: Connection, scoring: str) -> int:
+    """How many leads are still counted by other rules than these, failing ones left out."""
+    return int(conn.scalar(_COUNT_OUTDATED, {"scoring": scoring}) or 0)
 
 
 _FAILED: Final = text("""

@@ -1,4 +1,4 @@
-"""Advisory locks: who works on a slice, and which of several clocks leads."""
+"""Advisory locks: who works on a slice, who hands out opportunities, and which of several clocks leads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 SLICE_LOCKS: Final = 0x6472_6970
 """First of the two keys of a slice's lock; the second one is the slice."""
 CLOCK_LOCK: Final = 0x6472_6970_0003
+OWNERS_LOCK: Final = 0x6472_6970_0004
 
 _SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
+_OWNERS: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
 
@@ -30,6 +32,17 @@ def hold_slice(conn: Connection, slice_: int) -> None:
         DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
     """
     conn.execute(_SLICE, {"locks": SLICE_LOCKS, "slice": slice_})
+
+
+def hold_owners(conn: Connection) -> None:
+    """Be the only one who hands out opportunities until the end of the transaction.
+
+    Take it after all leads and before anything is written, so that nobody waits for another in a circle.
+
+    Raises:
+        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+    """
+    conn.execute(_OWNERS, {"key": OWNERS_LOCK})
 
 
 class Leadership:

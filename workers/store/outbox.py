@@ -14,7 +14,7 @@ from sqlalchemy import text
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
@@ -34,7 +34,7 @@ class Effect:
 
     Attributes:
         key: what it is (lead, campaign, run, step), never the attempt; unique for ever.
-        payload: JSON values for whoever does it.
+        payload: JSON values for whoever does it. That of a message to a colleague says whom it goes `to`.
         provider: who is to do it, if that is part of the effect (a promotion's CRM).
     """
 
@@ -312,6 +312,14 @@ def prove(conn: Connection, keys: Mapping[str, int], now: datetime) -> int:
         return 0
     rows = [{"key": key, "event_id": event} for key, event in keys.items()]
     return sum(row.state == "sent" for row in conn.execute(_PROVE, {"rows": dumps(rows), "now": now}))
+
+
+_NOTICES: Final = text("SELECT key FROM outbox WHERE key = ANY(:keys) AND payload ? 'to'")
+
+
+def notices(conn: Connection, keys: Collection[str]) -> frozenset[str]:
+    """Those of these keys that belong to messages to colleagues, not to leads."""
+    return frozenset(conn.scalars(_NOTICES, {"keys": list(keys)})) if keys else frozenset()
 
 
 _DUE: Final = text("""

@@ -30,6 +30,7 @@ class Version:
     Attributes:
         id: short for it within this database.
         version: content hash.
+        scoring: hash of its scoring rules; empty until a process has compiled it.
     """
 
     id: int
@@ -37,6 +38,7 @@ class Version:
     author: str
     message: str
     created_at: datetime
+    scoring: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,15 @@ def apply(conn: Connection, version: str, files: Mapping[str, str], *, author: s
 
 
 _ACTIVE: Final = text("""
-    SELECT v.id, v.version, v.author, v.message, v.created_at
+    SELECT v.id, v.version, v.author, v.message, v.created_at, v.scoring
     FROM rulebook_versions v
     WHERE v.id = (SELECT rulebook FROM rulebook_activations ORDER BY id DESC LIMIT 1)
 """)
 _FILES: Final = text("SELECT files FROM rulebook_versions WHERE version = :version")
-_VERSIONS: Final = text("SELECT id, version, author, message, created_at FROM rulebook_versions ORDER BY id DESC")
+_VERSIONS: Final = text("""
+    SELECT id, version, author, message, created_at, scoring FROM rulebook_versions ORDER BY id DESC
+""")
+_SCORING: Final = text("UPDATE rulebook_versions SET scoring = :scoring WHERE id = :id AND scoring <> :scoring")
 
 
 def active(conn: Connection) -> Version:
@@ -119,12 +124,13 @@ class Rulebooks:
         self._compile = compile_
         self._lock = Lock()
         self._current: Active | None = None
-        self._refused: int | None = None
+        self._refused: dict[int, RulebookError] = {}
 
     def active(self, conn: Connection) -> Active:
         """The rulebook in force now: one small query, and a compilation when it has changed.
 
         A version that this program cannot compile (a newer program put it there) never replaces a running one.
+        The first to use a version notes beside it how it scores, so that the clock finds leads counted otherwise.
 
         Raises:
             NoRulebook: none was ever applied.
@@ -132,21 +138,26 @@ class Rulebooks:
         """
         version = active(conn)
         current = self._current
-        if current and version.id in {current.id, self._refused}:
-            return current
-        with self._lock:
-            if self._current is None or self._current.id != version.id:
-                self._current = self._switch(conn, version)
-            return self._current
+        if current is None or current.id != version.id:
+            with self._lock:
+                current = self._current = self._switched(conn, version)
+        if current.id == version.id and current.rulebook.scoring != version.scoring:
+            conn.execute(_SCORING, {"id": current.id, "scoring": current.rulebook.scoring})
+        return current
 
-    def _switch(self, conn: Connection, version: Version) -> Active:
+    def _switched(self, conn: Connection, version: Version) -> Active:
+        current = self._current
+        if current and (current.id == version.id or version.id in self._refused):
+            return current
         try:
+            if version.id in self._refused:
+                raise self._refused[version.id]
             switched = Active(version.id, self._compile(files(conn, version.version)))
-        except RulebookError:
-            if self._current is None:
+        except RulebookError as error:
+            self._refused[version.id] = error
+            if current is None:
                 raise
-            self._refused = version.id
-            log.exception("rulebook_refused", version=version.version, running=self._current.rulebook.version)
-            return self._current
-        log.info("rulebook_switched", version=version.version)
+            log.exception("rulebook_refused", version=version.version, running=current.rulebook.version)
+            return current
+        log.info("rulebook_switched", version=version.version, scoring=switched.rulebook.scoring[:12])
         return switched

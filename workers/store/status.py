@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import outbox, quarantine, rulebooks
+from workers.store import leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
+
+    from workers.store.rulebooks import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Status:
         oldest: how long the oldest of the backlog has waited; None if there is none.
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
+        outdated: leads that still have to be counted anew because the scoring rules have changed.
         leads: by stage.
         outbox: by (channel, state, reason).
         quarantine: what nobody has replayed yet, by reason.
@@ -43,6 +46,7 @@ class Status:
     oldest: timedelta | None
     overdue: int
     stuck: int
+    outdated: int
     leads: Mapping[str, int]
     outbox: Mapping[tuple[str, str, str], int]
     quarantine: Mapping[str, int]
@@ -71,14 +75,16 @@ def read(conn: Connection, now: datetime) -> Status:
     backlog, failing = conn.execute(_BACKLOG).one()
     overdue, stuck = conn.execute(_WAKE, {"now": now}).one()
     promoted, accepted = conn.execute(_OPPORTUNITIES).one()
+    version = _version(conn)
     return Status(
         at=now,
-        version=_version(conn),
+        version=version.version if version else "",
         backlog=backlog,
         failing=failing,
         oldest=oldest(conn, now),
         overdue=overdue,
         stuck=stuck,
+        outdated=leads.outdated(conn, version.scoring) if version and version.scoring else 0,
         leads=_by_name(conn, _STAGES),
         outbox=outbox.counts(conn),
         quarantine=quarantine.counts(conn),
@@ -93,11 +99,11 @@ def oldest(conn: Connection, now: datetime) -> timedelta | None:
     return None if received is None else now - received
 
 
-def _version(conn: Connection) -> str:
+def _version(conn: Connection) -> Version | None:
     try:
-        return rulebooks.active(conn).version
+        return rulebooks.active(conn)
     except NoRulebook:
-        return ""
+        return None
 
 
 def _by_name(conn: Connection, query: Any) -> dict[str, int]:

@@ -93,6 +93,7 @@ quarantine: Final = Table(
     Column("replayed_at", _instant()),
     CheckConstraint("kind IN ('delivery', 'event')", name="quarantine_kind"),
     CheckConstraint("kind <> 'event' OR event_id IS NOT NULL", name="quarantine_event"),
+    Index("quarantine_waiting", "event_id", postgresql_where=text("kind = 'event' AND replayed_at IS NULL")),
     Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL")),
 )
 
@@ -108,11 +109,13 @@ leads: Final = Table(
     Column("state", JSONB, nullable=False, doc="workers.engine.values.LeadState.dump()"),
     Column("wake_at", _instant()),
     Column("rulebook", Integer, doc="the version that decided last"),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring it was counted by"),
     Column("failures", SmallInteger, nullable=False, server_default=text("0"), doc="wake-ups failed in a row"),
     Column("error", Text),
     Column("created_at", _instant(), nullable=False),
     Column("updated_at", _instant(), nullable=False),
     Index("leads_wake", "slice", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+    Index("leads_scoring", "scoring", "id", postgresql_where=text("failures = 0")),
 )
 
 identities: Final = Table(
@@ -146,6 +149,7 @@ rulebook_versions: Final = Table(
     Column("author", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("created_at", _instant(), nullable=False),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring; empty until first used"),
     UniqueConstraint("version", name="rulebook_versions_version"),
 )
 
@@ -218,7 +222,11 @@ opportunities: Final = Table(
     Column("created_at", _instant(), nullable=False),
     Column("ref", Text, doc="the CRM's own id, once it has it"),
     Column("accepted_at", _instant()),
+    Column("owner", Text, nullable=False, server_default=text("''"), doc="who got it; empty for nobody"),
+    Column("rota", Text, nullable=False, server_default=text("''"), doc="whose turn it was among whom"),
     Index("opportunities_lead", "lead_id"),
+    Index("opportunities_owner", "owner", "created_at"),
+    Index("opportunities_rota", "rota", "owner"),
 )
 
 PARTITIONED: Final = {"events": "received_at", "decisions": "decided_at"}

@@ -49,7 +49,7 @@ def test_several_processes_may_migrate_at_once_and_again(server_url: str):
             list(threads.map(lambda _: migrate(engine, NOW), range(4)))
         migrate(engine, NOW)
         with engine.connect() as conn:
-            assert conn.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+            assert conn.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "not a url"])
