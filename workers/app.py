@@ -17,7 +17,7 @@ from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.senders import CrmSender, EmailSender
-from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RulebookError
+from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
 from workers.pipeline import process_slice
@@ -89,6 +89,18 @@ class Library:
             return self._composer(older) if older else current
 
         return choose
+
+    def pinned(self, version: str) -> Composer:
+        """The templates of exactly this version.
+
+        Raises:
+            RenderError: this program cannot use it any more.
+        """
+        current = self.active()
+        rulebook = current if current.version == version else self._before(version)
+        if rulebook is None:
+            raise RenderError(f"this program cannot compile the rulebook {version[:12]} any more")
+        return self._composer(rulebook)
 
     def _composer(self, rulebook: Rulebook) -> Composer:
         if rulebook.version not in self._composers:
@@ -200,8 +212,8 @@ class App:
             self.announcer.slices([slice_])
         if done.events or done.woken or done.failed:
             log.info(
-                "slice_processed", slice=slice_, events=done.events, woken=done.woken, decisions=done.decisions,
-                outbox=done.outbox, failed=done.failed, quarantined=done.quarantined,
+                "slice_processed", slice=slice_, events=done.events, woken=done.woken, recounted=done.recounted,
+                decisions=done.decisions, outbox=done.outbox, failed=done.failed, quarantined=done.quarantined,
             )  # fmt: skip
 
     def deliver(self, channel: str) -> None:
@@ -218,7 +230,7 @@ class App:
         """What delivers a channel's rows."""
         if channel == "email":
             return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
-        return CrmSender(self.adapters.crm, self.adapters.takes_key)
+        return CrmSender(self.adapters.crm, self.adapters.takes_key, self.library.pinned)
 
     def sweeper(self) -> Sweeper:
         """Finds what is due; one for each loop that sweeps."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from workers.delivery.senders import Skip
+from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store.outbox import Outcome
 
@@ -70,6 +71,8 @@ def attempt(sender: Sender, claim: Claim, suppressed: str, policy: Policy, now: 
     """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty."""
     try:
         ready = sender.prepare(claim, suppressed)
+    except StoreUnavailable as error:
+        return Attempt(not_taken(claim, policy.next_try(claim.attempt, now), words(error)))
     except Exception as error:  # nothing has left; a row that cannot even be read must not stop the others
         log.exception("delivery_not_ready", outbox=claim.id, channel=claim.channel)
         return Attempt(Outcome(claim.id, claim.attempt, "dead", NOT_READY, error=words(error)))
@@ -94,7 +97,9 @@ def hand_over(ready: Ready, claim: Claim, policy: Policy, now: datetime, *, repe
         log.exception("adapter_failed", outbox=claim.id, provider=claim.provider)
         reason, said = ADAPTER_ERROR, words(error)
     else:
-        sent = Outcome(claim.id, claim.attempt, "sent", ref=accepted.ref, message_id=ready.message_id)
+        sent = Outcome(
+            claim.id, claim.attempt, "sent", ref=accepted.ref, message_id=ready.message_id, error=ready.remark
+        )
         return Attempt(sent, answered=True)
     due = policy.next_try(claim.attempt, now) if repeatable else None
     return Attempt(unclear(claim, due, reason, said, ready.message_id), answered=False)

@@ -78,6 +78,32 @@ class Composer:
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
         )
 
+    def notice(self, key: str, to: str, subject: str, text: str) -> Mail:
+        """A plain message to a colleague, from the account's own sender.
+
+        Args:
+            key: the effect's.
+            to: one address.
+            subject: put on one line.
+            text: the whole of it.
+        """
+        sender = one_line(self._account.sender)
+        return Mail(key, sender, to, one_line(subject), text, message_id(key, sender))
+
+    def note(self, template: str, facts: Mapping[str, Any]) -> str:
+        """The hand-off note that goes with a promotion.
+
+        Args:
+            template: its folder below `templates/`.
+            facts: what was true when the lead was promoted: `lead` (fields), `scores` (score and band by name),
+                `evidence` (by name) and `recent` events, as the engine wrote them down.
+
+        Raises:
+            RenderError: it cannot be made of these facts, and why.
+        """
+        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", asdict(self._account))
+        return self._templates.note(template, {**facts, "lead": lead, "account": account})
+
 
 def is_address(text: object) -> bool:
     """True if the text is one address and nothing else."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from integrations.contracts import Accepted, Person, Promotion
 from integrations.exceptions import Unavailable
 from workers.delivery.compose import is_address
-from workers.exceptions import ConfigurationError, RenderError
+from workers.exceptions import ConfigurationError, RenderError, StoreUnavailable
+from workers.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from integrations.contracts import Crm, EmailProvider
     from workers.delivery.compose import Composer
     from workers.store.outbox import Channel, Claim
+
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,12 @@ class Ready:
     Attributes:
         send: hands it over; raises what the adapter raises.
         message_id: of an e-mail.
+        remark: what a person should know though it goes out.
     """
 
     send: Callable[[], Accepted]
     message_id: str = ""
+    remark: str = ""
 
 
 class Sender(Protocol):
@@ -82,6 +88,8 @@ class EmailSender:
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """See `Sender.prepare`."""
+        if "to" in claim.payload:
+            return self._prepare_notice(claim)
         if suppressed:
             return Skip(suppressed, "the address is on the suppression list")
         if not is_address(claim.email):
@@ -94,6 +102,14 @@ class EmailSender:
             return Skip("template", str(error))
         return Ready(lambda: self._adapter.send(mail), mail.message_id)
 
+    def _prepare_notice(self, claim: Claim) -> Ready | Skip:
+        """A message to a colleague: what the lead has asked of us does not concern it."""
+        to, subject, text = (str(claim.payload[part]) for part in ("to", "subject", "text"))
+        if not is_address(to):
+            return Skip("bad-email", f"{to!r}, whom the rules name, is no address")
+        mail = self._composer("", "").notice(claim.key, to, subject, text)
+        return Ready(lambda: self._adapter.send(mail), mail.message_id)
+
 
 class CrmSender:
     """Promotions to whichever CRM each of them names.
@@ -101,14 +117,18 @@ class CrmSender:
     Args:
         crm: the adapter of that name; raises if it is not configured.
         takes_key: of a CRM's name.
+        composer: by rulebook version, for hand-off notes; raises `RenderError` for one that can't be used any more.
     """
 
     channel: Channel = "crm"
     provider: str | None = None
 
-    def __init__(self, crm: Callable[[str], Crm], takes_key: Callable[[str], bool]) -> None:
+    def __init__(
+        self, crm: Callable[[str], Crm], takes_key: Callable[[str], bool], composer: Callable[[str], Composer]
+    ) -> None:
         self._crm = crm
         self._takes_key = takes_key
+        self._composer = composer
 
     def takes_key(self, provider: str) -> bool:
         """See `Sender.takes_key`."""
@@ -116,8 +136,26 @@ class CrmSender:
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (a salesperson may call who is not mailed)
         """See `Sender.prepare`."""
-        promotion = read_promotion(claim.key, claim.payload["opportunity"])
-        return Ready(lambda: self._promote(claim.provider or "", promotion))
+        opportunity = claim.payload["opportunity"]
+        note, remark = self._note(claim, opportunity)
+        promotion = read_promotion(claim.key, {**opportunity, "note": note})
+        return Ready(lambda: self._promote(claim.provider or "", promotion), remark=remark)
+
+    def _note(self, claim: Claim, opportunity: Mapping[str, Any]) -> tuple[str, str]:
+        """The hand-off note, and what went wrong with it. The rules that promoted the lead say what it reads like.
+
+        Facts and templates stay as they were at that instant, so every try hands over the same.
+        """
+        template, built_in = opportunity.get("note_template"), opportunity["note"]
+        if not template:
+            return built_in, ""
+        try:
+            return self._composer(claim.version).note(template, opportunity.get("facts") or {}), ""
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is: sales get the lead, with the built-in note
+            log.warning("note_not_rendered", outbox=claim.id, template=template, reason=str(error))
+            return built_in, f"the built-in note went out, because {error}"
 
     def _promote(self, crm: str, promotion: Promotion) -> Accepted:
         try:

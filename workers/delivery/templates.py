@@ -2,6 +2,7 @@
 
 A mail is a folder below `templates/`: `mail.txt` begins with front matter (`subject`, `category`, and `from` where the
 sender differs from the account's) between two lines of `---`, then comes the text; `mail.html` beside it is optional.
+A hand-off note is a folder with a `note.txt`, which is nothing but text.
 """
 
 from __future__ import annotations
@@ -103,6 +104,21 @@ class Templates:
             text=render(mail.text, values),
             html=render(mail.html, values) if mail.html else None,
         )
+
+    def note(self, name: str, values: Mapping[str, Any]) -> str:
+        """The hand-off note `name` with these values.
+
+        Raises:
+            RenderError: there is no such template, it is broken, or it needs a value that is not there.
+        """
+        path = f"{name}/note.txt"
+        if path not in self._files:
+            raise RenderError(f"{name}: the rulebook has no templates/{path}")
+        try:
+            template = self._environment.get_template(path)
+        except TemplateSyntaxError as error:
+            raise RenderError(f"{error.name or path}, line {error.lineno}: {error.message}") from error
+        return render(template, values).strip()
 
     def _compile(self, name: str) -> MailTemplate:
         if name not in self:

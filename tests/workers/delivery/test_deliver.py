@@ -40,6 +40,14 @@ POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
 FILES = {
     "templates/hi/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi {{ lead.first_name }}",
     "templates/plain/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi",
+    "templates/note/full/note.txt": (
+        "{{ lead.first_name }} of {{ account.company }}: {{ scores.fit.score }}\n"
+        "{% for name, met in evidence.items() if met %}has {{ name }}\n{% endfor %}"
+        "{% for each in recent %}{{ each.type }}{% endfor %}"
+    ),
+    "templates/note/broken/note.txt": "{{ lead.nobody_knows }}",
+    "templates/note/wrong/note.txt": "{% if %}",
+    "templates/note/endless/note.txt": "{% include 'note/endless/note.txt' %}",
 }
 RULEBOOK = cast(
     "Rulebook",
@@ -75,6 +83,10 @@ class Scripted:
 
     def close(self) -> None:
         pass
+
+
+def crm_sender(crm: Callable[[str], Any], *, takes_key: bool = True) -> CrmSender:
+    return CrmSender(crm, lambda _name: takes_key, lambda _version: COMPOSER)
 
 
 class World:
@@ -114,7 +126,7 @@ class World:
         return dict(self.deliverer.run(sender).states)
 
     def promote(self, provider: Scripted) -> dict[str, int]:
-        return dict(self.deliverer.run(CrmSender(lambda _name: provider, lambda _name: provider.takes_key)).states)
+        return dict(self.deliverer.run(crm_sender(lambda _name: provider, takes_key=provider.takes_key)).states)
 
     def rows(self) -> list[Row]:
         with self.engine.begin() as conn:
@@ -296,7 +308,7 @@ def test_a_crm_that_is_away_does_not_hold_up_another(world: World):
     for number, crm in enumerate(["down", "up", "down", "up", "down", "up", "down", "up"]):
         world.put(Effect(f"promotion:{number}:1", "crm", number, HAND_OVER, crm))
     down, up = Scripted([Unavailable("down")] * 99), Scripted()
-    sender = CrmSender(lambda name: cast("Any", down if name == "down" else up), lambda _name: True)
+    sender = crm_sender(lambda name: down if name == "down" else up)
     world.deliverer.run(sender)
     assert len(up.got) == 4
     assert {row.state for row in world.rows() if row.provider == "down"} <= {"retry", "pending"}
@@ -340,7 +352,7 @@ def test_a_crm_that_is_not_configured_waits_for_a_person_and_gives_up_nobody_at_
     def crm(_name: str) -> Any:
         raise ConfigurationError("DRIPLINE_HUBSPOT_TOKEN is not set")
 
-    assert dict(world.deliverer.run(CrmSender(crm, lambda _name: True)).states) == {"retry": 1}
+    assert dict(world.deliverer.run(crm_sender(crm)).states) == {"retry": 1}
     assert world.row().last_error == "DRIPLINE_HUBSPOT_TOKEN is not set"
 
 
