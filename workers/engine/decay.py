@@ -8,6 +8,7 @@ about as many bits as its lead's history has half-lives (or steps), plus fifty.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, ldexp, log2
@@ -32,6 +33,10 @@ Sum = Any
 """What a decay keeps for its entries: an int, or for expiry a mapping from day to an int. JSON-ready once packed."""
 
 
+Course = Callable[[int], float]
+"""The worth of something at an instant (microseconds), if nothing but time happens."""
+
+
 class Decay(Protocol):
     """One way of losing worth. `points` are whole units (see `units`); instants are microseconds."""
 
@@ -47,6 +52,9 @@ class Decay(Protocol):
 
     def falls_below(self, total: Sum, threshold: float, now: int) -> int | None:
         """The first instant after `now` at which `read` is below `threshold`, in closed form; None for never."""
+
+    def course(self, total: Sum, now: int) -> Course:
+        """What the sum will be worth at instants from `now` on, not rounded and quick to ask many times."""
 
 
 def units(points: float) -> int:
@@ -81,6 +89,11 @@ class Keep:
         """See `Decay.falls_below`."""
         return None
 
+    def course(self, total: int, now: int) -> Course:  # noqa: ARG002
+        """See `Decay.course`."""
+        worth = total / UNIT
+        return lambda _: worth
+
 
 KEEP: Final = Keep()
 
@@ -104,12 +117,15 @@ class HalfLife:
 
     def read(self, total: int, now: int) -> float:
         """See `Decay.read`."""
+        return round(self._worth(total, now), PRECISION)
+
+    def _worth(self, total: int, now: int) -> float:
         lives, rest = divmod(now - LANDMARK, self.length)
         # A float holds 53 bits and overflows at 1,024: take the leading bits, put the scale back in one exact step.
         spare = max(0, total.bit_length() - 64)
         leading = ldexp(float(total >> spare), spare - lives - FRACTION_BITS)
         worth: float = leading * 2.0 ** -(rest / self.length)
-        return round(worth, PRECISION)
+        return worth
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
@@ -118,6 +134,11 @@ class HalfLife:
             return None
         lives = log2(total) - FRACTION_BITS - log2(target)
         return max(now + 1, LANDMARK + int(lives * self.length) + 1)
+
+    def course(self, total: int, now: int) -> Course:
+        """See `Decay.course`."""
+        worth, length = self._worth(total, now), self.length
+        return lambda at: worth * 2.0 ** ((now - at) / length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +181,12 @@ class Steps:
             step += 1
         return LANDMARK + step * self.length
 
+    def course(self, total: int, now: int) -> Course:
+        """See `Decay.course`."""
+        worth, length, kept = self.read(total, now), self.length, (100 - self.percent) / 100
+        done = max(0, (now - LANDMARK) // length)
+        return lambda at: worth * kept ** (max(0, (at - LANDMARK) // length) - done)
+
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
@@ -192,3 +219,8 @@ class Expiry:
             if at > now and self.read(total, at) < threshold:
                 return at
         return None
+
+    def course(self, total: Mapping[str, int], now: int) -> Course:  # noqa: ARG002
+        """See `Decay.course`."""
+        ends = [((int(day) + self.days) * DAY, points / UNIT) for day, points in total.items()]
+        return lambda at: sum([points for end, points in ends if end > at])

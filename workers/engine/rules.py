@@ -412,6 +412,7 @@ class Rulebook:
             move on to, the last one first.
         tests: the condition of each segment.
         scored: the rules by event type, each with its condition.
+        horizon: microseconds after which no score decays any more.
     """
 
     version: str
@@ -439,6 +440,7 @@ class Rulebook:
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
     scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
+    horizon: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
@@ -450,6 +452,8 @@ class Rulebook:
         derive(self, "tests", tuple((each.name, each.when.value) for each in self.segments.values()))
         pairs = {kind: tuple((each, each.when and each.when.value) for each in r) for kind, r in self.by_event.items()}
         derive(self, "scored", pairs)
+        lasts = [part.decay.lasts for model in self.models.values() for part in model.parts]
+        derive(self, "horizon", max(lasts, default=0))
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine import counters
+from workers.engine.decay import PRECISION
 from workers.engine.rules import Expression
-from workers.engine.scoring import NO_EVENT, band_at, falls_below, horizon, part_sums, plain_part
+from workers.engine.scoring import NO_EVENT, band_at, course, falls_below, part_sums, plain_part
 from workers.engine.values import instant, micros
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from workers.engine.counters import Span
+    from workers.engine.decay import Course
     from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
     from workers.engine.values import LeadState
 
@@ -133,9 +135,11 @@ class Standing:
         """The points of each profile rule of the model that holds now."""
         known = self._profile.get(model.name)
         if known is None:
-            known = self._profile[model.name] = {
-                rule.id: points for rule in model.profile_rules if (points := self._points(rule)) is not None
-            }
+            known, fields = {}, self._state.fields
+            for rule in model.profile_rules:
+                if rule.when.value(NO_EVENT, fields, self) is True and (points := self._points(rule)) is not None:
+                    known[rule.id] = points
+            self._profile[model.name] = known
         return known
 
     def band_now(self, model: ScoreModel) -> str | None:
@@ -152,22 +156,61 @@ class Standing:
         if part is not None:
             offset = sum(self.profile(model).values())
             return part.decay.falls_below(self._state.scores[part.name], leave - offset, self._moment)
-        far = horizon([part for each in self._rulebook.models.values() for part in each.parts])
-        return falls_below(lambda at: self._at(at).score(model.name), leave, self._moment, far) if far else None
+        far = self._rulebook.horizon
+        return falls_below(self.course(model), leave, self._moment, far) if far else None
 
-    def _at(self, moment: int) -> Standing:
-        return Standing(self._state, self._rulebook, instant(moment))
+    def course(self, model: ScoreModel) -> Course:
+        """The score at later instants, if nothing but decay happens: what rules say of the lead now stays true."""
+        if model.formula is None:
+            return course(model, self._state.scores, self.profile(model), self._moment)
+        later, formula = _Later(self), model.formula
+
+        def at(moment: int) -> float:
+            later.moment = moment
+            return in_range(model, formula.value(NO_EVENT, self._state.fields, later))
+
+        return at
+
+    def course_of(self, name: str) -> Course:
+        """The same for a model by its name; 0 for one that the rulebook does not have."""
+        model = self._rulebook.models.get(name)
+        return (lambda _: 0.0) if model is None else self.course(model)
 
     def _points(self, rule: ProfileRule) -> float | None:
-        fields = self._state.fields
-        if rule.when.value(NO_EVENT, fields, self) is not True:
-            return None
+        """The points of a rule that holds; None where its expression has no value."""
         if not isinstance(rule.points, Expression):
             return rule.points
-        value = rule.points.value(NO_EVENT, fields, self)
+        value = rule.points.value(NO_EVENT, self._state.fields, self)
         return min(rule.most, max(rule.least, value)) if isinstance(value, int | float) else None
 
     def _formula(self, model: ScoreModel, formula: Expression) -> float:
-        value = formula.value(NO_EVENT, self._state.fields, self)
-        worth = float(value) if isinstance(value, int | float) else 0.0
-        return min(model.maximum, max(model.minimum, round(worth, 6)))
+        return round(in_range(model, formula.value(NO_EVENT, self._state.fields, self)), PRECISION)
+
+
+def in_range(model: ScoreModel, value: Any) -> float:
+    """What a formula came to as a score of the model; 0 where it has no value."""
+    return min(model.maximum, max(model.minimum, float(value))) if isinstance(value, int | float) else 0.0
+
+
+class _Later:
+    """A lead at a later instant: its scores have decayed, everything else is as it was.
+
+    Attributes:
+        moment: the instant, microseconds.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._courses: dict[str, Course] = {}
+        self.moment = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else that expressions ask."""
+        return getattr(self._standing, name)
+
+    def score(self, model: str) -> float:
+        """The model's score then."""
+        course = self._courses.get(model)
+        if course is None:
+            course = self._courses[model] = self._standing.course_of(model)
+        return course(self.moment)
