@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli._base import as_json, folders, now, print_json, store
+from workers.cli._base import as_json, database_url, folders, now, print_json, settings, store
 from workers.cli.check import line, summary
-from workers.exceptions import NoRulebook, RulebookError
+from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
+
+    from workers.engine.rules import Rulebook
 
 SECTION = "Rules"
 
@@ -25,29 +27,37 @@ SECTION = "Rules"
 @click.argument("templates", type=click.Path(path_type=Path), required=False)
 @click.option("-m", "--message", default="", help="Why, in a sentence; kept with the version.")
 @click.option("--author", default="", help="Who; default: the name you are logged in under.")
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would change.")
 @as_json
-def command(rules: Path, templates: Path | None, message: str, author: str, as_json: bool) -> int:
+def command(*, rules: Path, templates: Path | None, message: str, author: str, dry_run: bool, as_json: bool) -> int:
     """Check rules and templates, and put them in force.
 
-    Running processes switch to them between two batches, without a restart. Files with mistakes change nothing. Going
-    back is applying the older files again.
+    Everything that `dripline check` looks at has to be right, the examples beside the rules included; else nothing
+    changes. Running processes switch between two batches, without a restart. Whoever is in a campaign keeps to the
+    version they entered. Where scores or counters changed, leads are counted anew from their events in the background.
+    Going back: dripline rulebook rollback.
 
     \b
     Examples:
-      dripline apply
+      dripline apply --dry-run
       dripline apply rules templates -m "demo requests count more"
     """
-    from workers.rulebook import compile_rulebook, read, version_of
+    from workers.cli._checking import Checked, check_all
+    from workers.rulebook import read, version_of
 
     rules, templates = folders(rules, templates)
     try:
         bundle = read(rules, templates)
-        compile_rulebook(bundle)
+        checked = check_all(bundle)
     except RulebookError as error:
-        for problem in error.problems:
-            click.echo(line(problem, rules, templates))  # type: ignore[arg-type]
-        click.echo(summary(0, len(error.problems), "") + " Nothing was applied.", err=True)
+        bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
+    if checked.problems or checked.rulebook is None:
+        for problem in checked.problems:
+            click.echo(line(problem, rules, templates))
+        click.echo(summary(0, len(checked.problems), "") + " Nothing was applied.", err=True)
         return 1
+    if dry_run:
+        return rehearse(checked.rulebook, bundle, as_json=as_json)
     version = version_of(bundle)
     with store() as engine, engine.begin() as conn:
         before = in_force(conn)
@@ -59,6 +69,26 @@ def command(rules: Path, templates: Path | None, message: str, author: str, as_j
         click.echo(f"Version {version[:12]} is in force already.")
     else:
         click.echo(f"Version {version[:12]} is in force now" + (f" (before: {before[:12]})." if before else "."))
+    return 0
+
+
+def rehearse(rulebook: Rulebook, bundle: Mapping[str, str], *, as_json: bool) -> int:
+    """Say what would change."""
+    from workers.cli import _dry_run
+    from workers.store.database import transaction
+
+    try:
+        database_url(settings())
+    except ConfigurationError:
+        outlook = _dry_run.without_database(rulebook, bundle)
+    else:
+        with store() as engine, transaction(engine) as conn:
+            outlook = _dry_run.with_database(conn, rulebook, bundle)
+    if as_json:
+        print_json({"version": rulebook.version, **outlook.as_data()})
+    else:
+        _dry_run.show(outlook)
+        click.echo(f"\nNothing was applied. It would be version {rulebook.version[:12]}.")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,25 +40,27 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
       dripline check --format sarif > findings.sarif     for code hosts that show findings on the changed line
     """
     from workers.cli._checking import Checked, check_all
-    from workers.rulebook import read, version_of
+    from workers.rulebook import read, to_json, to_sarif, version_of
 
-    rules, templates = folders(rules, templates)
+    rules, mails = folders(rules, templates)
+
+    def where(file: str) -> str:
+        return on_disk(file, rules, mails)
+
     try:
-        bundle = read(rules, templates)
+        bundle = read(rules, mails)
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
     found = checked.problems
     version = "" if found else version_of(bundle)
     if how == "json":
-        data = [asdict(problem) | {"file": on_disk(problem.file, rules, templates)} for problem in found]
-        print_json({"version": version or None, "files": len(bundle), "examples": len(checked.runs), "problems": data})
+        told = {"version": version or None, "files": len(bundle), "examples": len(checked.runs)}
+        print_json({**told, "problems": to_json(found, where)})
     elif how == "sarif":
-        from workers.cli._sarif import sarif
-
-        click.echo(json.dumps(sarif(found, lambda file: on_disk(file, rules, templates)), indent=2))
+        click.echo(json.dumps(to_sarif(found, where), indent=2))
     else:
-        show(found, rules, templates)
+        show(found, rules, mails)
         click.echo(summary(len(bundle), len(found), version, len(checked.runs)), err=bool(found))
     return 1 if found else 0
 

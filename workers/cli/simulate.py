@@ -44,9 +44,9 @@ LEFT_OUT: Final = {
 @click.option("--until", type=INSTANT, help="Let the clock run until then (default: the last event).")
 @as_json
 def command(events: Path, rules: Path | None, templates: Path | None, until: datetime | None, as_json: bool) -> int:
-    """Take recorded events through the rules on a virtual clock: what would go out, and who would stand where.
+    """Take recorded events through the rules, on a virtual clock.
 
-    Nothing is sent and no database is needed. EVENTS is a file with one JSON object a line (may be gzipped; - reads
+    Shows what would go out and who would stand where. Nothing is sent and no database is needed. EVENTS is a file with one JSON object a line (may be gzipped; - reads
     from a pipe), or an export of the event log. Needed are `type`, `occurred_at` and somebody to whom it happened:
 
     \b

@@ -1,0 +1,121 @@
+"""What one rulebook says differently from another, by the names of things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from workers.engine.rules import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workers.engine.rules import Rulebook
+
+NOTHING: Final = object()
+LONGEST: Final = 60
+"""Characters of a value that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is new, gone or different.
+
+    Attributes:
+        kind: `rule`, `score`, `campaign`, …
+        name: of the thing.
+        what: `added`, `removed` or `changed`.
+        details: for a changed one, (what of it, before, after).
+    """
+
+    kind: str
+    name: str
+    what: str
+    details: tuple[tuple[str, str, str], ...] = ()
+
+
+def changed_files(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    """The files that differ."""
+    return list(compared("file", before, after, detailed=False))
+
+
+def changes(before: Rulebook | None, after: Rulebook) -> list[Change]:
+    """Everything but texts of templates that differs, by kind; all of it for no rulebook before."""
+    new = things(after)
+    old = things(before) if before is not None else {}
+    return [change for kind in new for change in compared(kind, old.get(kind, {}), new[kind])]
+
+
+def things(rulebook: Rulebook) -> dict[str, Mapping[str, Any]]:
+    """Everything that has a name, by kind."""
+    rules = {rule.id: rule for each in rulebook.by_event.values() for rule in each}
+    profile = {rule.id: rule for model in rulebook.models.values() for rule in model.profile_rules}
+    promotion = {} if rulebook.promotion is None else {"promotion": rulebook.promotion}
+    return {
+        "account": {"account": rulebook.account},
+        "source": rulebook.sources,
+        "field": rulebook.fields,
+        "event": rulebook.events,
+        "score": {name: scale(model) for name, model in rulebook.models.items()},
+        "rule": {**rules, **profile},
+        "grade": rulebook.grades,
+        "segment": rulebook.segments,
+        "stage": {stage.name: stage for stage in rulebook.stages},
+        "promotion": promotion,
+        "campaign": rulebook.campaigns,
+    }
+
+
+def scale(model: Any) -> dict[str, Any]:
+    """A score without its rules, which are things of their own."""
+    ranges = {group.name: [group.minimum, group.maximum] for group in model.groups}
+    return {
+        "range": [model.minimum, model.maximum], "bands": model.bands, "formula": model.formula, "groups": ranges,
+    }  # fmt: skip
+
+
+def compared(
+    kind: str, before: Mapping[str, Any], after: Mapping[str, Any], *, detailed: bool = True
+) -> Iterator[Change]:
+    """What differs between things of one kind."""
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            yield Change(kind, name, "added")
+        elif name not in after:
+            yield Change(kind, name, "removed")
+        elif (old := plain(before[name])) != (new := plain(after[name])):
+            yield Change(kind, name, "changed", tuple(details(old, new)) if detailed else ())
+
+
+def details(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
+    """Which parts of a thing differ."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        yield "", spelled(before), spelled(after)
+        return
+    for name in {**before, **after}:
+        old, new = before.get(name, NOTHING), after.get(name, NOTHING)
+        if old != new and name != "version":
+            yield name, spelled(old), spelled(new)
+
+
+def plain(value: Any) -> Any:
+    """A thing as data that can be compared: of expressions the text, of objects what they were made of."""
+    if isinstance(value, Expression):
+        return value.source
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value) if each.init}
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return str(value) if isinstance(value, timedelta) else value
+
+
+def spelled(value: Any) -> str:
+    """A value for people, cut short."""
+    if value is NOTHING or value is None:
+        return "nothing"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
