@@ -67,9 +67,9 @@ class Limited(Notation):
             return None
         most, rest = int(match[1] or 1), match["rest"] or ""
         split = re.fullmatch(rf"(?:(?P<key>.+)\s+per\s+)?(?P<window>{WINDOW})", rest)
-        key = rest if split is None else split["key"] or ""
+        key = (rest if split is None else split["key"] or "").strip()
         window = window_of(split["window"]) if split else None
-        return cls(most, key, node.raw.find(rest) if key else 0, window)
+        return cls(most, key, node.raw.find(key), window)
 
     @property
     def engine_window(self) -> str | int | None:

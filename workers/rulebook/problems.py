@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
 
 
-NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value")
+NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value", "criterion")
 FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in NOUNS)
 """Codes of names that are unknown where the file that declares them cannot be read."""
 

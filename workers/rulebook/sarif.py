@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -63,13 +64,18 @@ def result(problem: Problem, rule: int, where: Callable[[str], str]) -> dict[str
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(where(problem.file))},
+                    "artifactLocation": {"uri": uri(where(problem.file))},
                     "region": {"startLine": problem.line, "startColumn": problem.column},
                 }
             }
         ],
         "partialFingerprints": {FINGERPRINT: fingerprint(problem)},
     }
+
+
+def uri(path: str) -> str:
+    """A path as a URI: relative to the repository, or a file's own."""
+    return PurePosixPath(path).as_uri() if path.startswith("/") else quote(path)
 
 
 def fingerprint(problem: Problem) -> str:

@@ -56,6 +56,7 @@ class ScoreCompiler:
         self._decay = decay_of(file, check) or KEEP
         self._parts: dict[str, dict[str, Part]] = {}
         self._profile: dict[str, list[ProfileRule]] = {}
+        self._broken = False
         self.event_rules: list[EventRule] = []
 
     def model(self) -> ScoreModel:
@@ -79,8 +80,8 @@ class ScoreCompiler:
 
     @property
     def incomplete(self) -> bool:
-        """True if rules are missing because they cannot be read; they might give points."""
-        return len(self._file.rules) != len(self._file.names("rules"))
+        """True if something in it cannot be read; it might give points."""
+        return self._broken or len(self._file.rules) != len(self._file.names("rules"))
 
     # ── formulas ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,7 +96,9 @@ class ScoreCompiler:
         for key in OF_SUMS:
             if key in file.node.entries:
                 problems.add(file.node.keys[key], "too-many-keys", f"`formula` and `{key}` in one score", "remove one")
-        return self._check.expression(file.formula, "number", self._check.names.scope(refused=IN_FORMULA))
+        formula = self._check.expression(file.formula, "number", self._check.names.scope(refused=IN_FORMULA))
+        self._broken |= formula is None
+        return formula
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -156,11 +159,13 @@ class ScoreCompiler:
         if rule.when is None:
             text = f"the rule `{name}` says neither which event nor when"
             problems.add(rule.node.place, "missing-key", text, "add `event` or `when`")
+            self._broken = True
             return
         scope = self._check.names.scope(refused=IN_PROFILE)
         holds = self._check.expression(rule.when, "boolean", scope)
         points = self._points(rule, scope)
         least, most = bounds(rule, self._check)
+        self._broken |= holds is None
         if holds:
             compiled = ProfileRule(f"{self._name}.{name}", self._name, points, holds, least, most)
             self._profile.setdefault(group, []).append(compiled)
@@ -169,7 +174,9 @@ class ScoreCompiler:
         """A number, or an expression that gives one."""
         if not isinstance(rule.points, Source):
             return rule.points
-        return self._check.expression(rule.points, "number", scope) or 0
+        compiled = self._check.expression(rule.points, "number", scope)
+        self._broken |= compiled is None
+        return compiled or 0
 
     # ── sums ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -37,7 +37,9 @@ GUESTS: Final = frozenset({next(iter(declared(kind))) for kind in (MachinesFile,
 """Words that also stand in files of other kinds."""
 ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile)
 """Kinds of which there is one file: two would contradict each other, or have no order."""
-DECLARING: Final = frozenset({None, FieldsFile, EventsFile, StagesFile, ScoreFile, SegmentsFile, GradeFile})
+DECLARING: Final = frozenset(
+    {None, FieldsFile, EventsFile, StagesFile, ScoreFile, SegmentsFile, GradeFile, PromoteFile}
+)
 """Kinds that declare names for other files; None is a file whose kind is not known."""
 
 

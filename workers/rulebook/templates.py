@@ -34,7 +34,7 @@ VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
 NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
 """What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
 the latest scoring events, each with `at`, `type` and `points`."""
-OF_MAPPINGS: Final = ("items", "keys", "values")
+OF_MAPPINGS: Final = frozenset({("scores", "items"), ("scores", "keys"), ("scores", "values")})
 REFUSED_FILTERS: Final = frozenset({"center", "format", "indent", "wordwrap"})
 """Delivery renders without them: they multiply text by a number."""
 
@@ -79,7 +79,7 @@ def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems)
     paths = {path.removeprefix(TEMPLATES) for path in bundle if path.startswith(TEMPLATES)}
     known = {"lead": {"email", *names.fields}, "account": ACCOUNT}
     inspector = Inspector(paths, known, problems)
-    notes = Inspector(paths, {**known, "scores": {*names.bands, *OF_MAPPINGS}}, problems, NOTE_VARIABLES)
+    notes = Inspector(paths, {**known, "scores": set(names.bands)}, problems, NOTE_VARIABLES)
     for path, text in bundle.items():
         if not path.startswith(TEMPLATES):
             continue
@@ -181,7 +181,9 @@ class Inspector:
                 yield name.lineno, "unknown-variable", f"there is no variable `{name.name}` here", hint
         for node, owner, attribute in attributes(tree):
             known = self._known.get(owner, ())
-            if known and owner not in assigned and attribute not in known:
+            if (owner, attribute) in OF_MAPPINGS or attribute in known:
+                continue
+            if known and owner not in assigned:
                 hint = suggestion(attribute, known, owner + ".{}") or "declare it in rules/fields.yaml"
                 yield node.lineno, "unknown-field", f"the {owner} has no field `{attribute}`", hint
         for node, path in references(tree):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from jinja2 import Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
+from workers.engine.counters import DAY, Span
 from workers.engine.expressions import Scope, compile_expression
+from workers.engine.expressions.functions import FUNCTIONS
 from workers.engine.expressions.vocabulary import FILTER_NAMES
+from workers.engine.rules import Ask
 from workers.exceptions import ExpressionError
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "expressions.yaml").read_text("utf-8"))
@@ -34,11 +37,23 @@ SCOPE = Scope(
         "born": "date",
         "seen": "datetime",
         "country": "country",
+        "price": "money",
+        "timeline": "text",
+        "interests": "list of text",
+        "sizes": "list of integer",
     },
     event={"form": "text", "url": "text", "minutes": "integer", "machine": "boolean"},
     bands={"fit": ["good"], "engagement": ["warm", "hot"]},
     stages=["lead", "customer"],
     zone="Europe/Berlin",
+    allowed={"timeline": ["now", "later"], "interests": ["bi", "ml"]},
+    events={
+        "email.clicked": {"url": "text"},
+        "page.viewed": {"url": "text", "minutes": "integer"},
+        "form.submitted": {},
+    },
+    segments=["enterprise", "smb"],
+    grades={"priority": ["A1", "A2"], "unclear": None},
 )
 
 
@@ -58,6 +73,27 @@ class Facts:
 
     def band(self, model: str) -> str | None:
         return {"engagement": "hot"}.get(model)
+
+    def grade(self, name: str) -> str | None:
+        return {"priority": "A1"}.get(name)
+
+    def segment(self, name: str) -> bool:
+        return name == "smb"
+
+    def count(self, event: str, within: Span | None = None) -> int:
+        return {"email.clicked": 7}.get(event, 0) if within is None else within.grains
+
+    def distinct(self, event: str, name: str, within: Span | None = None) -> int:
+        return len(event) + len(name) + (within.grains if within else 0)
+
+    def first(self, event: str) -> datetime | None:
+        return self.now - timedelta(days=10) if event == "email.clicked" else None
+
+    def last(self, event: str) -> datetime | None:
+        return self.now - timedelta(days=2.5) if event == "email.clicked" else None
+
+    def days_since(self, event: str) -> float | None:
+        return 2.5 if event == "email.clicked" else None
 
 
 FACTS = Facts()
@@ -108,6 +144,41 @@ def test_a_value_of_another_type_than_declared_is_missing(source, want, value):
 def test_the_wanted_type_is_checked(source, want, words):
     with pytest.raises(ExpressionError, match=words):
         compile_expression(source, SCOPE, want)
+
+
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("1 < 2", []),
+        ("lead.vip and lead.vip", [Ask("field", "vip")]),
+        ('event.form == lead.name or stage() == "lead"', [Ask("property", "form"), Ask("field", "name"), Ask("stage")]),
+        ('score("fit") > 5 and band("fit") == "good"', [Ask("score", "fit"), Ask("band", "fit")]),
+        ('segment("smb") and grade("priority") == "A1"', [Ask("segment", "smb"), Ask("grade", "priority")]),
+        ('today() > date("2026-01-01") and now() > now()', [Ask("now")]),
+        ('count("page.viewed")', [Ask("count", "page.viewed")]),
+        (
+            'count("page.viewed", within="7d") + count("page.viewed", within="90 minutes")',
+            [Ask("count", "page.viewed", "", Span(DAY, 7)), Ask("count", "page.viewed", "", Span(DAY // 1_440, 90))],
+        ),
+        (
+            'distinct("page.viewed", "url", within="36h")',
+            [Ask("distinct", "page.viewed", "url", Span(DAY, 2))],
+        ),
+        (
+            'first("page.viewed") < last("page.viewed") and days_since("page.viewed") < 5',
+            [Ask("first", "page.viewed"), Ask("last", "page.viewed"), Ask("days_since", "page.viewed")],
+        ),
+    ],
+)
+def test_an_expression_knows_what_it_looks_at(source, asks):
+    assert compile_expression(source, SCOPE).asks == frozenset(asks)
+
+
+@pytest.mark.parametrize("word", FUNCTIONS)
+def test_every_function_is_documented_by_what_works(word):
+    function = FUNCTIONS[word]
+    assert f"{word}(" in function.example
+    assert attempt(function.usage)[1] is None, function.usage
 
 
 def test_no_event_in_sight():
@@ -286,6 +357,14 @@ WORDS = [
     "stage",
     "today",
     "now",
+    "count",
+    "distinct",
+    "first",
+    "last",
+    "days_since",
+    "segment",
+    "grade",
+    "within",
 ]
 SIGNS = [
     *"<+-*/%~|()[],.()|",
@@ -301,6 +380,12 @@ SIGNS = [
     '"a|b*"',
     '"%s"',
     "date",
+    '"page.viewed"',
+    '"url"',
+    '"7d"',
+    '"smb"',
+    '"priority"',
+    "=",
 ]
 words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *sorted(FILTER_NAMES)])
 soup = st.lists(words, max_size=25).map(" ".join)

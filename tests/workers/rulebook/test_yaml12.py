@@ -64,9 +64,9 @@ def test_case(case):
 def test_bombs(text, code, parser):
     if parser != "libyaml" and len(text) > 300_000 and not text.startswith(("[", "{", "-", "x", "é")):
         text = text[:10_000]
-    started = time.perf_counter()
+    started = time.process_time()
     _, problems = loaded(text)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert [problem.split()[-1] for problem in problems] == ([code] if code else [])
 
 
