@@ -235,7 +235,7 @@ def competitors(database_url: str) -> Any:
         yield engine
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STORIES, COURSES)
 def test_a_stored_score_equals_the_sum_from_scratch(database_url, engine, competitors, story, course) -> None:
     run = Run(database_url, engine, competitors, course)

@@ -9,7 +9,7 @@ from sqlalchemy import event as listening
 from sqlalchemy import text
 
 from tests.conftest import NOW, connected
-from tests.workers.processing import append, event, newsletter, run
+from tests.workers.processing import RULES, append, event, newsletter, run
 from workers.exceptions import StoreUnavailable
 from workers.store import outbox
 from workers.store.slices import slice_of
@@ -73,10 +73,13 @@ def crowded(engine: Engine) -> Engine:
     """200,000 leads that sleep, as many mails that were sent, 50,000 events that wait; hardly anything due."""
     with engine.begin() as conn:
         conn.execute(text("""
-            INSERT INTO leads (id, slice, state, wake_at, created_at, updated_at)
-            SELECT n, n % 32, '{}', CAST(:now AS timestamptz) + (n - 5) * interval '1 minute', :now, :now
+            INSERT INTO leads (id, slice, state, scoring, wake_at, created_at, updated_at)
+            SELECT n, n % 32, '{}', CASE n WHEN 3 THEN 'other' ELSE 's1' END,
+                   CAST(:now AS timestamptz) + (n - 5) * interval '1 minute', :now, :now
             FROM generate_series(1, 200000) n
         """), {"now": NOW})  # fmt: skip
+        RULES.active(conn)
+        conn.execute(text("UPDATE rulebook_versions SET scoring = 's1'"))
         conn.execute(text("""
             INSERT INTO outbox (key, channel, lead_id, rulebook, payload, state, due_at, lease_until, created_at)
             SELECT n, 'email', n, 1, '{}',

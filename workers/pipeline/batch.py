@@ -44,7 +44,7 @@ MAIL_KEY: Final = "mail:"
 """How keys of mails to leads begin (`workers.engine.steps.send`)."""
 LOADED: Final = 20_000
 """Events of leads' logs that are in memory at a time; a single lead's log may be longer."""
-RECOUNTED: Final = 5_000
+RECOUNTED: Final = 3_000
 """Events that one batch counts anew because rules changed (a tenth of a second): new events wait no longer than that.
 Leads with new events are counted anew in any case, the others after them and as far as this goes."""
 
