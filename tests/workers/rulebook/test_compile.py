@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -369,7 +370,9 @@ def test_a_thousand_rules_are_one_rulebook():
         + "".join(f"  r{index}: {rule % (index, index)}\n" for index in range(100))
         for number in range(10)
     }
+    started = time.process_time()
     rulebook = compile_rulebook({**BASE, **files})
+    assert time.process_time() - started < 2
     assert len(rulebook.by_event["form.submitted"]) == 1_001
 
 
@@ -463,13 +466,12 @@ def test_whatever_is_accepted_runs_and_is_valid_for_editors(edits, events):
             assert complaints(path, bundle[path]) == []
 
 
-@settings(max_examples=150, deadline=None)
-@given(EVENTS)
-def test_every_word_runs_on_any_events(events):
-    rulebook = compile_rulebook(FULL)
-    whole = decide(LeadState(), 1, events, rulebook, NOW)
-    decided(whole.state, [], events, rulebook, whole.wake_at or NOW)
-    run(rulebook, events)
+@settings(max_examples=100, deadline=None)
+@given(events=EVENTS)
+def test_every_word_runs_on_any_events(full, events):
+    whole = decided(LeadState(), events, events, full, NOW)
+    decided(whole.state, [], events, full, whole.wake_at or NOW)
+    run(full, events)
 
 
 # ── rules put together at random ─────────────────────────────────────────────────────────────────────────────
@@ -535,17 +537,18 @@ SCORES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SCORES, EVENTS)
 def test_scores_made_at_random_run_the_same_in_one_go_and_in_many(score, events):
     """Only what makes no sense is refused; whatever is accepted runs, and how events are batched changes no score."""
     bundle = {**FULL, "rules/scoring/made.yaml": json.dumps(score)}
-    problems = check(bundle)
-    assert {problem.code for problem in problems} <= {"useless-key", "too-many-keys", "never-entered", "never-true"}
-    if problems:
+    try:
+        rulebook = compile_rulebook(bundle)
+    except RulebookError as error:
+        codes = {problem.code for problem in error.problems}
+        assert codes <= {"useless-key", "too-many-keys", "never-entered", "never-true"}
         return
     assert complaints("rules/scoring/made.yaml", bundle["rules/scoring/made.yaml"]) == []
-    rulebook = compile_rulebook(bundle)
     whole = decided(LeadState(), events, events, rulebook, NOW).state
     state = LeadState()
     for count in range(len(events)):
