@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +10,9 @@ from workers.cli._base import INSTANT, as_json, local, now, print_json, store, t
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from workers.reports.story import Enrolment, Entry, Score, Story
+    from workers.reports.story import Cause, Enrolment, Entry, Score, Story
     from workers.reports.whynot import Condition, NotIn, Promotion
 
 SECTION = "Look and act"
@@ -118,6 +118,8 @@ def show_score(score: Score, entries: int | None) -> None:
     if score.bands:
         bands = ", ".join(f"{name} from {enter:g} until below {leave:g}" for name, enter, leave in score.bands)
         click.echo(f"  bands: {bands}")
+    for wait in score.waits:
+        click.echo(f"  {wait}")
     rest = score.entries[entries:] if entries is not None else ()
     for one in score.entries[:entries]:
         click.echo(f"  {entry(one)}")
@@ -129,12 +131,12 @@ def show_score(score: Score, entries: int | None) -> None:
 
 def entry(one: Entry) -> str:
     """One line of a ledger."""
-    given = f"of {one.points:+g}" if one.points is not None and (one.note or one.points != one.amount) else ""
+    given = f"of {one.points:+g}" if one.points is not None and one.points != one.amount else ""
     because = ""
     if one.at is not None:
         rules = f", rules {one.version[:8]}" if one.version else ""
         because = f"{local(one.at)}  {one.type or 'event'} (event {one.event}{rules})"
-    note = f"  {one.note}" if one.note else ""
+    note = f"  {one.note}" if one.note and one.points != one.amount else ""
     return f"{one.amount:+9.2f}  {given:<9} {one.rule:<36} {because}{note}".rstrip()
 
 
@@ -152,22 +154,13 @@ def show_conditions(title: str, conditions: Sequence[Condition], held: str, not_
 
 def because(condition: Condition) -> str:
     """What decides a condition: its parts, with the values they looked at."""
+    from workers.reports.words import spelled
+
     told = []
     for reason in condition.reasons:
-        seen = ", ".join(f"{name} is {value_of(value)}" for name, value in reason.values)
+        seen = ", ".join(f"{name} is {spelled(value)}" for name, value in reason.values)
         told.append(f"{reason.text} is {'true' if reason.holds else 'false'}" + (f" ({seen})" if seen else ""))
     return "; ".join(told)
-
-
-def value_of(value: object) -> str:
-    """A value for people."""
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return local(value)
-    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def promotion(told: Promotion, story: Story) -> Iterator[str]:
@@ -233,12 +226,29 @@ def not_in(told: NotIn) -> Iterator[str]:
 def show_outbox(story: Story) -> None:
     """What was to go out."""
     section("Outbox")
-    columns = ("id", "what", "put there", "state", "reason", "attempts", "settled", "provider's id")
+    columns = ("id", "what", "put there", "because of", "state", "reason", "tries", "settled")
     rows = [
-        (r.id, r.key, local(r.created_at), r.state, r.reason, r.attempts, local(r.settled_at), r.provider_ref)
+        (
+            r.id,
+            r.key,
+            local(r.created_at),
+            caused(story.causes.get(r.key)),
+            r.state,
+            r.reason,
+            r.attempts,
+            local(r.settled_at),
+        )
         for r in story.outbox
     ]
     table(columns, rows, empty="  nothing yet")
+
+
+def caused(cause: Cause | None) -> str:
+    """Why something was put in the outbox."""
+    if cause is None:
+        return ""
+    event = f"{cause.type} (event {cause.event})" if cause.type else "time"
+    return f"{event}, rules {cause.version[:8]}"
 
 
 def show_timeline(story: Story) -> None:

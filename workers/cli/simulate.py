@@ -46,8 +46,9 @@ LEFT_OUT: Final = {
 def command(events: Path, rules: Path | None, templates: Path | None, until: datetime | None, as_json: bool) -> int:
     """Take recorded events through the rules, on a virtual clock.
 
-    Shows what would go out and who would stand where. Nothing is sent and no database is needed. EVENTS is a file with one JSON object a line (may be gzipped; - reads
-    from a pipe), or an export of the event log. Needed are `type`, `occurred_at` and somebody to whom it happened:
+    Shows what would go out and who would stand where. Nothing is sent and no database is needed. EVENTS is a file with
+    one JSON object a line (it may be gzipped; - reads from a pipe), or an export of the event log. Needed are `type`,
+    `occurred_at` and somebody to whom it happened:
 
     \b
       {"type": "form.submitted", "occurred_at": "2026-03-02T09:30:00Z", "email": "ann@acme.test",

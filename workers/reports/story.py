@@ -6,16 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.ledger import ledger
-from workers.engine.values import LeadState, instant
+from workers.engine.values import LeadState, instant, micros
 from workers.exceptions import NoRulebook
 from workers.pipeline.verdict import seen
 from workers.reports.asof import as_decided, counted
 from workers.reports.limits import in_words
 from workers.reports.whynot import Inquiry
+from workers.reports.words import spelled
 from workers.store import activations, decisions, history, identities, leads, opportunities, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -59,12 +60,14 @@ class Score:
 
     Attributes:
         bands: (name, entered at, left below), lowest first.
+        waits: why it is not in a band that its score would allow, in words: a hold, a cool-down.
     """
 
     model: str
     score: float
     band: str | None
     bands: tuple[tuple[str, float, float], ...]
+    waits: tuple[str, ...]
     entries: tuple[Entry, ...]
 
 
@@ -104,6 +107,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something was put in the outbox: the event that began it (None for a wake-up), and the rules of then."""
+
+    rule: str
+    version: str
+    event: int | None
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A field of the lead, and the event that told it (None if none did)."""
 
@@ -124,7 +137,7 @@ class Story:
         stages: those it may come to from where it is.
         not_in: campaigns that it never was in.
         wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
-        outbox: what was put there until then, in the states of today.
+        outbox: what was put there until then, in the states of today; `causes` tells why, by key.
     """
 
     id: int
@@ -147,6 +160,7 @@ class Story:
     events: int
     timeline: Sequence[Line]
     outbox: Sequence[outbox.Row]
+    causes: Mapping[str, Cause]
     opportunities: Sequence[opportunities.Opportunity]
 
     def as_data(self) -> dict[str, Any]:
@@ -223,12 +237,35 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         events=len(past),
         timeline=[_line(each, records.events) for each in records.decided],
         outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
+        causes=dict(_causes(records)),
         opportunities=[
             each
             for each in opportunities.recent(conn, EVERY_ROW, lead.id)[::-1]
             if each.created_at is None or each.created_at <= now
         ],
     )
+
+
+def _causes(records: Records) -> Iterator[tuple[str, Cause]]:
+    """For each effect its decision, and the event behind it; of a mail, the one that began the run."""
+    began: dict[tuple[str, int], int | None] = {}
+    for each in records.decided:
+        run = each.detail.get("run", 0)
+        event = each.event_id
+        if each.kind == "enrolled":
+            began[each.rule, run] = event
+        elif each.kind == "sent":
+            campaign, _, step = each.rule.partition(".")
+            event = began.get((campaign, run))
+            yield f"mail:{records.lead.id}:{campaign}:{run}:{step}", _cause(each, event, records)
+        elif each.kind in {"promoted", "escalated"}:
+            prefix = "escalation:" if each.kind == "escalated" else ""
+            yield prefix + each.detail["key"], _cause(each, event, records)
+
+
+def _cause(decision: LoggedDecision, event: int | None, records: Records) -> Cause:
+    happened = records.events.get(event or 0)
+    return Cause(decision.rule, decision.version, event, happened.type if happened else None)
 
 
 def _told(name: str, value: Any, state: LeadState) -> Told:
@@ -239,12 +276,15 @@ def _told(name: str, value: Any, state: LeadState) -> Told:
 def _score(model: ScoreModel, lines: Iterable[ledgers.Line], inquiry: Inquiry, records: Records) -> Score:
     versions = {each.event_id: each.version for each in records.decided if each.kind == "scored"}
     rules = {rule.id: rule for each in inquiry.rulebook.by_event.values() for rule in each}
-    entries = [_entry(line, rules, versions, records.events, inquiry) for line in lines]
+    entries = [
+        _entry(line, rules, versions, records.events, inquiry) for line in lines if line.amount or line.note != RANGE
+    ]
     return Score(
         model=model.name,
         score=inquiry.standing.score(model.name),
         band=inquiry.standing.band(model.name),
         bands=tuple((band.name, band.enter, band.leave) for band in model.bands),
+        waits=tuple(_waits(model, inquiry)),
         entries=tuple(sorted(entries, key=lambda entry: (-abs(entry.amount), entry.event or 0))),
     )
 
@@ -261,11 +301,25 @@ def _entry(
     if line.note == "limit" and line.rule in rules:
         note = f"not counted: {in_words(rules[line.rule])}"
     if line.note == "formula":
-        note = ", ".join(f"{name} is {value:g}" for name, value in inquiry.values(line.rule) if value is not None)
+        note = ", ".join(f"{name} is {spelled(value)}" for name, value in inquiry.values(line.rule))
     version = versions.get(line.event, "") if line.event else ""
     return Entry(line.rule, line.points, line.amount, note, line.at, line.event, event.type if event else None, version)
 
 
+def _waits(model: ScoreModel, inquiry: Inquiry) -> Iterator[str]:
+    """A hold that is not over, and cool-downs that are in the way."""
+    state, score = inquiry.state, inquiry.standing.score(model.name)
+    for band in model.bands:
+        name, since = state.holding.get(model.name, (None, 0))
+        if name == band.name:
+            until = spelled(instant(since + band.hold))
+            yield f"{band.name} from {until} on, if the score stays there until then (hold)"
+        again = state.cooling.get(f"{model.name}|{band.name}", 0)
+        if again > micros(inquiry.standing.now) and score >= band.enter:
+            yield f"{band.name} again from {spelled(instant(again))} on at the soonest (cool-down)"
+
+
+RANGE: Final = "range"
 NOTES: Final = {
     "decayed": "decayed",
     "limit": "not counted: limit",
