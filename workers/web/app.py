@@ -48,7 +48,6 @@ def create_app(
     clock: Clock = system_clock,
     public_url: str = "",
     max_body: int = 5_000_000,
-    body_timeout: float = 30.0,
     lanes: int = 1,
     refresh_every: float = 2.0,
     mailbox: Mailbox | None = None,
@@ -64,7 +63,6 @@ def create_app(
         clock: when a delivery was received.
         public_url: scheme and host that the world posts to, which some senders sign; empty believes the `Host` header.
         max_body: bytes of the largest delivery.
-        body_timeout: seconds in which a delivery's body has to arrive.
         lanes: commits under way at the same time.
         refresh_every: seconds between two such calls.
         mailbox: the local mailbox to show; None shows none.
@@ -97,7 +95,7 @@ def create_app(
         executor.shutdown(wait=False, cancel_futures=True)
 
     pages = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse})
-    receiver = Receiver(doors, committer, clock, public_url=public_url, max_body=max_body, body_timeout=body_timeout)
+    receiver = Receiver(doors, committer, clock, public_url=public_url, max_body=max_body)
     return _Switch(receiver, pages)
 
 

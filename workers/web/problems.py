@@ -72,17 +72,6 @@ def too_large(limit: int) -> Problem:
     )
 
 
-def too_slow(seconds: float) -> Problem:
-    """408: the body did not arrive in time."""
-    return Problem(
-        HTTPStatus.REQUEST_TIMEOUT,
-        "too-slow",
-        "Delivery too slow",
-        f"The body has to arrive within {seconds:g} s. Send it again.",
-        (b"connection", b"close"),
-    )
-
-
 def bad_signature(reason: str) -> Problem:
     """401: the signature is missing, wrong or too old. RFC 9110 asks for a challenge beside a 401."""
     return Problem(

@@ -124,15 +124,6 @@ def test_a_body_of_exactly_the_limit_is_taken(web: Web) -> None:
     assert web.request("POST", "/hooks/plain", body, GOOD).status == 202
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(web: Web) -> None:
-    with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
-        conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\nx-signature: good\r\ncontent-length: 9\r\n\r\n[")
-        answer = b"".join(iter(lambda: conn.recv(65536), b""))  # until the server hangs up
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"urn:dripline:problem:too-slow" in answer
-    assert web.deliver("a").status == 202
-
-
 def test_a_sender_who_hangs_up_is_counted(web: Web) -> None:
     with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
         conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n[")

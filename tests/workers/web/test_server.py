@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tests.servers import Postgres
 from tests.workers.web.support import GOOD, Plain, running, until
@@ -33,10 +34,27 @@ def hang_up(web: Web, data: bytes) -> bytes:
         return b"".join(iter(lambda: conn.recv(65536), b""))
 
 
-@pytest.mark.parametrize("start", [b"", b"POST /hooks/plain HTTP/1.1\r\nx-a: b"])
-def test_a_head_that_does_not_come_is_not_waited_for(web: Web, monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    assert hang_up(web, start) == b""
+HEAD = b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\nx-signature: good\r\ncontent-length: 9\r\n"
+
+
+@pytest.mark.parametrize("start", [b"", HEAD[:40], HEAD, HEAD + b"\r\n", HEAD + b"\r\n[1, "])
+def test_a_request_that_does_not_arrive_is_not_waited_for(
+    web: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    assert hang_up(web, start).startswith(b"HTTP/1.1 408 ")
+    assert web.deliver("a").status == 202
+
+
+def test_an_answer_that_takes_long_is_waited_for(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    with ThreadPoolExecutor(1) as thread, web.engine.begin() as conn:
+        conn.execute(text("LOCK TABLE event_keys"))
+        answer = thread.submit(web.deliver, "a")
+        time.sleep(1.5)
+        assert not answer.done()
+        conn.rollback()
+        assert answer.result().status == 202
 
 
 def test_a_head_without_end_is_cut_off(web: Web) -> None:
