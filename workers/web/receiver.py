@@ -77,7 +77,7 @@ class Receiver:
         tally = door.tally if door else self._doors.unknown
         try:
             if door is None:
-                raise problems.unknown_source(name)
+                raise self._missing(name)
             summary = await self._deliver(door, scope, receive)
         except Problem as problem:
             tally.delivery(problem.word)
@@ -87,6 +87,15 @@ class Receiver:
         else:
             tally.delivery("accepted")
             await _send(send, HTTPStatus.ACCEPTED, summary, JSON)
+
+    def _missing(self, name: str) -> Problem:
+        """Why there is no such door. A process that has read no rules (it started while the database was away) must
+        not say 404: some senders take that for the end, and never deliver again.
+        """
+        if self._doors.version:
+            return problems.unknown_source(name)
+        reason = "The rules that declare the webhook sources are not loaded yet"
+        return problems.unavailable("sources-not-loaded", reason, RETRY_AFTER)
 
     async def _deliver(self, door: Door, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":

@@ -124,7 +124,8 @@ class Web:
 def running(engine: Engine, clock: SteppedClock, **settings: Any) -> Iterator[Web]:
     offered: list[set[int]] = []
     asked: list[str] = []
-    active: list[Any] = [ActiveSources("one", settings.pop("sources", {"plain": Plain()}))]
+    sources = settings.pop("sources", {"plain": Plain()})
+    active: list[Any] = [settings.pop("active", ActiveSources("one", sources))]
 
     def load(version: str) -> ActiveSources | None:
         asked.append(version)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.workers.web.support import GOOD, Plain, event, running, until
-from workers.exceptions import RulebookError
+from workers.exceptions import RulebookError, StoreUnavailable
 from workers.store.slices import slice_of
 from workers.web.sources import ActiveSources
 
@@ -184,6 +184,17 @@ def test_sources_of_a_new_rulebook_are_served_without_a_restart(web: Web) -> Non
     web.active.append(ActiveSources("two", {"new": Plain()}))
     until(lambda: web.deliver("a", source="new").status == 202)
     assert web.deliver("a").status == 404
+
+
+def test_before_the_sources_are_known_nobody_is_told_that_there_are_none(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, active=StoreUnavailable("PostgreSQL is away")) as web:
+        answer = web.deliver("a")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json["type"] == "urn:dripline:problem:sources-not-loaded"
+        assert web.counted("dripline_deliveries_total", source="unknown", outcome="sources-not-loaded") == 1
+        web.active.append(ActiveSources("one", {"plain": Plain()}))
+        until(lambda: web.deliver("a").status == 202)
+        assert web.deliver("a", source="nobody").status == 404
 
 
 def test_a_rulebook_that_cannot_be_used_changes_nothing(web: Web) -> None:
