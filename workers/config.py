@@ -51,7 +51,7 @@ class Settings:
     email: str = setting("mailbox", "e-mail provider: `smtp` sends, `mailbox` keeps mail in the data folder")
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")
-    worker_threads: int = setting(4, "threads of each of them")
+    worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
     delivery_chunk: int = setting(20, "outbox rows that a worker marks as being sent at once")
@@ -107,7 +107,7 @@ class Settings:
 
 
 LEAST: Final = {
-    "port": 0, "worker_processes": 1, "worker_threads": 1, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
+    "port": 0, "worker_processes": 1, "worker_threads": 3, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
     "max_body": 1000, "lease": timedelta(seconds=1), "sweep_every": timedelta(milliseconds=10),
 }  # fmt: skip
 WORDS: Final = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "text", "json")}

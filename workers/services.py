@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import dramatiq
@@ -10,11 +11,13 @@ import redis
 from workers.actors import declare
 from workers.exceptions import NoRulebook, StoreUnavailable
 from workers.log import get_logger
+from workers.processes import stop_at_signals
 from workers.sweep import leadership
 from workers.web.server import bind, serve
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from dramatiq.broker import Broker
 
@@ -25,6 +28,8 @@ log = get_logger(__name__)
 
 IDLE_MS: Final = 200
 """Longest pause of a worker between two looks into an empty queue, in milliseconds."""
+ALIVE: Final = "dripline:alive"
+"""Key that is written to see whether Redis can be written to."""
 STOP_MS: Final = 25_000
 """How long a worker waits for what it is at when it stops; container platforms kill after 30 seconds."""
 
@@ -36,6 +41,7 @@ def run_web(app: App) -> None:
         ConfigurationError: a setting is missing, or the address cannot be had.
     """
     app.check()
+    stop_at_signals()  # uvicorn raises the signal again once it has stopped; without this it would end the process
     listener = bind(app.settings.host, app.settings.port)
     log.info("web_started", host=app.settings.host, port=listener.getsockname()[1])
     serve(app.web(), listener)
@@ -70,7 +76,9 @@ def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
         return sweeper.sweep(app.clock()) if candidate.held() else None
     except StoreUnavailable as error:
         log.warning("store_unavailable", error=str(error))
-        return None
+    except Exception:
+        log.exception("sweep_failed")
+    return None
 
 
 class Threads:
@@ -115,19 +123,27 @@ class Fallback:
             self.work()
 
     def work(self) -> None:
-        """Do what is due, in this thread."""
-        try:
-            due = self._sweeper.sweep(self._app.clock())
+        """Do what is due, in this thread; what fails stays due, and keeps nothing else from being done."""
+        found: list[Due] = []
+        self._try(lambda: found.append(self._sweeper.sweep(self._app.clock())))
+        for due in found:
             for slice_ in due.slices:
-                self._app.process(slice_)
+                self._try(partial(self._app.process, slice_))
             for channel in due.channels:
-                self._app.deliver(channel)
+                self._try(partial(self._app.deliver, channel))
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
         except (StoreUnavailable, NoRulebook) as error:
-            log.warning("store_unavailable", error=str(error))
+            log.warning("work_waits", error=str(error))
+        except Exception:
+            log.exception("work_failed")
 
     def _redis_answers(self) -> bool:
+        """True if Redis takes messages: a full one and a replica answer PING, and refuse every write."""
         client: redis.Redis | None = getattr(self._app.broker, "client", None)
         try:
-            return client is None or bool(client.ping())
+            return client is None or bool(client.set(ALIVE, 1, ex=60))
         except redis.RedisError:
             return False

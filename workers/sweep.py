@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
+from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store import leads, outbox, partitions
 from workers.store.database import transaction
-from workers.store.locks import Leadership, leadership
+from workers.store.locks import Leadership, impatient, leadership
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date, datetime
 
     from sqlalchemy import Engine
 
 __all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
 
 log = get_logger(__name__)
+
+UPKEEP_EVERY: Final = timedelta(hours=12)
+UPKEEP_RETRY: Final = timedelta(minutes=5)
+UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
+"""How long making a partition waits for readers of its log; everybody else waits behind it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +60,30 @@ def sweep(engine: Engine, now: datetime, takes_key: Callable[[str], bool]) -> Du
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it: also makes the months of the logs ahead, once a day."""
+    """`sweep` for a process that repeats it: also makes the months of the logs ahead, twice a day."""
 
     def __init__(self, engine: Engine, takes_key: Callable[[str], bool]) -> None:
         self._engine = engine
         self._takes_key = takes_key
-        self._day: date | None = None
+        self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
-        if self._day != now.date():
+        due = sweep(self._engine, now, self._takes_key)
+        if now >= self._upkeep_at:
             self._ensure_partitions(now)
-        return sweep(self._engine, now, self._takes_key)
+        return due
 
     def _ensure_partitions(self, now: datetime) -> None:
-        with transaction(self._engine) as conn:
-            made = partitions.ensure(conn, now)
-        self._day = now.date()
+        """Make the months ahead; if somebody is reading a log for long, later: nothing may wait for it meanwhile."""
+        self._upkeep_at = now + UPKEEP_RETRY
+        try:
+            with transaction(self._engine) as conn:
+                impatient(conn, UPKEEP_PATIENCE)
+                made = partitions.ensure(conn, now)
+        except StoreUnavailable as error:
+            log.warning("partitions_wait", error=str(error))
+            return
+        self._upkeep_at = now + UPKEEP_EVERY
         if made:
             log.info("partitions_made", names=" ".join(made))

@@ -18,9 +18,11 @@ from tests.workers.rulebooks import PRODUCT_SECRET, apply
 from workers import services
 from workers.app import build
 from workers.config import Settings
-from workers.services import run_clock, run_worker
+from workers.exceptions import RulebookError
+from workers.services import Fallback, run_clock, run_worker
 from workers.store import events, status
 from workers.store.events import NewEvent
+from workers.sweep import Due
 from workers.web.server import BackgroundServer
 
 if TYPE_CHECKING:
@@ -114,6 +116,47 @@ def test_a_worker_goes_on_by_itself_while_redis_is_away_and_with_redis_when_it_i
         server.close()
 
 
+def test_a_redis_that_answers_and_takes_nothing_counts_as_away(engine: Engine, settings: Settings):
+    apply(engine, NOW)
+    server = Redis()
+    settings = dataclasses.replace(settings, redis_url=server.url)
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("maxmemory", 1)
+        with running(run_worker, settings), running(run_clock, settings):
+            accept(engine, 10)
+            eventually(lambda: backlog(engine) == 0)
+    finally:
+        server.close()
+
+
+def test_work_that_fails_keeps_no_other_work_from_being_done():
+    done = []
+
+    class Failing:
+        broker = None
+
+        def sweeper(self):
+            return self
+
+        def clock(self):
+            return NOW
+
+        def sweep(self, _now):
+            return Due(frozenset({1, 2, 3}), frozenset({"email"}))
+
+        def process(self, slice_):
+            if slice_ == 2:
+                raise RulebookError(("broken",))
+            done.append(slice_)
+
+        def deliver(self, channel):
+            done.append(channel)
+
+    Fallback(Failing()).work()
+    assert set(done) == {1, 3, "email"}
+
+
 def test_a_redis_that_is_flushed_all_the_time_loses_nothing(engine: Engine, settings: Settings, redis_url: str):
     apply(engine, NOW)
     with redis.Redis.from_url(redis_url) as client, running(run_worker, settings), running(run_clock, settings):
@@ -146,6 +189,7 @@ def test_web_answers_and_stops(settings: Settings, engine: Engine, monkeypatch: 
         server.stop()
 
     monkeypatch.setattr(services, "serve", serve)
+    monkeypatch.setattr(services, "stop_at_signals", lambda: None)
     app = build(dataclasses.replace(settings, port=0))
     services.run_web(app)
     app.close()

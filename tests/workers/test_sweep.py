@@ -129,10 +129,23 @@ def test_one_leads_until_it_resigns_or_loses_its_connection(database_url: str, e
         assert not second.held()
 
 
-def test_a_sweeper_makes_the_months_once_a_day(engine: Engine):
+def test_a_sweeper_makes_the_months_ahead(engine: Engine):
     sweeper = Sweeper(engine, nobody_takes_keys)
     for days in (0, 0, 40):
         sweeper.sweep(NOW + timedelta(days=days))
     with engine.connect() as conn:
         assert conn.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))
         assert not conn.scalar(text("SELECT to_regclass('events_2026_05') IS NOT NULL"))
+
+
+def test_a_reader_of_the_log_holds_up_the_months_and_nothing_else(engine: Engine):
+    sweeper = Sweeper(engine, nobody_takes_keys)
+    later = NOW + timedelta(days=40)
+    append(engine, event(1))
+    with engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM events"))  # as a dump does, for as long as its transaction lasts
+        assert sweeper.sweep(later).slices == {ANN}
+        assert not reader.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))
+    sweeper.sweep(later + timedelta(minutes=6))
+    with engine.connect() as conn:
+        assert conn.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))

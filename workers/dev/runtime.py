@@ -222,6 +222,8 @@ class Runtime:
                 self.app.announce(sweeper.sweep(self.clock()))
             except StoreUnavailable as error:
                 log.warning("store_unavailable", error=str(error))
+            except Exception:
+                log.exception("sweep_failed")
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -39,8 +39,9 @@ def consider(call: Call) -> None:
 
 
 def is_candidate(call: Call, rule: PromotionRule) -> bool:
-    """True once the lead has reached the stage where the company wants to look at it."""
-    return stage_index(call.rulebook, call.state.stage) >= stage_index(call.rulebook, rule.at)
+    """True from the stage where the company wants to look at the lead until it is an opportunity, or more than that."""
+    here, ends = (stage_index(call.rulebook, name) for name in (call.state.stage, OPPORTUNITY))
+    return stage_index(call.rulebook, rule.at) <= here and (ends < 0 or here < ends)
 
 
 def holds(call: Call, test: Expression) -> bool:

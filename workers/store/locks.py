@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
@@ -19,6 +20,7 @@ SLICE_LOCKS: Final = 0x6472_6970
 CLOCK_LOCK: Final = 0x6472_6970_0003
 
 _SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
+_PATIENCE: Final = text("SELECT set_config('lock_timeout', :patience, true)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
 
@@ -30,6 +32,11 @@ def hold_slice(conn: Connection, slice_: int) -> None:
         DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
     """
     conn.execute(_SLICE, {"locks": SLICE_LOCKS, "slice": slice_})
+
+
+def impatient(conn: Connection, patience: timedelta) -> None:
+    """From now until the end of the transaction wait no longer than `patience` for any lock."""
+    conn.execute(_PATIENCE, {"patience": f"{patience // timedelta(milliseconds=1)}ms"})
 
 
 class Leadership:
