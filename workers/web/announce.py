@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-PAUSE: Final = 0.2
+PAUSE: Final = 0.5
 """Seconds between two announcements under load."""
 
 
