@@ -11,7 +11,7 @@ import redis
 from workers.actors import declare
 from workers.exceptions import NoRulebook, StoreUnavailable
 from workers.log import get_logger
-from workers.processes import stop_at_signals
+from workers.processes import exit_at_signals
 from workers.sweep import leadership
 from workers.web.server import bind, serve
 
@@ -41,7 +41,7 @@ def run_web(app: App) -> None:
         ConfigurationError: a setting is missing, or the address cannot be had.
     """
     app.check()
-    stop_at_signals()  # uvicorn raises the signal again once it has stopped; without this it would end the process
+    exit_at_signals()  # before uvicorn listens for them, and after: it raises them again once it has stopped
     listener = bind(app.settings.host, app.settings.port)
     log.info("web_started", host=app.settings.host, port=listener.getsockname()[1])
     serve(app.web(), listener)

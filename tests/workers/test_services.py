@@ -189,7 +189,7 @@ def test_web_answers_and_stops(settings: Settings, engine: Engine, monkeypatch: 
         server.stop()
 
     monkeypatch.setattr(services, "serve", serve)
-    monkeypatch.setattr(services, "stop_at_signals", lambda: None)
+    monkeypatch.setattr(services, "exit_at_signals", lambda: None)
     app = build(dataclasses.replace(settings, port=0))
     services.run_web(app)
     app.close()
