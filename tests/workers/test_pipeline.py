@@ -232,8 +232,7 @@ def test_poison_is_isolated_retried_and_quarantined_while_all_else_goes_through(
         assert ("ZeroDivisionError: in a rule" if kind == "engine" else "ProgramLimitExceeded") in kept.detail
         assert status.read(conn, NOW).backlog == 0
         assert leads.find(conn, "email:ann@acme.test").state["events"] == 2
-        slices = quarantine.replay_events(conn, [kept.id], NOW)
-    assert slices == {slice_of("email:ann@acme.test")}
+        assert quarantine.replay_events(conn, [kept.id], NOW) == {kept.id}
     assert run(engine).events == 1
     with engine.connect() as conn:
         assert leads.find(conn, "email:ann@acme.test").state["events"] == 3

@@ -87,6 +87,7 @@ quarantine: Final = Table(
     Column("url", Text),
     Column("headers", JSONB),
     Column("payload", LargeBinary),
+    Column("place", Integer, doc="of the payload in its batch, from 0; null if it is the whole delivery"),
     Column("event_id", BigInteger),
     Column("received_at", _instant(), nullable=False, doc="of the delivery or the event"),
     Column("quarantined_at", _instant(), nullable=False),

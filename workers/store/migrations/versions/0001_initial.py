@@ -57,6 +57,7 @@ CREATE TABLE quarantine (
     url text,
     headers jsonb,
     payload bytea,
+    place integer,
     event_id bigint,
     received_at timestamptz NOT NULL,
     quarantined_at timestamptz NOT NULL,
