@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from integrations import discovery
 from integrations.exceptions import ConfigurationError as AdapterConfigurationError
 from workers.exceptions import ConfigurationError
+from workers.rulebook import Installed, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,6 +111,20 @@ class Adapters:
         with _ours(name):
             fields = {each.name for each in dataclasses.fields(discovery.adapter(kind, name)) if each.init}
         return {"clock": self._clock} if "clock" in fields else {}
+
+
+def installed() -> Installed:
+    """The adapters that rules may name."""
+    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal)
+
+
+def _refusal(adapter: str, options: Mapping[str, Any]) -> Mistake | None:
+    try:
+        discovery.check_options("sources", adapter, options)
+    except AdapterConfigurationError as error:
+        text, _, hint = error.text.rstrip(".").partition("; ")
+        return Mistake(error.option, text, hint)
+    return None
 
 
 @contextmanager

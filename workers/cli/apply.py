@@ -37,12 +37,13 @@ def command(rules: Path, templates: Path | None, message: str, author: str, as_j
       dripline apply
       dripline apply rules templates -m "demo requests count more"
     """
+    from workers.adapters import installed
     from workers.rulebook import compile_rulebook, read, version_of
 
     rules, templates = folders(rules, templates)
     try:
         bundle = read(rules, templates)
-        compile_rulebook(bundle)
+        compile_rulebook(bundle, installed())
     except RulebookError as error:
         for problem in error.problems:
             click.echo(line(problem, rules, templates))  # type: ignore[arg-type]

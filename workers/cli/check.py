@@ -34,12 +34,13 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
       dripline check
       dripline check marketing/rules --format json
     """
+    from workers.adapters import installed
     from workers.rulebook import check, read, version_of
 
     rules, templates = folders(rules, templates)
     try:
         bundle = read(rules, templates)
-        found: Sequence[Problem] = check(bundle)
+        found: Sequence[Problem] = check(bundle, installed())
     except RulebookError as error:
         bundle, found = {}, error.problems  # type: ignore[assignment]
     if how == "json":

@@ -13,7 +13,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import QueueJoinTimeout
 
 from integrations.discovery import variable
-from workers.adapters import Adapters
+from workers.adapters import Adapters, installed
 from workers.app import App
 from workers.clock import system_clock
 from workers.dev.folder import LINKS, MAKERS, Folder
@@ -105,7 +105,7 @@ class Runtime:
         Raises:
             DriplineError: what stands against it: the folder is in use, a setting is unusable, the rules have mistakes.
         """
-        compile_rulebook(self._bundle)
+        compile_rulebook(self._bundle, installed())
         self._folder.lock()
         self._later("folder", self._folder.release)
         listener = bind(self._given.host, self._given.port)

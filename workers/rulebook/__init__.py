@@ -1,7 +1,7 @@
 """Rule files in, a checked and compiled `Rulebook` out.
 
 bundle = read(Path("rules"), Path("templates"))     # path to text: what is stored and versioned
-for problem in check(bundle):                       # all findings at once
+for problem in check(bundle, installed):            # all findings at once
     print(problem)
 rulebook = compile_rulebook(bundle)                 # or RulebookError with the same findings
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from workers.exceptions import RulebookError
 from workers.rulebook.bundle import read, version_of
 from workers.rulebook.compiler import compile_bundle
+from workers.rulebook.installed import Installed, Mistake
 from workers.rulebook.problems import Problem, Problems
 
 if TYPE_CHECKING:
@@ -20,27 +21,34 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Rulebook
 
-__all__ = ["Problem", "check", "compile_rulebook", "read", "version_of"]
+__all__ = ["Installed", "Mistake", "Problem", "check", "compile_rulebook", "read", "version_of"]
 
 
-def check(bundle: Mapping[str, str]) -> list[Problem]:
-    """Everything that is wrong with a bundle, by file, line and column; empty if it can be used."""
+def check(bundle: Mapping[str, str], installed: Installed | None = None) -> list[Problem]:
+    """Everything that is wrong with a bundle, by file, line and column; empty if it can be used.
+
+    Args:
+        bundle: rule and template files, path to text.
+        installed: the adapters that the files may name; without it, names and options of adapters are not looked at.
+    """
     problems = Problems()
-    compile_bundle(bundle, problems)
+    compile_bundle(bundle, problems, installed)
     return problems.found()
 
 
-def compile_rulebook(bundle: Mapping[str, str]) -> Rulebook:
+def compile_rulebook(bundle: Mapping[str, str], installed: Installed | None = None) -> Rulebook:
     """The rulebook that a bundle says.
 
     Args:
         bundle: rule and template files, path to text.
+        installed: as in `check`. For files that are to be put in force; a process that runs what is in force goes
+            without, because an adapter that is missing closes one source and is no reason to stop the others.
 
     Raises:
         RulebookError: something is wrong with it; all findings are in `problems`.
     """
     problems = Problems()
-    rulebook = compile_bundle(bundle, problems)
+    rulebook = compile_bundle(bundle, problems, installed)
     if rulebook is None:
         raise RulebookError(tuple(problems.found()))
     return rulebook

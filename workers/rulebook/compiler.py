@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from workers.engine.rules import Campaign, EventRule, ScoreModel, Trigger
+    from workers.rulebook.installed import Installed
     from workers.rulebook.problems import Problems
 
 S = TypeVar("S", bound=Shape)
@@ -70,20 +71,21 @@ class Specs:
         return next(iter(self.of(kind)), None)
 
 
-def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | None:
+def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Installed | None) -> Rulebook | None:
     """The rulebook, or None where something is wrong.
 
     Args:
         bundle: path to text.
         problems: takes what is wrong.
+        installed: the adapters that rules may name; None does not look at adapters.
     """
     specs = read_specs(bundle, problems)
-    check = Checker(names_of(specs, bundle, problems), problems)
+    check = Checker(names_of(specs, bundle, problems), problems, installed)
     account = account_of(specs, check)
     check_templates(bundle, check.names.fields, problems)
     models = named(specs.of(ScoreFile), "score", lambda file: score_model(file, check), problems)
     campaigns = named(specs.of(CampaignFile), "campaign", lambda file: campaign(file, check), problems)
-    sources = named(specs.of(SourceFile), "source", source_spec, problems)
+    sources = named(specs.of(SourceFile), "source", lambda file: source_spec(file, check), problems)
     stages = stages_of(specs, check)
     promote = specs.one(PromoteFile)
     promotion = promotion_rule(promote.promote, account.currency, check) if promote and account else None
@@ -267,9 +269,31 @@ def stages_of(specs: Specs, check: Checker) -> tuple[Stage, ...]:
     return tuple(Stage(str(name), check.optional(stage.when, "boolean", scope)) for name, stage in file.stages.items())
 
 
-def source_spec(file: SourceFile) -> SourceSpec:
-    """A configured source. The adapter itself checks its options, where sources are put together."""
-    return SourceSpec(str(file.source), str(file.adapter or file.source), file.options)
+def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
+    """A configured source; the adapter itself knows its options."""
+    name = file.adapter or file.source
+    if check.installed:
+        check_source(file, name, check.installed, check)
+    return SourceSpec(str(file.source), str(name), file.options)
+
+
+def check_source(file: SourceFile, adapter: Text, installed: Installed, check: Checker) -> None:
+    """See whether there is such an adapter, and whether it takes the options."""
+    if not check.known("adapter", adapter, installed.sources):
+        return
+    mistake = installed.refusal(adapter, file.options)
+    if mistake:
+        check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
+
+
+def key_place(node: Node, keys: Sequence[str]) -> Place:
+    """Where the last of these keys stands, each below the one before it; as near as the file has them."""
+    place = node.place
+    for key in keys:
+        if not isinstance(node, Mapped) or key not in node.entries:
+            break
+        place, node = node.keys[key], node.entries[key]
+    return place
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from workers.engine.rules import Expression
+    from workers.rulebook.installed import Installed
     from workers.rulebook.problems import Problems
     from workers.rulebook.shape import Source, Text
 
@@ -61,10 +62,15 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """Compiles expressions and looks up names; what is wrong goes to `problems`."""
+    """Compiles expressions and looks up names; what is wrong goes to `problems`.
+
+    Attributes:
+        installed: the adapters that there are; None leaves names and options of adapters unchecked.
+    """
 
     names: Names
     problems: Problems
+    installed: Installed | None = None
 
     def expression(self, source: Source, want: str, scope: Scope) -> Expression | None:
         """The compiled expression, or None."""

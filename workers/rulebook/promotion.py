@@ -24,6 +24,8 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
     """
     scope = check.names.scope()
     check.stage(spec.at)
+    if check.installed:
+        check.known("crm", spec.opportunity.crm, check.installed.crms)
     if spec.owner is not None and not is_address(spec.owner):
         check.problems.add(
             spec.owner.place, "bad-address", f"`{spec.owner}` is no e-mail address", "write name@company.example"

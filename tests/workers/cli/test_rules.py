@@ -84,3 +84,13 @@ def test_rules_with_problems_are_not_applied(dripline: Dripline):
     assert "rules/scoring/fit.yaml:3:" in refused.out
     assert "Nothing was applied." in refused.err
     assert "none yet" in dripline("status").out
+
+
+@pytest.mark.usefixtures("database")
+def test_adapters_and_options_that_do_not_exist_are_not_applied(dripline: Dripline, tmp_path: Path):
+    write(tmp_path, BUNDLE | {"rules/sources/product.yaml": "source: product\nadapter: standard\nidentiy: {}\n"})
+    for command in ("check", "apply"):
+        refused = dripline(command)
+        assert refused.code == 1
+        assert refused.out.startswith("rules/sources/product.yaml:3:1: bad-option: ")
+    assert "none yet" in dripline("status").out
