@@ -222,7 +222,7 @@ class App:
 
     def sweeper(self) -> Sweeper:
         """Finds what is due; one for each loop that sweeps."""
-        return Sweeper(self.engine, self.adapters.takes_key)
+        return Sweeper(self.engine, self.adapters.takes_key, self.settings.ambiguous_after)
 
     def announce(self, due: Due) -> None:
         """Tell the workers where work waits."""

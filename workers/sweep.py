@@ -36,40 +36,47 @@ class Due:
         slices: with events to process or leads to wake.
         channels: of the outbox, with effects to deliver.
         expired: how many rows of silent workers went to which outbox state.
+        unproved: how many unclear rows are a person's matter from now on.
     """
 
     slices: frozenset[int] = frozenset()
     channels: frozenset[str] = frozenset()
     expired: Mapping[str, int] = field(default_factory=dict)
+    unproved: int = 0
 
 
-def sweep(engine: Engine, now: datetime, takes_key: Callable[[str], bool]) -> Due:
+def sweep(engine: Engine, now: datetime, takes_key: Callable[[str], bool], ambiguous_after: timedelta) -> Due:
     """Find everything that is due, and see to effects whose worker fell silent (`outbox.expire`).
 
-    `takes_key` says of a provider's name whether sending the same key to it again is harmless.
+    `takes_key` says of a provider's name whether sending the same key to it again is harmless. What no evidence has
+    settled for `ambiguous_after` becomes a person's matter.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
     """
     with transaction(engine) as conn:
         expired = outbox.expire(conn, now, takes_key)
-        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired)
+        unproved = outbox.leave_to_people(conn, now - ambiguous_after)
+        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired, unproved)
     if expired:
         log.warning("leases_expired", **expired)
+    if unproved:
+        log.warning("outcomes_unproved", rows=unproved)
     return due
 
 
 class Sweeper:
     """`sweep` for a process that repeats it: also makes the months of the logs ahead, twice a day."""
 
-    def __init__(self, engine: Engine, takes_key: Callable[[str], bool]) -> None:
+    def __init__(self, engine: Engine, takes_key: Callable[[str], bool], ambiguous_after: timedelta) -> None:
         self._engine = engine
         self._takes_key = takes_key
+        self._ambiguous_after = ambiguous_after
         self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
-        due = sweep(self._engine, now, self._takes_key)
+        due = sweep(self._engine, now, self._takes_key, self._ambiguous_after)
         if now >= self._upkeep_at:
             self._ensure_partitions(now)
         return due

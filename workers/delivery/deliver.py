@@ -135,7 +135,7 @@ class Deliverer:
         now, lease = self._clock(), self._policy.lease
         with transaction(self._engine) as conn:
             outbox.settle(conn, results.outcomes, now)
-            outbox.give_back(conn, [(each.claim.id, each.claim.attempt, each.due_at) for each in results.untried])
+            outbox.give_back(conn, [(each.claim.id, each.claim.number, each.due_at) for each in results.untried])
             if limit == 0:
                 return []
             return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)

@@ -39,11 +39,9 @@ class Ready:
 
     Attributes:
         send: hands it over; raises what the adapter raises.
-        message_id: of an e-mail.
     """
 
     send: Callable[[], Accepted]
-    message_id: str = ""
 
 
 class Sender(Protocol):
@@ -92,7 +90,7 @@ class EmailSender:
             mail = self._composer(claim.version, template).compose(claim.key, claim.lead_id, template, lead)
         except RenderError as error:
             return Skip("template", str(error))
-        return Ready(lambda: self._adapter.send(mail), mail.message_id)
+        return Ready(lambda: self._adapter.send(mail))
 
 
 class CrmSender:

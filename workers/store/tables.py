@@ -189,11 +189,12 @@ outbox: Final = Table(
     Column("state", Text, nullable=False, server_default=text("'pending'")),
     Column("reason", Text, nullable=False, server_default=text("''"), doc="a constant word to count by"),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("claims", Integer, nullable=False, server_default=text("0"), doc="ever; the latest one's number"),
     Column("due_at", _instant(), nullable=False),
     Column("lease_until", _instant(), doc="while sending"),
     Column("provider", Text, doc="who has it, or had it last"),
     Column("provider_ref", Text, doc="the provider's own id"),
-    Column("message_id", Text),
+    Column("message_name", Text, doc="of a mail: its Message-ID up to the @, made of the key"),
     Column("evidence", BigInteger, doc="the event that proves it arrived"),
     Column("last_error", Text),
     Column("created_at", _instant(), nullable=False),
@@ -206,6 +207,12 @@ outbox: Final = Table(
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="outbox_lease"),
     Index("outbox_due", "channel", "due_at", "id", postgresql_where=text("state IN ('pending', 'retry')")),
     Index("outbox_leases", "lease_until", postgresql_where=text("state = 'sending'")),
+    Index("outbox_ambiguous", "settled_at", postgresql_where=text("state = 'ambiguous' AND reason <> 'unproved'")),
+    Index(
+        "outbox_message",
+        "message_name",
+        postgresql_where=text("state IN ('sending', 'ambiguous', 'retry', 'dead') AND evidence IS NULL"),
+    ),
     Index("outbox_lead", "lead_id"),
 )
 

@@ -239,6 +239,21 @@ def test_completion(dripline: Dripline, shell: str):
     assert (script.code, "_DRIPLINE_COMPLETE" in script.out) == (0, True)
 
 
+def test_what_waits_for_a_person_is_shown_and_settled_by_one(dripline: Dripline, store: Engine):
+    row = put_row(store, "ambiguous")
+    assert json.loads(dripline("outbox", "list", "--unclear", "--json").out) == []
+    assert "waiting for you" not in dripline("status").out
+    with store.begin() as conn:
+        assert outbox.leave_to_people(conn, datetime.now(UTC)) == 1
+    (shown,) = json.loads(dripline("outbox", "list", "--unclear", "--json").out)
+    assert (shown["id"], shown["state"], shown["reason"]) == (row, "ambiguous", "unproved")
+    assert "1 that may have arrived: dripline outbox list --unclear" in dripline("status").out
+    assert dripline("outbox", "settle", "1", "2", "--as", "sent", "--ref", "x").code == 2
+    assert dripline("outbox", "settle", str(row), "--as", "sent", "--ref", "x-9").code == 0
+    (shown,) = json.loads(dripline("outbox", "list", "--json").out)
+    assert (shown["state"], shown["provider_ref"]) == ("sent", "x-9")
+
+
 def test_completion_works():
     environ = os.environ | {"_DRIPLINE_COMPLETE": "bash_complete", "COMP_WORDS": "dripline qua", "COMP_CWORD": "1"}
     done = subprocess.run(

@@ -64,9 +64,9 @@ def test_what_arrives_is_what_the_outbox_says(engine: Engine, sender: EmailSende
     world.mails(25, "hi")
     assert world.deliverer.run(sender).states == {"sent": 25}
     assert len(inbox.mails) == 25
-    by_id = {row.message_id: row for row in world.rows()}
+    by_id = {row.message_name: row for row in world.rows()}
     for mail in inbox.mails:
-        row = by_id[mail["message-id"].strip("<>")]
+        row = by_id[mail["message-id"].strip("<>").partition("@")[0]]
         assert mail["to"] == f"lead{row.lead_id}@acme.test"
         assert (row.state, row.provider_ref) == ("sent", "4711")
         assert mail["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import NOW
-from workers.store import clearing, outbox
-from workers.store.outbox import Effect, Outcome
+from workers.store import clearing, opportunities, outbox
+from workers.store.opportunities import Opportunity
+from workers.store.outbox import Effect, Evidence, Outcome
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -58,5 +59,22 @@ def test_only_what_is_open_can_be_settled(engine: Engine, state: str, possible: 
 def test_what_is_proved_to_have_arrived_is_not_sent_again(engine: Engine):
     row = row_in(engine, "ambiguous")
     with engine.begin() as conn:
-        outbox.prove(conn, {"mail:1:a:1:b": 7}, NOW)
+        outbox.prove(conn, [Evidence(7, 1, "mail:1:a:1:b")], NOW)
         assert clearing.again(conn, [row], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "ref", "known"),
+    [("sent", "deal-9", ("deal-9", LATER)), ("sent", "", (None, LATER)), ("dead", "", (None, None))],
+)
+def test_a_promotion_that_a_person_says_arrived_is_one_that_the_crm_has(
+    engine: Engine, state: str, ref: str, known: tuple[object, object]
+):
+    with engine.begin() as conn:
+        opportunities.add(conn, [Opportunity("promotion:1:1", 1, "hubspot", {})], NOW)
+        outbox.put(conn, [Effect("promotion:1:1", "crm", 1, {}, "hubspot")], 1, NOW)
+        (claim,) = outbox.claim(conn, "crm", NOW, limit=1, lease=timedelta(minutes=5))
+        outbox.settle(conn, [Outcome(claim.id, claim.number, "ambiguous")], NOW)
+        clearing.close(conn, [claim.id], state, LATER, ref)  # type: ignore[arg-type]
+        (made,) = opportunities.recent(conn, 9)
+    assert (made.ref, made.accepted_at) == known
