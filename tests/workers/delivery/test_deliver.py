@@ -42,6 +42,7 @@ POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
 FILES = {
     "templates/hi/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi {{ lead.first_name }}",
     "templates/plain/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi",
+    "templates/welcome/hello/mail.txt": "---\nsubject: Welcome\ncategory: marketing\n---\nWelcome",
 }
 RULEBOOK = cast(
     "Rulebook",

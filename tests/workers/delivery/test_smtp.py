@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,14 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from integrations import discovery
+from integrations.contracts import Incoming, Request
+from tests.conftest import NOW
+from tests.contract.recorded import recorded
 from tests.workers.delivery.test_deliver import COMPOSER, World
+from tests.workers.processing import append, newsletter, run
 from workers.delivery.senders import EmailSender
+from workers.store import outbox
+from workers.store.events import from_incoming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +100,28 @@ def test_a_server_that_takes_a_mail_and_hangs_up_leaves_it_ambiguous_and_never_g
     world.step(days=3)
     assert world.deliverer.run(sender).states == {}
     assert len(inbox.mails) == 1
+
+
+def test_what_the_provider_says_of_the_mail_that_arrived_settles_it(engine: Engine, sender: EmailSender, inbox: Inbox):
+    """Nothing is set by hand: the event names the Message-ID that stands in the mail, as SendGrid's `smtp-id` does."""
+    append(engine, newsletter(1))
+    run(engine)
+    inbox.hang_up_after_taking = True
+    world = World(engine)
+    assert world.deliverer.run(sender).states == {"ambiguous": 1}
+    (mail,) = inbox.mails
+    append(engine, from_incoming("sendgrid", delivered(mail["to"], mail["message-id"])))
+    assert run(engine).proved == 1
+    assert (world.row().state, world.row().reason) == ("sent", outbox.EVIDENCE)
+
+
+def delivered(to: str, message_id: str) -> Incoming:
+    """The event that SendGrid sends, read as its deliveries are read."""
+    source = next(case for case in recorded("sendgrid")).source
+    said = {
+        "email": to, "event": "delivered", "timestamp": int(NOW.timestamp()), "sg_event_id": "e1",
+        "smtp-id": message_id,
+    }  # fmt: skip
+    (event,) = source.normalise(Request("POST", "", {}, json.dumps([said]).encode(), NOW))
+    assert isinstance(event, Incoming)
+    return event
