@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from workers.delivery.senders import Skip
+from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store.outbox import Outcome
 
@@ -67,9 +68,15 @@ class Attempt:
 
 
 def attempt(sender: Sender, claim: Claim, suppressed: str, policy: Policy, now: datetime) -> Attempt:
-    """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty."""
+    """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty.
+
+    Raises:
+        StoreUnavailable: what making it ready needs is in PostgreSQL, which is away; nothing has left.
+    """
     try:
         ready = sender.prepare(claim, suppressed)
+    except StoreUnavailable:
+        raise
     except Exception as error:  # nothing has left; a row that cannot even be read must not stop the others
         log.exception("delivery_not_ready", outbox=claim.id, channel=claim.channel)
         return Attempt(Outcome(claim.id, claim.number, "dead", NOT_READY, error=words(error)))

@@ -406,6 +406,37 @@ def test_what_was_sent_is_recorded_once_postgresql_is_back(world: World, monkeyp
     assert len(provider.got) == 3
 
 
+def test_what_was_sent_is_recorded_though_the_suppressions_cannot_be_looked_up_for_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.mails(3)
+
+    def gone(*_: object) -> Any:
+        raise StoreUnavailable("away")
+
+    def slow() -> None:
+        monkeypatch.setattr(deliver, "FRESH", 0.0)
+        monkeypatch.setattr(suppressions, "reasons", gone)
+
+    provider = Scripted([slow])
+    assert world.run(provider) == {"sent": 1, "untried": 4}
+    assert [(row.state, row.attempts) for row in world.rows()] == [("sent", 1), ("pending", 0), ("pending", 0)]
+    monkeypatch.undo()
+    assert world.run(provider) == {"sent": 2}
+    assert len(provider.got) == 3
+
+
+def test_a_mail_waits_whose_template_is_in_a_postgresql_that_is_away(world: World):
+    world.mails(1)
+
+    def gone(*_: object) -> Composer:
+        raise StoreUnavailable("away")
+
+    sender = EmailSender("scripted", Scripted(), gone)
+    assert dict(world.deliverer.run(sender).states) == {"untried": 1}
+    assert (world.row().state, world.row().attempts) == ("pending", 0)
+
+
 def test_a_lost_answer_to_a_commit_takes_no_row_from_who_claimed_it_since(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
