@@ -279,11 +279,14 @@ def settle_and_claim(
 
 
 # Tries are given back, the claim's number never: whoever repeats this after a lost answer finds another claim's number.
+# Also after the lease ended: then the row is unclear only because nobody had said yet that it was not even tried.
+# What an event proved meanwhile stays proved.
 _GIVE_BACK: Final = text("""
     UPDATE outbox o SET state = CASE o.attempts WHEN 1 THEN 'pending' ELSE 'retry' END,
-                        attempts = o.attempts - 1, lease_until = NULL, due_at = g.due_at
+                        reason = CASE o.state WHEN 'ambiguous' THEN '' ELSE o.reason END,
+                        attempts = o.attempts - 1, lease_until = NULL, due_at = g.due_at, settled_at = NULL
     FROM json_to_recordset(:rows ::json) AS g (id bigint, claim integer, due_at timestamptz)
-    WHERE o.id = g.id AND o.claims = g.claim AND o.state = 'sending'
+    WHERE o.id = g.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous') AND o.evidence IS NULL
 """)
 
 

@@ -99,6 +99,26 @@ def test_giving_back_twice_never_takes_the_row_from_who_claimed_it_in_between(en
         assert outbox.settle(conn, [Outcome(theirs.id, theirs.number, "sent")], NOW) == {theirs.id: "sent"}
 
 
+def test_what_was_not_even_tried_is_not_unclear_however_late_that_is_said(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "a")
+        (mine,) = claim(conn)
+        assert outbox.expire(conn, NOW + LEASE, lambda _: False) == {"ambiguous": 1}
+        assert outbox.give_back(conn, [(mine.id, mine.number, NOW)]) == 1
+        (row,) = outbox.rows(conn, 9)
+        assert (row.state, row.reason, row.attempts, row.settled_at) == ("pending", "", 0, None)
+        assert [each.attempt for each in claim(conn)] == [1]
+
+
+def test_what_an_event_has_proved_is_not_given_back(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "a")
+        (mine,) = claim(conn)
+        assert outbox.prove(conn, [Evidence(7, mine.lead_id, key="a")], NOW) == 0
+        assert outbox.give_back(conn, [(mine.id, mine.number, NOW)]) == 0
+        assert outbox.expire(conn, NOW + LEASE, lambda _: False) == {"sent": 1}
+
+
 LATER = NOW + timedelta(minutes=1)
 
 
