@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAILBOX: Final = "mailbox"
+NO_EMAIL: Final = (
+    "DRIPLINE_EMAIL is not set; set it to smtp, or to mailbox if mails are to be kept in the data folder and to reach "
+    "nobody. (`dripline dev` takes mailbox by itself.)"
+)
 
 
 class Adapters:
@@ -57,8 +61,10 @@ class Adapters:
         """The e-mail provider.
 
         Raises:
-            ConfigurationError: there is none of that name, or a setting of its is missing or unusable.
+            ConfigurationError: none is chosen, there is none of that name, or a setting of its is missing or unusable.
         """
+        if not self._settings.email:
+            raise ConfigurationError(NO_EMAIL)
         name, given = self._settings.email, self._given("email", self._settings.email)
         if name == MAILBOX and not self._values.get(discovery.variable(MAILBOX, "folder")):
             given["folder"] = self._settings.data_dir / MAILBOX

@@ -9,7 +9,7 @@ import dramatiq
 import redis
 
 from workers.actors import declare
-from workers.exceptions import NoRulebook, StoreUnavailable
+from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.log import get_logger
 from workers.processes import exit_at_signals
 from workers.sweep import leadership
@@ -38,13 +38,17 @@ def run_web(app: App) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: a setting is missing, or the address cannot be had.
+        ConfigurationError: a setting is missing, or an address cannot be had.
     """
     app.check()
     exit_at_signals()  # before uvicorn listens for them, and after: it raises them again once it has stopped
-    listener = bind(app.settings.host, app.settings.port)
-    log.info("web_started", host=app.settings.host, port=listener.getsockname()[1])
-    serve(app.web(), listener)
+    given = app.settings
+    with bind(given.host, given.port) as listener, bind(given.status_host, given.status_port) as status:
+        port, status_port = listener.getsockname()[1], status.getsockname()[1]
+        if port == status_port:  # on another address; requests are told apart by the port that they come in by
+            raise ConfigurationError(f"DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both {port}; choose two ports.")
+        log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
+        serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
 
 
 def run_worker(app: App, stop: threading.Event) -> None:
@@ -53,7 +57,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
     Raises:
         ConfigurationError: a setting is missing.
     """
-    app.check()
+    app.check(sends=True)
     with Threads(app.broker, app, app.settings.worker_threads):
         log.info("worker_started", threads=app.settings.worker_threads)
         Fallback(app).run(stop)

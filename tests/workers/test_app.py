@@ -46,7 +46,7 @@ class Provider:
 def settings(database_url: str, **environ: str) -> Settings:
     return Settings.from_environ({
         "DRIPLINE_DATABASE_URL": database_url, "DRIPLINE_SECRET": SECRET, "DRIPLINE_PRODUCT_SECRET": PRODUCT_SECRET,
-        **environ,
+        "DRIPLINE_EMAIL": "mailbox", **environ,
     })  # fmt: skip
 
 
@@ -139,6 +139,8 @@ def test_sources_are_opened_by_the_rules_and_one_without_its_secret_stays_closed
     active = app.load_sources("")
     assert active is not None
     assert (active.version, set(active.sources)) == (version, {"product"})
+    assert list(active.closed) == ["typeform"]
+    assert "DRIPLINE_TYPEFORM_SECRET is not set" in active.closed["typeform"]
     assert app.load_sources(version) is None
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == ["source_closed"]
     app.close()
@@ -148,6 +150,7 @@ def test_sources_are_opened_by_the_rules_and_one_without_its_secret_stays_closed
     ("environ", "says"),
     [
         ({"DRIPLINE_SECRET": "short"}, "DRIPLINE_SECRET has 5 characters"),
+        ({"DRIPLINE_EMAIL": ""}, "DRIPLINE_EMAIL is not set; set it to smtp, or to mailbox"),
         ({"DRIPLINE_EMAIL": "smtp"}, "DRIPLINE_SMTP_HOST is not set"),
         ({"DRIPLINE_EMAIL": "stmp"}, "did you mean 'smtp'?"),
     ],
@@ -157,8 +160,14 @@ def test_a_process_does_not_begin_with_settings_it_cannot_work_with(
 ):
     app = make(settings(database_url, DRIPLINE_DATA_DIR=str(tmp_path), **environ))
     with pytest.raises(ConfigurationError) as caught:
-        app.check()
+        app.check(sends=True)
     assert says in str(caught.value)
+    app.close()
+
+
+def test_a_process_that_sends_nothing_needs_no_mail_server(database_url: str):
+    app = make(settings(database_url, DRIPLINE_EMAIL=""))
+    app.check()
     app.close()
 
 
@@ -194,7 +203,7 @@ def test_a_crm_that_is_not_configured_says_which_variable_is_missing(tmp_path: P
 
 
 def test_adapters_are_built_once_and_closed(tmp_path: Path):
-    adapters = Adapters(Settings(data_dir=tmp_path), SteppedClock(NOW))
+    adapters = Adapters(Settings(data_dir=tmp_path, email="mailbox"), SteppedClock(NOW))
     assert adapters.email() is adapters.email()
     adapters.close()
 

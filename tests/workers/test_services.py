@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from tests.workers.rulebooks import PRODUCT_SECRET, apply
 from workers import services
 from workers.app import build
 from workers.config import Settings
-from workers.exceptions import RulebookError
+from workers.exceptions import ConfigurationError, RulebookError
 from workers.services import Fallback, run_clock, run_worker
 from workers.store import events, status
 from workers.store.events import NewEvent
@@ -52,6 +53,9 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
             "DRIPLINE_SECRET": "s" * 32,
             "DRIPLINE_PRODUCT_SECRET": PRODUCT_SECRET,
             "DRIPLINE_DATA_DIR": str(tmp_path),
+            "DRIPLINE_EMAIL": "mailbox",
+            "DRIPLINE_PORT": "0",
+            "DRIPLINE_STATUS_PORT": "0",
             "DRIPLINE_SWEEP_EVERY": "0.05s",
         }
     )
@@ -178,19 +182,61 @@ def test_a_worker_survives_a_database_without_rules(engine: Engine, settings: Se
         eventually(lambda: backlog(engine) == 0)
 
 
-def test_web_answers_and_stops(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    apply(engine, NOW)
+def asked(settings: Settings, monkeypatch: pytest.MonkeyPatch, ask: Callable[[str, str], Any]) -> Any:
+    """What `ask` returns, given the two addresses of a `dripline web` that runs meanwhile."""
     seen: list[Any] = []
 
-    def serve(application: Any, listener: Any) -> None:
-        server = BackgroundServer(application, listener)
+    def serve(application: Any, listener: Any, status: Any, *, connections: int) -> None:
+        server = BackgroundServer(application, listener, status, connections=connections)
         server.start()
-        seen.append(requests.get(f"{server.url}/healthz", timeout=10).status_code)
-        server.stop()
+        try:
+            seen.append(ask(server.url, f"http://127.0.0.1:{status.getsockname()[1]}"))
+        finally:
+            server.stop()
 
     monkeypatch.setattr(services, "serve", serve)
     monkeypatch.setattr(services, "exit_at_signals", lambda: None)
-    app = build(dataclasses.replace(settings, port=0))
-    services.run_web(app)
-    app.close()
-    assert seen == [200]
+    app = build(settings)
+    try:
+        services.run_web(app)
+    finally:
+        app.close()
+    return seen[0]
+
+
+def status_of(url: str, *paths: str) -> list[int]:
+    return [requests.get(url + path, timeout=10).status_code for path in paths]
+
+
+def test_web_answers_and_stops_and_shows_figures_on_another_port_only(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    apply(engine, NOW)
+    pages = ("/healthz", "/readyz", "/", "/metrics", "/mailbox")
+    seen = asked(settings, monkeypatch, lambda url, status: (status_of(url, *pages), status_of(status, *pages)))
+    assert seen == ([200, 200, 404, 404, 404], [200, 200, 200, 200, 404])
+
+
+def test_one_port_for_strangers_and_for_figures_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    port = free_port()
+    both = dataclasses.replace(settings, port=port, status_host="127.0.0.2", status_port=port)
+    with pytest.raises(ConfigurationError, match="DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both"):
+        asked(both, monkeypatch, lambda *_: None)
+
+
+def test_web_started_while_the_database_is_away_turns_no_sender_away_for_good(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    away = dataclasses.replace(settings, database_url="postgresql://nobody@127.0.0.1:1/nothing", email="")
+
+    def ask(url: str, _status: str) -> Any:
+        return [requests.post(f"{url}/hooks/{name}", b"{}", timeout=10) for name in ("product", "nobody")]
+
+    for answer in asked(away, monkeypatch, ask):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

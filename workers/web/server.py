@@ -6,18 +6,24 @@ import gc
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from workers.exceptions import ConfigurationError
+from workers.web import problems
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, BaseTransport
+    from collections.abc import Callable
 
-    from starlette.types import ASGIApp
+    from starlette.types import Receive, Scope, Send
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from workers.web.problems import Problem
 
 REQUEST_SECONDS: Final = 30.0
 """In which a request has to arrive, head and body; the first one of a connection is counted from connecting."""
@@ -27,9 +33,18 @@ KEEP_ALIVE_SECONDS: Final = 75
 """For which an idle connection is kept: senders reuse theirs for about a minute."""
 GRACE_SECONDS: Final = 20
 """For which requests under way are waited for when the server stops: longer than a commit may take."""
+CONNECTIONS: Final = 800
+"""Open at the same time, unless somebody says otherwise; with what else is open, below the usual limit of 1,024."""
 
 
-TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+class Application(Protocol):
+    """What is served."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+
+    def refused(self, reason: str) -> None:
+        """Take note that the server answered a request by itself, for this constant word."""
 
 
 class _JoinedWrites:
@@ -62,9 +77,15 @@ class _JoinedWrites:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with a bound on a request's time and on its head's size; it has none of its own.
+    """uvicorn's, with bounds on a request's time, on its head's size and on the number of connections.
 
-    Time is looked at once a second for all connections, so that requests need no timers.
+    Time is looked at once a second for all connections, so that requests need no timers. What is refused here is
+    answered with a problem and counted, like everything else.
+
+    Args:
+        refused: told the word of each refusal.
+        connections: how many may be open.
+        **given: uvicorn's own.
     """
 
     began: float | None = None
@@ -72,9 +93,16 @@ class _Protocol(HttpToolsProtocol):
     _head: int | None = 0
     """Bytes of the head that is still arriving."""
 
+    def __init__(self, refused: Callable[[str], None], connections: int, **given: Any) -> None:
+        super().__init__(**given)
+        self._refused = refused
+        self._most = connections
+
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Any", _JoinedWrites(transport, self.loop)))
         self.began = time.monotonic()
+        if len(self.connections) > self._most:
+            self.refuse(problems.too_many_connections())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -94,14 +122,26 @@ class _Protocol(HttpToolsProtocol):
         if self._head is not None:
             self._head += len(data)
             if self._head > HEAD_BYTES:
-                self.send_400_response("The head of the request is too large.")
+                self.send_400_response("The head of the request is too large")
 
-    def give_up(self) -> None:
-        """Close the connection, with an answer unless one is under way."""
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn says
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(TOO_SLOW)
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(problems.bad_request(msg))
+
+    def refuse(self, problem: Problem) -> None:
+        """Close the connection, with this for an answer unless it would be taken for that of an earlier request."""
+        if self.transport.is_closing():
+            return
+        self._refused(problem.word)
+        if not self._owes_another():
+            self.transport.write(_written(problem))
         self.transport.close()
+
+    def _owes_another(self) -> bool:
+        """True if a request that has arrived waits for its answer, or has got a part of it."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn says
+        if cycle is None or cycle.response_complete:
+            return False
+        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
 
 
 class _Server(uvicorn.Server):
@@ -128,7 +168,7 @@ class _Server(uvicorn.Server):
     def _close_slow(self, before: float) -> None:
         for connection in [*self.server_state.connections]:
             if isinstance(connection, _Protocol) and connection.began is not None and connection.began < before:
-                connection.give_up()
+                connection.refuse(problems.too_slow(REQUEST_SECONDS))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -152,25 +192,25 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
+def serve(app: Application, *listeners: socket.socket, connections: int = CONNECTIONS) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished first. For the main thread of a process."""
-    server = _server(app)
+    server = _server(app, connections)
     server.alone = True
-    server.run(sockets=[listener])
+    server.run(sockets=[*listeners])
 
 
 class BackgroundServer:
     """The same in a thread.
 
     Attributes:
-        host, port: where it listens.
+        host, port: where the first of its listeners listens.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
-        self.host, self.port = listener.getsockname()[:2]
-        self._server = _server(app)
+    def __init__(self, app: Application, *listeners: socket.socket, connections: int = CONNECTIONS) -> None:
+        self.host, self.port = listeners[0].getsockname()[:2]
+        self._server = _server(app, connections)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="web", daemon=True
+            target=self._server.run, kwargs={"sockets": [*listeners]}, name="web", daemon=True
         )
 
     @property
@@ -197,12 +237,23 @@ class BackgroundServer:
         self._thread.join()
 
 
-def _server(app: ASGIApp) -> _Server:
+def _written(problem: Problem) -> bytes:
+    """A problem as HTTP."""
+    body = problem.body()
+    headers = [
+        (b"content-type", problems.CONTENT_TYPE), (b"content-length", b"%d" % len(body)), (b"connection", b"close"),
+        *problem.headers,
+    ]  # fmt: skip
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (problem.status, HTTPStatus(problem.status).phrase.encode(), lines, body)
+
+
+def _server(app: Application, connections: int) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
             loop="uvloop",
-            http=_Protocol,
+            http=cast("Any", partial(_Protocol, app.refused, connections)),
             ws="none",
             lifespan="on",
             interface="asgi3",

@@ -280,7 +280,7 @@ def test_a_process_starts_says_so_and_stops_at_sigterm(
 ):
     for name, value in {
         "DRIPLINE_SECRET": "s" * 32, "DRIPLINE_REDIS_URL": redis_url, "DRIPLINE_DATA_DIR": str(tmp_path),
-        "DRIPLINE_PORT": "0",
+        "DRIPLINE_PORT": "0", "DRIPLINE_STATUS_PORT": "0", "DRIPLINE_EMAIL": "mailbox",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     with subprocess.Popen([sys.executable, "-m", "workers.cli", command], stderr=subprocess.PIPE, text=True) as process:

@@ -197,6 +197,22 @@ def test_before_the_sources_are_known_nobody_is_told_that_there_are_none(engine:
         assert web.deliver("a", source="nobody").status == 404
 
 
+def test_the_sender_of_a_source_that_is_not_configured_is_told_to_come_again(web: Web) -> None:
+    closed = {"typeform": "DRIPLINE_TYPEFORM_SECRET is not set"}
+    web.active.append(ActiveSources("two", {"plain": Plain()}, closed))
+    until(lambda: web.deliver("a", source="typeform").status != 404)
+    before = web.counted("dripline_deliveries_total", source="typeform", outcome="source-closed")
+    answer = web.deliver("a", source="typeform")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+    assert answer.json["type"] == "urn:dripline:problem:source-closed"
+    assert "SECRET" not in answer.text
+    after = web.counted("dripline_deliveries_total", source="typeform", outcome="source-closed")
+    assert after == before + 1
+    assert "/hooks/typeform</code> is closed: DRIPLINE_TYPEFORM_SECRET is not set" in web.get("/").text
+    web.active.append(ActiveSources("three", {"plain": Plain(), "typeform": Plain()}))
+    until(lambda: web.deliver("a", source="typeform").status == 202)
+
+
 def test_a_rulebook_that_cannot_be_used_changes_nothing(web: Web) -> None:
     web.active.append(RulebookError(("rules/account.yaml: is missing",)))
     asked = len(web.asked)
