@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,16 @@ def stop_at_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
     return stop
+
+
+def exit_at_signals() -> None:
+    """Make SIGTERM and SIGINT end the process in order, with code 0."""
+
+    def leave(_number: int, _frame: Any) -> None:
+        sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
 
 
 def stop_with_parent(stop: threading.Event) -> None:

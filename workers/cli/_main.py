@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECTIONS: Final = ("Start", "Rules", "Processes", "Look and act", "Settings")
+INTERRUPTED: Final = 130
+"""What shells make of a Ctrl-C."""
 EPILOG: Final = """
 Exit codes: 0 all is well, 1 it did not work or something was found, 2 the command was not understood.
 
@@ -77,8 +79,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+    except click.Abort as error:
+        click.echo("Aborted.", err=True)
+        sys.exit(INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1)
     except BrokenPipeError:  # `dripline … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
