@@ -87,7 +87,12 @@ def show(outlook: Outlook) -> None:
     for kind in dict.fromkeys(each.kind for each in outlook.changes):
         show_group(f"{kind.capitalize()}s", [each for each in outlook.changes if each.kind == kind], outlook.standing)
     if outlook.recounted:
-        click.echo(f"\n{outlook.recounted:,} leads would be counted anew from their events, in the background.")
+        click.echo(f"\n{leads(outlook.recounted)} would be counted anew from their events, in the background.")
+
+
+def leads(number: int) -> str:
+    """So many leads."""
+    return "1 lead" if number == 1 else f"{number:,} leads"
 
 
 def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int] | None = None) -> None:
@@ -98,5 +103,5 @@ def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int
         parts = ", ".join(f"{name} {before} → {after}".strip() for name, before, after in each.details)
         line = f"  {each.what:<8} {each.name}" + (f": {parts}" if parts else "")
         if standing and each.name in standing:
-            line += f"\n           {standing[each.name]:,} leads under way keep to the version they entered"
+            line += f"\n           {leads(standing[each.name])} under way keep to the version they entered"
         click.echo(line)

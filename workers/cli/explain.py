@@ -154,13 +154,9 @@ def show_conditions(title: str, conditions: Sequence[Condition], held: str, not_
 
 def because(condition: Condition) -> str:
     """What decides a condition: its parts, with the values they looked at."""
-    from workers.reports.words import spelled
+    from workers.simulate.words import because
 
-    told = []
-    for reason in condition.reasons:
-        seen = ", ".join(f"{name} is {spelled(value)}" for name, value in reason.values)
-        told.append(f"{reason.text} is {'true' if reason.holds else 'false'}" + (f" ({seen})" if seen else ""))
-    return "; ".join(told)
+    return because(condition.reasons)
 
 
 def promotion(told: Promotion, story: Story) -> Iterator[str]:

@@ -96,8 +96,11 @@ def details(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
         return
     for name in {**before, **after}:
         old, new = before.get(name, NOTHING), after.get(name, NOTHING)
-        if old != new and name != "version":
-            yield name, spelled(old), spelled(new)
+        if old == new or name == "version":
+            continue
+        if isinstance(old, list) and isinstance(new, list):
+            old, new = [each for each in old if each not in new], [each for each in new if each not in old]
+        yield name, spelled(old), spelled(new)
 
 
 def plain(value: Any) -> Any:
@@ -115,7 +118,12 @@ def plain(value: Any) -> Any:
 
 def spelled(value: Any) -> str:
     """A value for people, cut short."""
-    if value is NOTHING or value is None:
+    if value is NOTHING or value is None or value == []:
         return "nothing"
+    if isinstance(value, list):
+        value = ", ".join(
+            str(each.get("id") or each.get("name") or each) if isinstance(each, dict) else spelled(each)
+            for each in value
+        )
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

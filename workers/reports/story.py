@@ -12,7 +12,7 @@ from workers.pipeline.verdict import seen
 from workers.reports.asof import as_decided, counted
 from workers.reports.limits import in_words
 from workers.reports.whynot import Inquiry
-from workers.reports.words import spelled
+from workers.simulate.words import spelled
 from workers.store import activations, decisions, history, identities, leads, opportunities, outbox
 
 if TYPE_CHECKING:

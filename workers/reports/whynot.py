@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workers.engine.call import Call
 from workers.engine.campaigns import refusal
-from workers.engine.expressions.kinds import Scope
-from workers.engine.expressions.reasons import Reason, Seen, reasons, values
+from workers.engine.expressions.reasons import Reason, Seen, reasons, scope, values
 from workers.engine.lifecycle import stage_index
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
@@ -159,27 +158,3 @@ class Inquiry:
     def values(self, source: str) -> tuple[tuple[str, Any], ...]:
         """What an expression looks at, with its values."""
         return values(source, self._seen)
-
-
-def scope(rulebook: Rulebook, event: str | None = None) -> Scope:
-    """What expressions of a rulebook may speak of."""
-    return Scope(
-        fields={field.name: field.type for field in rulebook.fields.values()},
-        event=None if event is None else rulebook.events.get(event, {}),
-        bands={model.name: [band.name for band in model.bands] for model in rulebook.models.values()},
-        stages=[stage.name for stage in rulebook.stages],
-        zone=rulebook.account.zone,
-        events=rulebook.events,
-        segments=tuple(rulebook.segments),
-        grades={grade.name: labels(rulebook, grade.name) for grade in rulebook.grades.values()},
-    )
-
-
-def labels(rulebook: Rulebook, name: str) -> list[str]:
-    """Everything that a grade can be."""
-    found = [""]
-    grade = rulebook.grades[name]
-    for model in grade.models:
-        bands = rulebook.models[model].bands if model in rulebook.models else ()
-        found = [before + band.name for before in found for band in bands]
-    return [grade.labels.get(each, each) for each in found]

@@ -11,19 +11,6 @@ if TYPE_CHECKING:
     from workers.reports.story import Line
 
 
-def spelled(value: object) -> str:
-    """A value for people."""
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, float):
-        return f"{round(value, 4):g}"
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
 def sentence(line: Line) -> str:
     """What was decided, and why. A kind of decision that has no words yet is shown with its details."""
     wording = WORDINGS.get(line.kind)

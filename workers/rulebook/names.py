@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workers.engine.expressions import Scope, compile_expression
 from workers.engine.expressions.contradictions import contradictions
@@ -151,8 +151,3 @@ class Checker:
     def score(self, name: Text) -> bool:
         """True if there is a score of this name."""
         return self.known("score", name, self.names.bands, "write a file that begins with `score:`")
-
-
-def plain(value: Any) -> Any:
-    """Located text as ordinary text."""
-    return str(value) if isinstance(value, str) else value

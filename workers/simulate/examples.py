@@ -47,7 +47,7 @@ class Run:
     def problems(self) -> Iterator[Problem]:
         """The differences as findings of `check`."""
         for each in self.differences:
-            text = f"example “{self.name}”: {each.text}"
+            text = f"“{self.name}”: {each.text}"
             yield Problem(each.place.file, each.place.line, each.place.column, "example", text, each.hint)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.expressions.reasons import Seen, reasons, scope
 from workers.engine.ledger import ledger
+from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
-from workers.simulate.words import told
+from workers.simulate.words import because, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Expression, Rulebook
     from workers.rulebook.declarations import Example, Outcome
     from workers.rulebook.problems import Place
     from workers.simulate.clock import Result
@@ -69,13 +71,19 @@ class Ended:
         """What a score is made of, largest amounts first."""
         before = LeadState(fields=self.state.fields)
         lines = ledger(before, self.person.events, self.rulebook, self.now).get(model, [])
-        shown = sorted((line for line in lines if line.amount or line.note), key=lambda line: -abs(line.amount))
+        shown = sorted((line for line in lines if line.amount), key=lambda line: -abs(line.amount))
         words = [
             f"{line.amount:+g} {line.rule.removeprefix(model + '.')}" + (f" ({line.note})" if line.note else "")
             for line in shown[:LINES]
         ]
         more = f" and {len(shown) - LINES} more" if len(shown) > LINES else ""
         return f"it is made of {', '.join(words)}{more}" if words else "nothing earned points"
+
+    def why(self, condition: Expression) -> str:
+        """What makes a condition what it is."""
+        return because(
+            reasons(condition.source, Seen(scope(self.rulebook), NO_EVENT, self.state.fields, self.standing))
+        )
 
     def story(self, beginning: datetime) -> Iterator[str]:
         """What was decided, one line each, with the time since the beginning."""
@@ -142,7 +150,7 @@ def segments(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
     for name in outcome.segments:
         if not ended.standing.segment(name):
             segment = ended.rulebook.segments.get(name)
-            hint = f"its condition is: {segment.when.source}" if segment else ""
+            hint = ended.why(segment.when) if segment else ""
             yield Difference(name.place, f"the lead is not in segment {name}", hint)
 
 
@@ -151,7 +159,7 @@ def stage(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
     if outcome.stage is not None and ended.standing.stage != outcome.stage:
         text = f"stage is {ended.standing.stage or NONE}, expected {outcome.stage}"
         found = next((each for each in ended.rulebook.stages if each.name == outcome.stage), None)
-        hint = f"its condition is: {found.when.source}" if found and found.when else ""
+        hint = ended.why(found.when) if found and found.when else ""
         yield Difference(outcome.stage.place, text, hint)
 
 

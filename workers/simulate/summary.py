@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from workers.engine.lifecycle import stage_index
@@ -60,7 +60,8 @@ class Summary:
             for (campaign, step, template), number in self.mails.items()
         ]
         runs = [{"campaign": name, "state": state, "leads": n} for (name, state), n in self.enrolments.items()]
-        return asdict(self) | {"mails": mails, "enrolments": runs}
+        own = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` counts a Counter's items anew
+        return own | {"mails": mails, "enrolments": runs}
 
 
 def summed(result: Result, rulebook: Rulebook) -> Summary:

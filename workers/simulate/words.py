@@ -1,14 +1,38 @@
-"""Decisions of a simulation in words, one line each."""
+"""Decisions, conditions and values in words."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
+    from workers.engine.expressions.reasons import Reason
     from workers.engine.values import Decision
+
+
+def spelled(value: object) -> str:
+    """A value for people."""
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{round(value, 4):g}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def because(reasons: Iterable[Reason]) -> str:
+    """What decides a condition: its parts, with the values they looked at."""
+    said = []
+    for reason in reasons:
+        seen = ", ".join(f"{name} is {spelled(value)}" for name, value in reason.values)
+        said.append(f"{reason.text} is {'true' if reason.holds else 'false'}" + (f" ({seen})" if seen else ""))
+    return "; ".join(said)
 
 
 def told(decision: Decision, after: timedelta, event: str) -> str:

@@ -38,7 +38,7 @@ from workers.engine.expressions.kinds import (
     Kind,
     common,
     comparable,
-    text_of,
+    limited,
 )
 from workers.engine.expressions.vocabulary import Build, filtered
 from workers.engine.rules import Ask
@@ -46,7 +46,7 @@ from workers.exceptions import ExpressionError
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from workers.engine.expressions.kinds import Scope
 
@@ -146,7 +146,7 @@ class Compiler:
             if reason := self._scope.refused.get("lead"):
                 raise ExpressionError("a lead's fields cannot be asked here", reason, node.offset, code="not-here")
             part = self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
-            return self.limited(part, self._scope.allowed.get(node.name))
+            return replace(part, kind=limited(part.kind, self._scope.allowed.get(node.name)))
         if node.owner != "event":
             hint = suggestion(node.owner, ("lead", "event"), f"{{}}.{node.name}")
             raise ExpressionError(f"`{node.owner}` is not a known word", hint, node.offset, code="unknown-name")
@@ -165,14 +165,6 @@ class Compiler:
         kind = DECLARED.get(declared[node.name], ANY)
         part = Part(get(argument, node.name), kind, node.offset)
         return replace(part, code=coerced(part, kind)) if kind in {DATE, DATETIME} else part
-
-    @staticmethod
-    def limited(part: Part, allowed: Collection[str] | None) -> Part:
-        """The same, known to be one of a few texts, or a list of such."""
-        if allowed is None:
-            return part
-        choice = text_of("allowed value", allowed)
-        return replace(part, kind=choice if part.kind == TEXT else replace(part.kind, items=choice))
 
     def call(self, node: tree.Call) -> Part:
         """A function."""

@@ -65,6 +65,14 @@ def text_of(noun: str, choices: Collection[str] | None) -> Kind:
     return Kind("text", "text", None if choices is None else frozenset(choices), noun)
 
 
+def limited(kind: Kind, allowed: Collection[str] | None) -> Kind:
+    """A field's type, known to be one of a few texts, or a list of such; None for any."""
+    if allowed is None:
+        return kind
+    choice = text_of("allowed value", allowed)
+    return choice if kind == TEXT else replace(kind, items=choice)
+
+
 def comparable(left: Kind, right: Kind) -> bool:
     """True if values of the two can be equal."""
     return left == right or ANY in {left, right}

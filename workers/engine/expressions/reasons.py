@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.expressions import compile_expression, tree
+from workers.engine.expressions.kinds import Scope
 from workers.engine.expressions.parser import parse
 from workers.engine.expressions.written import written
 from workers.exceptions import ExpressionError
@@ -13,8 +14,7 @@ from workers.exceptions import ExpressionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from workers.engine.expressions.kinds import Scope
-    from workers.engine.rules import Facts
+    from workers.engine.rules import Facts, Rulebook
 
 CONSTANT: Final = frozenset({"date", "datetime"})
 """Calls that are what they say."""
@@ -110,3 +110,27 @@ def inside(value: Any) -> Iterator[tree.Node]:
             yield from inside(each)
     elif isinstance(value, tree.Arguments):
         yield from inside(value.values)
+
+
+def scope(rulebook: Rulebook, event: str | None = None) -> Scope:
+    """What expressions of a rulebook may speak of."""
+    return Scope(
+        fields={field.name: field.type for field in rulebook.fields.values()},
+        event=None if event is None else rulebook.events.get(event, {}),
+        bands={model.name: [band.name for band in model.bands] for model in rulebook.models.values()},
+        stages=[stage.name for stage in rulebook.stages],
+        zone=rulebook.account.zone,
+        events=rulebook.events,
+        segments=tuple(rulebook.segments),
+        grades={grade.name: labels(rulebook, grade.name) for grade in rulebook.grades.values()},
+    )
+
+
+def labels(rulebook: Rulebook, name: str) -> list[str]:
+    """Everything that a grade can be."""
+    found = [""]
+    grade = rulebook.grades[name]
+    for model in grade.models:
+        bands = rulebook.models[model].bands if model in rulebook.models else ()
+        found = [before + band.name for before in found for band in bands]
+    return [grade.labels.get(each, each) for each in found]
