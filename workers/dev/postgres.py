@@ -118,10 +118,26 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     else:
         SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _remove_forsaken()
         place = Path(tempfile.mkdtemp(prefix="dev-", dir=SHARED))
         folder.symlink_to(place)
+        _origin(place).write_text(str(folder))
         log.info("data_kept_elsewhere", folder=folder, place=place)
     os.chown(place, account.uid, account.gid)
+
+
+def _origin(place: Path) -> Path:
+    """The file that says which link leads to data kept elsewhere."""
+    return place.with_name(f"{place.name}.origin")
+
+
+def _remove_forsaken() -> None:
+    """Remove data kept elsewhere to which no link leads any more, because somebody deleted the data folder."""
+    for origin in SHARED.glob("dev-*.origin"):
+        place, link = origin.with_suffix(""), Path(origin.read_text())
+        if link.resolve() != place.resolve() and not (place / "postmaster.pid").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            origin.unlink(missing_ok=True)
 
 
 def _service_account() -> Account:

@@ -494,10 +494,16 @@ def test_a_run_ends_when_its_time_is_up_and_says_that_there_is_more(world: World
     assert sum(row.state == "sending" for row in world.rows()) == 0
 
 
-def test_a_chunk_that_takes_half_its_lease_is_given_back(world: World):
+def test_a_chunk_that_takes_half_its_lease_is_given_back(world: World, monkeypatch: pytest.MonkeyPatch):
     world.mails(4)
-    world.deliverer = Deliverer(world.engine, world.clock, Policy(SCHEDULE, timedelta(seconds=0.02), 4))
-    provider = Scripted([lambda: time.sleep(0.05)])
-    world.run(provider)
-    assert sorted(row.attempts for row in world.rows()) == [1, 1, 1, 1]
+    passed = [0.0]
+
+    def wait() -> None:
+        passed[0] += POLICY.lease.total_seconds() / 2 + 1
+
+    monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: passed[0], sleep=time.sleep))
+    provider = Scripted([wait])
+    assert world.run(provider) == {"sent": 1, "untried": 3}
+    assert [(row.state, row.attempts, row.claims) for row in world.rows()] == [("sent", 1, 1)] + [("pending", 0, 1)] * 3
+    assert world.run(provider) == {"sent": 3}
     assert len({mail.key for mail in provider.got}) == len(provider.got) == 4

@@ -126,6 +126,20 @@ def test_under_root_it_runs_as_another_account_and_opens_up_nobodys_folders(tmp_
         shutil.rmtree((private / "data").resolve())
 
 
+@pytest.mark.skipif(not ROOT, reason="only root keeps data elsewhere")
+def test_data_kept_elsewhere_go_once_nobody_links_to_them(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres, "SHARED", folder / "shared")
+    places = []
+    for name in ("first", "second", "third"):
+        (tmp_path / name).mkdir(mode=0o700)
+        places.append(Postgres(tmp_path / name / "data")._data())
+        if name == "first":
+            shutil.rmtree(tmp_path / name)
+    assert [place.exists() for place in places] == [False, True, True]
+
+
 def _known(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
 
