@@ -18,7 +18,8 @@ from workers.rulebook import compile_rulebook
 
 def test_the_rulebook_has_the_promised_size() -> None:
     rulebook = compile_rulebook(rules.bundle())
-    assert sum(len(each.event_rules) + len(each.profile_rules) for each in rulebook.models.values()) == 100
+    profile = [rule for each in rulebook.models.values() for group in each.groups for rule in group.profile_rules]
+    assert sum(map(len, rulebook.by_event.values())) + len(profile) == 100
     assert len(rulebook.campaigns) == 20
 
 
