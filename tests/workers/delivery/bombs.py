@@ -167,7 +167,7 @@ def main() -> None:
 
 
 def peak() -> int:
-    """The most bytes that were in memory. Linux hands the parent's `ru_maxrss` on to a child: it knows better in /proc."""
+    """The most bytes that were in memory. Linux hands a parent's `ru_maxrss` on to its child, so look into /proc."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024
