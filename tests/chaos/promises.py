@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.company import BUNDLE, HALF_LIFE, WAIT, points
 from tests.chaos.fleet import wait_for
+from workers.engine.decay import HalfLife
 from workers.engine.decide import decide
-from workers.engine.scoring import reading
 from workers.engine.values import Event, LeadState, Promote, Send, micros
 from workers.rulebook import compile_rulebook
 
@@ -172,7 +172,8 @@ def _differences(lead: Any, right: LeadState, worth: list[tuple[int, datetime]])
             yield f"lead {lead.id}: {name} is {getattr(state, name)} and should be {getattr(right, name)}"
     now = max(at for _, at in worth)
     by_hand = sum(number * 0.5 ** ((now - at) / HALF_LIFE) for number, at in worth)
-    read = reading(state.scores.get("engagement", 0), HALF_LIFE // timedelta(microseconds=1), micros(now))
+    decay = HalfLife(HALF_LIFE // timedelta(microseconds=1))
+    read = decay.read(state.scores.get("engagement", 0), micros(now))
     if abs(read - by_hand) > 1e-4:
         yield f"lead {lead.id}: engagement reads {read}, by hand it is {by_hand}"
 
