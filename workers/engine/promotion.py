@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from workers.engine.lifecycle import enter_stage, stage_index
+from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
 
@@ -57,7 +57,8 @@ def is_candidate(call: Call, rule: PromotionRule) -> bool:
     Who was promoted before is looked at again only after the opportunity was lost, and if the rules allow it.
     """
     here, ends = (stage_index(call.rulebook, name) for name in (call.state.stage, OPPORTUNITY))
-    if here < stage_index(call.rulebook, rule.at):
+    present = stage_of(call.rulebook, call.state.stage)
+    if here < stage_index(call.rulebook, rule.at) or (present is not None and present.terminal):
         return False
     if call.state.promotions:
         return call.state.lost and rule.again is not None and holds(call, rule.again)
