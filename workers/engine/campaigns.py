@@ -22,8 +22,9 @@ def take_events(call: Call, events: Sequence[Event]) -> None:
     """Let events and the stages reached during this call end runs, then start new ones."""
     if call.state.suppressed:
         leave_all(call, call.state.suppressed)
+    entered = call.rulebook.enter_by_event
     for event in events:
-        if not is_machine(event):
+        if (call.state.enrolments or event.type in entered) and not is_machine(event):
             leave_on_event(call, event)
             enter_on_event(call, event)
     for stage in call.reached:

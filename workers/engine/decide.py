@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Rulebook
     from workers.engine.values import Decision, Event, LeadState
+
+
+BY_TIME: Final = attrgetter("at", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def decide(
             the state can't tell.
     """
     call = Call(state, lead_id, rulebook, now)
-    ordered = events if len(events) < 2 else sorted(events, key=lambda event: (event.at, event.id))  # noqa: PLR2004
+    ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
     if history is not None:
         recount(call, history, {event.id for event in events})
     else:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.counters import take_count
 from workers.engine.decay import units
 from workers.engine.fields import tell_fields
 from workers.engine.limits import admit
-from workers.engine.quarantine import hold, is_human, is_machine, release
+from workers.engine.quarantine import ENGAGEMENT, hold, is_human, is_machine, release
 from workers.engine.rules import Expression
 from workers.engine.values import Suppress, micros
 
@@ -35,7 +35,7 @@ def take_in(call: Call, event: Event) -> None:
     if event.lead:
         tell_fields(call, event, at)
     credit = call.rulebook.credit
-    if is_machine(event) and not hold(state, event, credit, whole=call.whole):
+    if event.type in ENGAGEMENT and is_machine(event) and not hold(state, event, credit, whole=call.whole):
         call.say("skipped", "machine", {"reason": "machine", "type": event.type}, event=event.id)
         return
     if (credit or state.machines) and is_human(event):
@@ -55,16 +55,17 @@ def score(call: Call, event: Event, at: int) -> None:
     rules = call.rulebook.scored.get(event.type)
     if rules is None:
         return
-    tally = Tally()
+    tally = None
     properties, fields, standing = event.properties, call.state.fields, call.standing
     for rule, test in rules:
         if test is None or test(properties, fields, standing) is True:
+            tally = tally or Tally([], [])
             if rule.units is None:
                 apply(call, rule, event, at, tally)
             else:  # by far the most frequent
                 call.add(rule, (at, event.id, rule.units))
                 tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
-    if tally.entries or tally.limited:
+    if tally and (tally.entries or tally.limited):
         tell_score(call, event, at, tally)
 
 
@@ -72,8 +73,8 @@ def score(call: Call, event: Event, at: int) -> None:
 class Tally:
     """What one event earned: [rule, model, points] for each rule that counted it, ids of rules whose limit did not."""
 
-    entries: list[tuple[str, str, float]] = field(default_factory=list)
-    limited: list[str] = field(default_factory=list)
+    entries: list[tuple[str, str, float]]
+    limited: list[str]
 
 
 def tell_score(call: Call, event: Event, at: int, tally: Tally) -> None:
@@ -82,10 +83,10 @@ def tell_score(call: Call, event: Event, at: int, tally: Tally) -> None:
     if tally.limited:
         detail["limited"] = tally.limited
     if tally.entries:
-        points = sum([points for _, _, points in tally.entries])
-        recent = [*call.state.recent, [at, event.id, event.type, points]]
-        recent.sort()
-        call.state.recent = recent[-RECENT:]
+        points = tally.entries[0][2] if len(tally.entries) == 1 else sum([each[2] for each in tally.entries])
+        recent, entry = call.state.recent, [at, event.id, event.type, points]
+        later = recent and entry < recent[-1]
+        call.state.recent = sorted([*recent, entry])[-RECENT:] if later else [*recent[1 - RECENT :], entry]
     rule = tally.entries[0][0] if tally.entries else tally.limited[0]
     call.say("scored", rule, detail, event=event.id)
 

@@ -200,6 +200,19 @@ def test_a_file_that_is_not_there(dripline: Dripline, tmp_path: Path):
     assert (done.code, "nothing.jsonl cannot be read" in done.err) == (1, True)
 
 
+def test_an_export_of_the_log_is_simulated_alike(dripline: Dripline, tmp_path: Path, database: str):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    done = dripline("export")
+    assert (done.code, done.err) == (0, "2 events.\n")
+    (tmp_path / "log.jsonl").write_text(done.out)
+    told = json.loads(dripline("simulate", "log.jsonl", "--json").out)
+    assert [(lead["identities"], lead["stage"]) for lead in told["leads"]] == [([ANN], "lead")]
+    assert told["summary"]["mails"] == [{"campaign": "welcome", "step": "send-hello", "template": "hello", "mails": 1}]
+    assert dripline("export", "--until", "2020-01-01").err == "0 events.\n"
+
+
 # ── schema and docs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
