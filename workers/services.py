@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+NO_TABLE: Final = "42P01"
+"""PostgreSQL's SQLSTATE for a table that is not there."""
 IDLE_MS: Final = 200
 """Longest pause of a worker between two looks into an empty queue, in milliseconds."""
 ALIVE: Final = "dripline:alive"
@@ -80,8 +82,11 @@ def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
         return sweeper.sweep(app.clock()) if candidate.held() else None
     except StoreUnavailable as error:
         log.warning("store_unavailable", error=str(error))
-    except Exception:
-        log.exception("sweep_failed")
+    except Exception as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == NO_TABLE:
+            log.warning("database_not_migrated", advice="run: dripline migrate")
+        else:
+            log.exception("sweep_failed")
     return None
 
 

@@ -208,6 +208,15 @@ def status_of(url: str, *paths: str) -> list[int]:
     return [requests.get(url + path, timeout=10).status_code for path in paths]
 
 
+def test_a_clock_before_the_first_migration_says_what_to_do(
+    server_url: str, settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    empty = dataclasses.replace(settings, database_url=server_url)
+    with running(run_clock, empty):
+        eventually(lambda: "database_not_migrated" in {record.getMessage() for record in caplog.records})
+    assert "sweep_failed" not in {record.getMessage() for record in caplog.records}
+
+
 def test_web_answers_and_stops_and_shows_figures_on_another_port_only(
     settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
-from workers.cli._main import SECTIONS, cli
+from workers.cli._main import SECTIONS, cli, said
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
 from workers.store import events, outbox, quarantine
@@ -299,3 +299,7 @@ def test_a_process_does_not_start_without_a_secret(dripline: Dripline, command: 
     done = dripline(command)
     assert done.code == 1
     assert "DRIPLINE_SECRET has 0 characters" in done.err
+
+
+def test_a_file_of_somebody_else_is_no_traceback():
+    assert said(PermissionError(13, "Permission denied", ".dripline/lock")).startswith(".dripline/lock belongs to")
