@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from integrations.contracts import Incoming, Request
-from tests.benchmarks import deliveries, rules
+from tests.benchmarks import deliveries, naive, rules
 from tests.benchmarks.__main__ import limits
 from tests.benchmarks.load import percentile
 from workers.adapters import Adapters
@@ -21,6 +21,10 @@ def test_the_rulebook_has_the_promised_size() -> None:
     profile = [rule for each in rulebook.models.values() for group in each.groups for rule in group.profile_rules]
     assert sum(map(len, rulebook.by_event.values())) + len(profile) == 100
     assert len(rulebook.campaigns) == 20
+
+
+def test_the_baseline_scores_by_the_same_rules() -> None:
+    assert naive.points("form.submitted", {"form": "form-7"}, {"employees": 300, "country": "US"}) == 7 + (1 + 2) + 5
 
 
 @pytest.mark.parametrize(("kind", "source", "size"), [("single", "site", 1), ("batch", "sendgrid", 100)])
