@@ -96,12 +96,12 @@ def wake_at(call: Call) -> datetime | None:
 
 
 def wakings(call: Call) -> list[int]:
-    """Every such instant: steps that fall due, bands that decay or a hold changes, a hand-off nobody accepts."""
+    """Every such instant that may be the earliest: a step, a hand-off nobody accepts, a band that decays or is held."""
     state = call.state
     instants = [run.due for run in state.enrolments.values() if run.due is not None] if state.enrolments else []
-    for model in call.rulebook.banded:
-        if model.name in state.bands or state.holding or state.cooling:
-            instants += lifecycle.band_wakings(call, model)
     if state.handoff:
         instants.append(state.handoff[1])
+    for model in call.rulebook.banded:
+        if model.name in state.bands or state.holding or state.cooling:
+            instants += lifecycle.band_wakings(call, model, min(instants, default=None))
     return instants

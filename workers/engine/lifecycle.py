@@ -73,10 +73,10 @@ def change_band(call: Call, model: ScoreModel, before: str | None, after: str | 
     call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
 
 
-def band_wakings(call: Call, model: ScoreModel) -> list[int]:
+def band_wakings(call: Call, model: ScoreModel, before: int | None) -> list[int]:
     """When the model's band has to be looked at again though nothing happens: decay, the end of a hold or cool-down."""
     instants = []
-    ends = call.standing.band_ends(model)
+    ends = call.standing.band_ends(model, before)
     if ends is not None:
         instants.append(ends)
     held = call.state.holding.get(model.name)
