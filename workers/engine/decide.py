@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 BY_TIME: Final = attrgetter("at", "id")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of it.
 
     Attributes:

@@ -167,7 +167,8 @@ def change_stage(call: Call, stage: Stage, event: int | None) -> None:
 
 def stage_of(rulebook: Rulebook, name: str) -> Stage | None:
     """The stage of that name."""
-    return next((stage for stage in rulebook.stages if stage.name == name), None)
+    index = rulebook.order.get(name)
+    return None if index is None else rulebook.stages[index]
 
 
 def stage_index(rulebook: Rulebook, name: str) -> int:

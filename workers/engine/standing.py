@@ -98,14 +98,9 @@ class Standing:
 
     def segments(self) -> list[str]:
         """The segments that the lead is in."""
-        known, fields = self._segments, self._state.fields
-        found = []
-        for name, test in self._rulebook.tests:
-            held = known.get(name)
-            if held is None:
-                held = known[name] = test(NO_EVENT, fields, self) is True
-            if held:
-                found.append(name)
+        fields, tests = self._state.fields, self._rulebook.tests
+        found = [name for name, test in tests if test(NO_EVENT, fields, self) is True]
+        self._segments = {**dict.fromkeys(self._rulebook.segments, False), **dict.fromkeys(found, True)}
         return found
 
     def count(self, event: str, within: Span | None = None) -> int:
