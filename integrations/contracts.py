@@ -6,7 +6,7 @@ The callers in `workers` own these shapes; an adapter is one file that turns the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,11 +66,14 @@ class Unreadable:
         reason: a constant word to count by (`no-identity`).
         detail: a sentence for a person, naming the field.
         payload: the part as it came.
+        place: which part of a batch `payload` is, counted from 0: with it, `BatchSource.read_part` reads the part again
+            as what it was. None if `payload` is the whole delivery.
     """
 
     reason: str
     detail: str
     payload: bytes
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,22 @@ class Source(Protocol):
 
         Raises:
             Malformed: the body as a whole is not what this source sends.
+        """
+
+
+@runtime_checkable
+class BatchSource(Source, Protocol):
+    """A source whose deliveries hold several events. A part that was set aside can be read again by itself."""
+
+    def read_part(self, request: Request, place: int) -> Incoming | Unreadable | Ignored:
+        """One part, with the event id that it would have had in its delivery.
+
+        Args:
+            request: the delivery, with this part alone as its body.
+            place: where in the delivery the part stood.
+
+        Raises:
+            Malformed: the body is not JSON.
         """
 
 

@@ -4,7 +4,8 @@ An adapter is a frozen dataclass, and its fields are its settings:
 
 - a field of a plain type (`str`, `int`, `float`, `bool`, `tuple[str, ...]`, `timedelta`, `Path`) is read from the
   variable `DRIPLINE_<INSTANCE>_<FIELD>`; secrets belong there and nowhere else;
-- the field `options` takes what stands in the rule files, as a mapping; the adapter checks it in `__post_init__`;
+- the field `options` takes what stands in the rule files, as a mapping; `read_options` of the class checks it, needs no
+  setting for that, and raises `ConfigurationError`;
 - a field of any other type (a clock) is handed in by the caller, or keeps its default.
 """
 
@@ -97,13 +98,26 @@ def build(kind: Kind, adapter_name: str, instance_name: str, values: Mapping[str
         raise ConfigurationError(f"{variable(instance_name, error.field)} {error.text}") from error
 
 
+def check_options(kind: Kind, name: str, options: Mapping[str, Any]) -> None:
+    """See whether an adapter takes these options; no setting has to be there for that.
+
+    Raises:
+        ConfigurationError: there is no such adapter, or it refuses an option; then `option` says which.
+    """
+    cls = adapter(kind, name)
+    fields = {each.name: each for each in dataclasses.fields(cls) if each.init}
+    if "options" in _without_empty_options(fields, {"options": options}):
+        cls.read_options(options)
+
+
 def _without_empty_options(fields: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """An adapter without options takes an empty mapping of them, so that callers need not know."""
     if "options" in fields or "options" not in given:
         return given
     options = given["options"]
     if options:
-        raise ConfigurationError(f"this adapter takes no options; remove {', '.join(sorted(map(str, options)))}.")
+        names_ = sorted(map(str, options))
+        raise ConfigurationError(f"this adapter takes no options; remove {', '.join(names_)}.", option=(names_[0],))
     return {name: value for name, value in given.items() if name != "options"}
 
 

@@ -24,12 +24,15 @@ class ConfigurationError(IntegrationError):
     Args:
         text: the whole message; or, with `field`, what comes after the setting's name ("is no public key; …").
         field: the adapter's field that is wrong, which `discovery.build` turns into the name of its variable.
+        option: keys that lead to the option that is wrong (`("types", "signup")`), so that its place in a rule file can
+            be shown.
     """
 
-    def __init__(self, text: str, field: str = "") -> None:
+    def __init__(self, text: str, field: str = "", option: tuple[str, ...] = ()) -> None:
         super().__init__(f"{field} {text}" if field else text)
         self.text = text
         self.field = field
+        self.option = option
 
 
 class BadSignature(IntegrationError):

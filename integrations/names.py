@@ -26,8 +26,8 @@ def refuse_unknown(what: str, given: Iterable[object], right: Collection[str]) -
     """Let only words of `right` pass; `what` is what such a word is called (`option of the adapter 'standard'`).
 
     Raises:
-        ConfigurationError: one is not among them; the message names it and the nearest right one.
+        ConfigurationError: one is not among them; the message names it and the nearest right one, `option` is the word.
     """
     for word in given:
         if word not in right:
-            raise ConfigurationError(f"'{word}' is no {what}; {suggestion(str(word), right)}")
+            raise ConfigurationError(f"'{word}' is no {what}; {suggestion(str(word), right)}", option=(str(word),))

@@ -32,7 +32,7 @@ def text_option(options: Mapping[str, Any], key: str, default: str) -> str:
     """
     value = options.get(key, default)
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"'{key}' has to be a text, such as {default or 'data.id'}.")
+        raise ConfigurationError(f"'{key}' has to be a text, such as {default or 'data.id'}.", option=(key,))
     return value.strip()
 
 
@@ -44,15 +44,16 @@ def table_option(options: Mapping[str, Any], key: str, example: str) -> dict[str
     """
     value = options.get(key, {})
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"'{key}' has to be a mapping such as {{{example}}}.")
+        raise ConfigurationError(f"'{key}' has to be a mapping such as {{{example}}}.", option=(key,))
     for name, entry in value.items():
         if not isinstance(entry, str) or not entry.strip():
-            raise ConfigurationError(f"'{key}.{name}' has to be a text, such as in {{{example}}}.")
+            text = f"'{key}.{name}' has to be a text, such as in {{{example}}}."
+            raise ConfigurationError(text, option=(key, str(name)))
     return {str(name): entry.strip() for name, entry in value.items()}
 
 
-def path_option(text: str) -> tuple[str, ...]:
-    """The steps of a dotted path; `.` is the document itself.
+def path_option(text: str, *option: str) -> tuple[str, ...]:
+    """The steps of a dotted path; `.` is the document itself. `option` are the keys under which it stands.
 
     Raises:
         ConfigurationError: a step is empty.
@@ -61,5 +62,6 @@ def path_option(text: str) -> tuple[str, ...]:
         return ()
     steps = tuple(text.split("."))
     if not all(steps):
-        raise ConfigurationError(f"'{text}' is no path; write names with single dots between them, such as data.email.")
+        says = f"'{text}' is no path; write names with single dots between them, such as data.email."
+        raise ConfigurationError(says, option=option)
     return steps

@@ -8,6 +8,7 @@ a `datetime` cannot hold, no identity longer than an index entry may be.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,11 @@ from integrations.contracts import Ignored, Incoming, Unreadable
 from integrations.exceptions import Malformed, Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+Read = Callable[[Any, bytes, int | None], Incoming | Ignored]
+"""Turns a part, its own JSON and its place in the batch (None if it is the whole delivery) into an event; may raise
+`Unusable`."""
 
 LONGEST_IDENTITY: Final = 254
 """Characters of the longest e-mail address (RFC 5321), and here of any identity."""
@@ -51,14 +56,12 @@ def parse_json(body: bytes) -> Any:
         raise Malformed(f"the body is not JSON: {error}") from error
 
 
-def read_each(
-    parts: Iterable[Any], read: Callable[[Any, bytes, int], Incoming | Ignored], body: bytes
-) -> Iterator[Incoming | Unreadable | Ignored]:
+def read_each(parts: Iterable[Any], read: Read, body: bytes) -> Iterator[Incoming | Unreadable | Ignored]:
     """Read the parts of a batch one by one: a bad one takes only itself into quarantine.
 
     Args:
         parts: parsed JSON values.
-        read: turns a part, its own JSON and its place in the batch into an event; raises `Unusable`.
+        read: reads one.
         body: the whole delivery, which stands in for a part that cannot be written out alone.
     """
     suspicious = b"\\u0000" in body
@@ -71,23 +74,28 @@ def read_each(
         yield _read(part, own, place, read, suspicious=suspicious)
 
 
-def read_single(
-    document: Any, read: Callable[[Any, bytes, int], Incoming | Ignored], body: bytes
-) -> Incoming | Unreadable | Ignored:
+def read_single(document: Any, read: Read, body: bytes) -> Incoming | Unreadable | Ignored:
     """Read a delivery that is one event; its payload is the body as it came."""
-    return _read(document, body, 0, read, suspicious=b"\\u0000" in body)
+    return _read(document, body, None, read, suspicious=b"\\u0000" in body)
 
 
-def _read(
-    part: Any, own: bytes, place: int, read: Callable[[Any, bytes, int], Incoming | Ignored], *, suspicious: bool
-) -> Incoming | Unreadable | Ignored:
+def read_part(body: bytes, place: int, read: Read) -> Incoming | Unreadable | Ignored:
+    """Read again one part of a batch, which stood at `place` and now is the body alone.
+
+    Raises:
+        Malformed: the body is not JSON.
+    """
+    return _read(parse_json(body), body, place, read, suspicious=b"\\u0000" in body)
+
+
+def _read(part: Any, own: bytes, place: int | None, read: Read, *, suspicious: bool) -> Incoming | Unreadable | Ignored:
     """Read one part; a `suspicious` body may hold a NUL character, so what comes out is searched for it."""
     try:
         event = read(part, own, place)
         if suspicious and isinstance(event, Incoming):
             _refuse_nul(event)
     except Unusable as error:
-        return Unreadable(error.reason, error.detail, own)
+        return Unreadable(error.reason, error.detail, own, place)
     return event
 
 

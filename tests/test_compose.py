@@ -93,6 +93,15 @@ def test_no_secret_stands_in_it():
                 assert VARIABLE.search(value), f"{name} has to come from .env"
 
 
+def test_only_webhooks_are_open_to_everybody():
+    published = {name: [str(port) for port in service.get("ports", ())] for name, service in SERVICES.items()}
+    assert [port for ports in published.values() for port in ports if not port.startswith("127.0.0.1:")] == [
+        "8000:8000"
+    ]
+    environment = SERVICES["web"]["environment"]
+    assert f"127.0.0.1:{environment['DRIPLINE_STATUS_PORT']}:{environment['DRIPLINE_STATUS_PORT']}" in published["web"]
+
+
 def test_every_variable_stands_in_the_example_and_the_other_way_round():
     assert {match["name"] for match in VARIABLE.finditer(FILE.read_text())} == example_names()
 
@@ -110,7 +119,7 @@ class Machine:
 
     def __init__(self, database_url: str, redis_url: str, smtp: SmtpServer, logs: Path) -> None:
         self.keys = Keys()
-        self.port = free_port()
+        self.port, self.status_port = free_port(), free_port()
         self.logs = logs
         self.given = {
             "POSTGRES_PASSWORD": "not-used-here",
@@ -125,6 +134,8 @@ class Machine:
             "DRIPLINE_REDIS_URL": redis_url,
             "DRIPLINE_HOST": "127.0.0.1",
             "DRIPLINE_PORT": str(self.port),
+            "DRIPLINE_STATUS_HOST": "127.0.0.1",
+            "DRIPLINE_STATUS_PORT": str(self.status_port),
         }
 
     @property
@@ -212,6 +223,9 @@ def test_the_services_as_the_file_starts_them_take_a_webhook_and_send_the_mail(m
             assert wait_for(lambda name=name: machine.healthy(name)), machine.log(name)
         answer = machine.post_form()
         assert (answer.status_code, answer.json()["accepted"]) == (202, 1), machine.log("web")
+        for path in ("/", "/metrics"):
+            assert requests.get(machine.url + path, timeout=10).status_code == 404
+            assert requests.get(f"http://127.0.0.1:{machine.status_port}{path}", timeout=10).status_code == 200
         assert wait_for(lambda: len(machine.smtp.received) == 1), machine.log("worker") + machine.log("clock")
         mail = machine.smtp.received[0]
         assert mail.to == ANN.email

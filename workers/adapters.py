@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from integrations import discovery
 from integrations.exceptions import ConfigurationError as AdapterConfigurationError
 from workers.exceptions import ConfigurationError
+from workers.rulebook import Installed, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAILBOX: Final = "mailbox"
+NO_EMAIL: Final = (
+    "DRIPLINE_EMAIL is not set; set it to smtp, or to mailbox if mails are to be kept in the data folder and to reach "
+    "nobody. (`dripline dev` takes mailbox by itself.)"
+)
 
 
 class Adapters:
@@ -56,8 +61,10 @@ class Adapters:
         """The e-mail provider.
 
         Raises:
-            ConfigurationError: there is none of that name, or a setting of its is missing or unusable.
+            ConfigurationError: none is chosen, there is none of that name, or a setting of its is missing or unusable.
         """
+        if not self._settings.email:
+            raise ConfigurationError(NO_EMAIL)
         name, given = self._settings.email, self._given("email", self._settings.email)
         if name == MAILBOX and not self._values.get(discovery.variable(MAILBOX, "folder")):
             given["folder"] = self._settings.data_dir / MAILBOX
@@ -110,6 +117,20 @@ class Adapters:
         with _ours(name):
             fields = {each.name for each in dataclasses.fields(discovery.adapter(kind, name)) if each.init}
         return {"clock": self._clock} if "clock" in fields else {}
+
+
+def installed() -> Installed:
+    """The adapters that rules may name."""
+    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal)
+
+
+def _refusal(adapter: str, options: Mapping[str, Any]) -> Mistake | None:
+    try:
+        discovery.check_options("sources", adapter, options)
+    except AdapterConfigurationError as error:
+        text, _, hint = error.text.rstrip(".").partition("; ")
+        return Mistake(error.option, text, hint)
+    return None
 
 
 @contextmanager

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from dramatiq.broker import Broker
     from sqlalchemy import Engine
-    from starlette.types import ASGIApp
 
     from workers.clock import Clock
     from workers.config import Settings
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Rulebook
     from workers.hints import Hints
     from workers.sweep import Due
+    from workers.web.app import Application
+    from workers.web.mailbox import Mailbox
 
 log = get_logger(__name__)
 
@@ -170,11 +171,14 @@ class App:
         self.broker.close()
         self.engine.dispose()
 
-    def check(self) -> None:
-        """Make sure that what every process needs is configured, before it begins.
+    def check(self, *, sends: bool = False) -> None:
+        """Make sure that what a process needs is configured, before it begins.
+
+        Args:
+            sends: the process sends mail.
 
         Raises:
-            ConfigurationError: the e-mail provider cannot be built, or the secret is missing or could be guessed.
+            ConfigurationError: the secret is missing or could be guessed, or the e-mail provider cannot be built.
         """
         length = len(self.settings.secret)
         if length < SHORTEST_SECRET:
@@ -182,7 +186,8 @@ class App:
                 f"DRIPLINE_SECRET has {length} characters; it has to have {SHORTEST_SECRET} or more. "
                 'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
-        self.adapters.email()
+        if sends:
+            self.adapters.email()
         self._warn_of_strays()
 
     def _warn_of_strays(self) -> None:
@@ -234,7 +239,7 @@ class App:
 
     def sweeper(self) -> Sweeper:
         """Finds what is due; one for each loop that sweeps."""
-        return Sweeper(self.engine, self.adapters.takes_key, self.library.rulebooks)
+        return Sweeper(self.engine, self.adapters.takes_key, self.settings.ambiguous_after, self.library.rulebooks)
 
     def announce(self, due: Due) -> None:
         """Tell the workers where work waits."""
@@ -243,18 +248,18 @@ class App:
 
     # ── the web process ──────────────────────────────────────────────────────────────────────────────────────
 
-    def web(self, *, public_url: str = "") -> ASGIApp:
-        """The web application; `public_url` if it is not the one in the settings."""
-        mailbox = self.adapters.email() if self.adapters.email_name == "mailbox" else None
+    def web(self, *, status_port: int | None = None, mailbox: Mailbox | None = None) -> Application:
+        """The web application; see `create_app` for the port of the status page, and for the mailbox to show."""
         return create_app(
             engine=self.engine,
             load_sources=self.load_sources,
             offer=self.announcer.slices,
             secret=self.settings.secret,
             clock=self.clock,
-            public_url=public_url or self.settings.public_url,
+            public_url=self.settings.public_url,
             max_body=self.settings.max_body,
-            mailbox=mailbox,  # type: ignore[arg-type]  # the adapter `mailbox` can also list and read
+            status_port=status_port,
+            mailbox=mailbox,
         )
 
     def load_sources(self, version: str) -> ActiveSources | None:
@@ -265,13 +270,14 @@ class App:
             return ActiveSources("", {}) if version else None
         if rulebook.version == version:
             return None
-        opened = {}
+        opened, closed = {}, {}
         for name, spec in rulebook.sources.items():
             try:
                 opened[name] = self.adapters.source(spec)
             except ConfigurationError as error:
-                log.warning("source_closed", source=name, error=str(error))
-        return ActiveSources(rulebook.version, opened)
+                closed[name] = str(error)
+                log.warning("source_closed", source=name, error=closed[name])
+        return ActiveSources(rulebook.version, opened, closed)
 
 
 def build(settings: Settings) -> App:

@@ -48,10 +48,15 @@ class Settings:
     public_url: str = setting("http://127.0.0.1:8000", "how the world reaches `dripline web`; signed into links")
     host: str = setting("127.0.0.1", "address that `dripline web` listens on")
     port: int = setting(8000, "port that `dripline web` listens on; 0 takes a free one")
-    email: str = setting("mailbox", "e-mail provider: `smtp` sends, `mailbox` keeps mail in the data folder")
+    status_host: str = setting("127.0.0.1", "address of the status page and the metrics, which are not for the public")
+    status_port: int = setting(8001, "port of the status page and the metrics of `dripline web`; 0 takes a free one")
+    max_connections: int = setting(800, "connections that `dripline web` keeps open; one more is answered 503")
+    email: str = setting(
+        "", "e-mail provider: `smtp` sends, `mailbox` keeps mail in the data folder, and is what `dev` takes"
+    )
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")
-    worker_threads: int = setting(4, "threads of each of them")
+    worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
     delivery_chunk: int = setting(20, "outbox rows that a worker marks as being sent at once")
@@ -107,8 +112,9 @@ class Settings:
 
 
 LEAST: Final = {
-    "port": 0, "worker_processes": 1, "worker_threads": 1, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
-    "max_body": 1000, "lease": timedelta(seconds=1), "sweep_every": timedelta(milliseconds=10),
+    "port": 0, "worker_processes": 1, "worker_threads": 3, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
+    "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
+    "sweep_every": timedelta(milliseconds=10),
 }  # fmt: skip
 WORDS: Final = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "text", "json")}
 

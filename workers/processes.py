@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -37,17 +38,40 @@ class KeepsDying(DriplineError):
 
 
 def stop_at_signals() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets. A second signal ends the process at once."""
+    """An event that SIGTERM or SIGINT sets. A second signal ends the process at once.
+
+    A handler runs in the middle of whatever the main thread does. That may be a wait for this very event, whose lock it
+    would then wait for in vain; so the handler only writes to a pipe, and a thread sets the event.
+    """
     stop = threading.Event()
+    reading, writing = os.pipe()
+    signals = 0
 
     def handle(number: int, _frame: Any) -> None:
-        if stop.is_set():
+        nonlocal signals
+        signals += 1
+        if signals > 1:
             os._exit(128 + number)
+        os.write(writing, b"!")
+
+    def wait() -> None:
+        os.read(reading, 1)
         stop.set()
 
+    threading.Thread(target=wait, name="signals", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
     return stop
+
+
+def exit_at_signals() -> None:
+    """Make SIGTERM and SIGINT end the process in order, with code 0."""
+
+    def leave(_number: int, _frame: Any) -> None:
+        sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
 
 
 def stop_with_parent(stop: threading.Event) -> None:

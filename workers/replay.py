@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from integrations.contracts import Incoming, Request, Unreadable
-from integrations.exceptions import IntegrationError, Malformed
-from workers.exceptions import ConfigurationError
+from sqlalchemy.exc import DBAPIError
+
+from integrations.contracts import BatchSource, Incoming, Request, Unreadable
+from integrations.exceptions import IntegrationError
+from workers.exceptions import ConfigurationError, StoreUnavailable
 from workers.store import events, quarantine
 from workers.store.database import transaction
 
@@ -15,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from integrations.contracts import Source
+    from integrations.contracts import Ignored, Source
     from workers.engine.rules import SourceSpec
     from workers.store.quarantine import Quarantined
 
 GONE: Final = "there is no such row, or it was replayed already"
+EVENT_GONE: Final = "the event log does not hold this event any more, so there is nothing to put through"
+TAKEN: Final = "its event id is that of another event in the log, so putting it through would lose it"
+NO_BATCHES: Final = "it is a part of a batch, and the source's adapter reads none"
 
 
 @dataclass(slots=True)
@@ -46,7 +51,7 @@ def replay(
     build: Callable[[SourceSpec], Source],
     now: datetime,
 ) -> Replayed:
-    """Put rows through again, each in a transaction of its own.
+    """Put rows through again, each in a transaction of its own: one that fails, for whatever reason, stays with that.
 
     Args:
         engine: the store.
@@ -54,13 +59,18 @@ def replay(
         declared: the sources of the rulebook in force, by name.
         build: makes the adapter of one.
         now: when.
+
+    Raises:
+        StoreUnavailable: PostgreSQL is away; what was done is done, and the rest can be asked for again.
     """
     done = Replayed()
     for row_id in ids:
         try:
             done.events += _replay_one(engine, row_id, declared, build, now)
-        except (_Stays, IntegrationError, ConfigurationError) as error:
-            done.stayed[row_id] = str(error)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug in an adapter, data that cannot be stored: of this row only
+            done.stayed[row_id] = _why(error)
         else:
             done.replayed.append(row_id)
     return done
@@ -82,28 +92,55 @@ def _replay_one(
         if row is None:
             raise _Stays(GONE)
         if row.kind == "event":
-            return len(quarantine.replay_events(conn, [row_id], now))
+            return _requeue(conn, row_id, now)
         if row.source not in declared:
             raise _Stays(f"the rules in force have no source {row.source}")
-        batch = [events.from_incoming(row.source, each) for each in _read(build(declared[row.source]), row)]
-        appended = events.append(conn, batch, now)
+        accepted = _append(conn, row.source, _read(build(declared[row.source]), row), now)
         quarantine.mark_replayed(conn, [row_id], now)
-        return appended.accepted
+        return accepted
+
+
+def _requeue(conn: Connection, row_id: int, now: datetime) -> int:
+    if not quarantine.replay_events(conn, [row_id], now):
+        raise _Stays(EVENT_GONE)
+    return 1
+
+
+def _append(conn: Connection, source: str, found: list[Incoming], now: datetime) -> int:
+    """Put the events into the log; returns how many are new.
+
+    Where none is, somebody may have sent the same once more meanwhile. But if what the log holds under the id is
+    another event, this one would be dropped as its duplicate.
+    """
+    batch = [events.from_incoming(source, each) for each in found]
+    accepted = events.append(conn, batch, now).accepted
+    if not accepted and not all(events.holds(conn, each) for each in batch):
+        raise _Stays(TAKEN)
+    return accepted
 
 
 def _read(source: Source, row: Quarantined) -> list[Incoming]:
-    """The events in the row, by the source as it is declared now. Its signature was right when it came.
-
-    What is kept of a batch is only the part that was not understood; the source expects it in a list again.
-    """
-    body = row.payload or b""
-    request = Request("POST", row.url or "", row.headers or {}, body, row.received_at)
-    try:
-        found = list(source.normalise(request))
-    except Malformed:
-        listed = Request("POST", request.url, request.headers, b"[" + body + b"]", row.received_at)
-        found = list(source.normalise(listed))
+    """The events in the row, by the source as it is declared now. Its signature was right when it came."""
+    request = Request("POST", row.url or "", row.headers or {}, row.payload or b"", row.received_at)
+    found = _parts(source, request, row.place)
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if unreadable:
         raise _Stays(f"{unreadable[0].reason}: {unreadable[0].detail}")
     return [each for each in found if isinstance(each, Incoming)]
+
+
+def _parts(source: Source, request: Request, place: int | None) -> list[Incoming | Unreadable | Ignored]:
+    if place is None:
+        return list(source.normalise(request))
+    if not isinstance(source, BatchSource):
+        raise _Stays(NO_BATCHES)
+    return [source.read_part(request, place)]
+
+
+def _why(error: Exception) -> str:
+    """The reason for a person. Of PostgreSQL's words the first line: the others, and SQLAlchemy's, repeat the data."""
+    if isinstance(error, DBAPIError):
+        return f"it cannot be stored: {str(error.orig).partition(chr(10))[0]}"
+    if isinstance(error, _Stays | IntegrationError | ConfigurationError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import dramatiq
 import redis
 
 from workers.actors import declare
-from workers.exceptions import NoRulebook, StoreUnavailable
+from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.log import get_logger
+from workers.processes import exit_at_signals
 from workers.sweep import leadership
 from workers.web.server import bind, serve
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from dramatiq.broker import Broker
 
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+NO_TABLE: Final = "42P01"
+"""PostgreSQL's SQLSTATE for a table that is not there."""
 IDLE_MS: Final = 200
 """Longest pause of a worker between two looks into an empty queue, in milliseconds."""
+ALIVE: Final = "dripline:alive"
+"""Key that is written to see whether Redis can be written to."""
 STOP_MS: Final = 25_000
 """How long a worker waits for what it is at when it stops; container platforms kill after 30 seconds."""
 
@@ -33,12 +40,17 @@ def run_web(app: App) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: a setting is missing, or the address cannot be had.
+        ConfigurationError: a setting is missing, or an address cannot be had.
     """
     app.check()
-    listener = bind(app.settings.host, app.settings.port)
-    log.info("web_started", host=app.settings.host, port=listener.getsockname()[1])
-    serve(app.web(), listener)
+    exit_at_signals()  # before uvicorn listens for them, and after: it raises them again once it has stopped
+    given = app.settings
+    with bind(given.host, given.port) as listener, bind(given.status_host, given.status_port) as status:
+        port, status_port = listener.getsockname()[1], status.getsockname()[1]
+        if port == status_port:  # on another address; requests are told apart by the port that they come in by
+            raise ConfigurationError(f"DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both {port}; choose two ports.")
+        log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
+        serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
 
 
 def run_worker(app: App, stop: threading.Event) -> None:
@@ -47,7 +59,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
     Raises:
         ConfigurationError: a setting is missing.
     """
-    app.check()
+    app.check(sends=True)
     with Threads(app.broker, app, app.settings.worker_threads):
         log.info("worker_started", threads=app.settings.worker_threads)
         Fallback(app).run(stop)
@@ -70,7 +82,12 @@ def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
         return sweeper.sweep(app.clock()) if candidate.held() else None
     except StoreUnavailable as error:
         log.warning("store_unavailable", error=str(error))
-        return None
+    except Exception as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == NO_TABLE:
+            log.warning("database_not_migrated", advice="run: dripline migrate")
+        else:
+            log.exception("sweep_failed")
+    return None
 
 
 class Threads:
@@ -115,19 +132,27 @@ class Fallback:
             self.work()
 
     def work(self) -> None:
-        """Do what is due, in this thread."""
-        try:
-            due = self._sweeper.sweep(self._app.clock())
+        """Do what is due, in this thread; what fails stays due, and keeps nothing else from being done."""
+        found: list[Due] = []
+        self._try(lambda: found.append(self._sweeper.sweep(self._app.clock())))
+        for due in found:
             for slice_ in due.slices:
-                self._app.process(slice_)
+                self._try(partial(self._app.process, slice_))
             for channel in due.channels:
-                self._app.deliver(channel)
+                self._try(partial(self._app.deliver, channel))
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
         except (StoreUnavailable, NoRulebook) as error:
-            log.warning("store_unavailable", error=str(error))
+            log.warning("work_waits", error=str(error))
+        except Exception:
+            log.exception("work_failed")
 
     def _redis_answers(self) -> bool:
+        """True if Redis takes messages: a full one and a replica answer PING, and refuse every write."""
         client: redis.Redis | None = getattr(self._app.broker, "client", None)
         try:
-            return client is None or bool(client.ping())
+            return client is None or bool(client.set(ALIVE, 1, ex=60))
         except redis.RedisError:
             return False

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from workers.exceptions import NoRulebook, RulebookError
+from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
 from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
-from workers.store.locks import Leadership, leadership
+from workers.store.locks import Leadership, impatient, leadership
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine
 
@@ -24,6 +24,10 @@ __all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
 
 log = get_logger(__name__)
 
+UPKEEP_EVERY: Final = timedelta(hours=12)
+UPKEEP_RETRY: Final = timedelta(minutes=5)
+UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
+"""How long making a partition waits for readers of its log; everybody else waits behind it meanwhile."""
 OUTDATED: Final = 500
 """Leads that are awake at a time because the scoring rules changed. With forty events each (30 microseconds an event)
 and a look a second this is about half of one processor, and half an hour for a million leads; new events have the rest.
@@ -38,35 +42,45 @@ class Due:
         slices: with events to process or leads to wake.
         channels: of the outbox, with effects to deliver.
         expired: how many rows of silent workers went to which outbox state.
+        unproved: how many unclear rows are a person's matter from now on.
         outdated: how many leads were woken to be counted anew by changed rules.
     """
 
     slices: frozenset[int] = frozenset()
     channels: frozenset[str] = frozenset()
     expired: Mapping[str, int] = field(default_factory=dict)
+    unproved: int = 0
     outdated: int = 0
 
 
 def sweep(
-    engine: Engine, now: datetime, takes_key: Callable[[str], bool], rulebooks_: ActiveRulebook | None = None
+    engine: Engine,
+    now: datetime,
+    takes_key: Callable[[str], bool],
+    ambiguous_after: timedelta,
+    rulebooks_: ActiveRulebook | None = None,
 ) -> Due:
     """Find everything that is due, and see to effects whose worker fell silent (`outbox.expire`).
 
     Leads that were counted by other scoring rules than those in force are woken, a bounded number at a time, until
     none is left: progress is in their rows, so whoever looks next goes on, whatever was killed.
 
-    `takes_key` says of a provider's name whether sending the same key to it again is harmless. `rulebooks_` compiles a
-    version that no worker has used yet.
+    `takes_key` says of a provider's name whether sending the same key to it again is harmless. What no evidence has
+    settled for `ambiguous_after` becomes a person's matter. `rulebooks_` compiles a version that no worker has used
+    yet.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
     """
     with transaction(engine) as conn:
         expired = outbox.expire(conn, now, takes_key)
+        unproved = outbox.leave_to_people(conn, now - ambiguous_after)
         outdated = _wake_outdated(conn, now, rulebooks_)
-        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired, outdated)
+        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired, unproved, outdated)
     if expired:
         log.warning("leases_expired", **expired)
+    if unproved:
+        log.warning("outcomes_unproved", rows=unproved)
     return due
 
 
@@ -83,25 +97,38 @@ def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | N
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it: also makes the months of the logs ahead, once a day."""
+    """`sweep` for a process that repeats it: also makes the months of the logs ahead, twice a day."""
 
     def __init__(
-        self, engine: Engine, takes_key: Callable[[str], bool], rulebooks_: ActiveRulebook | None = None
+        self,
+        engine: Engine,
+        takes_key: Callable[[str], bool],
+        ambiguous_after: timedelta,
+        rulebooks_: ActiveRulebook | None = None,
     ) -> None:
         self._engine = engine
-        self._rulebooks = rulebooks_
         self._takes_key = takes_key
-        self._day: date | None = None
+        self._ambiguous_after = ambiguous_after
+        self._rulebooks = rulebooks_
+        self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
-        if self._day != now.date():
+        due = sweep(self._engine, now, self._takes_key, self._ambiguous_after, self._rulebooks)
+        if now >= self._upkeep_at:
             self._ensure_partitions(now)
-        return sweep(self._engine, now, self._takes_key, self._rulebooks)
+        return due
 
     def _ensure_partitions(self, now: datetime) -> None:
-        with transaction(self._engine) as conn:
-            made = partitions.ensure(conn, now)
-        self._day = now.date()
+        """Make the months ahead; if somebody is reading a log for long, later: nothing may wait for it meanwhile."""
+        self._upkeep_at = now + UPKEEP_RETRY
+        try:
+            with transaction(self._engine) as conn:
+                impatient(conn, UPKEEP_PATIENCE)
+                made = partitions.ensure(conn, now)
+        except StoreUnavailable as error:
+            log.warning("partitions_wait", error=str(error))
+            return
+        self._upkeep_at = now + UPKEEP_EVERY
         if made:
             log.info("partitions_made", names=" ".join(made))

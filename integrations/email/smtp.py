@@ -3,10 +3,14 @@
 What became of a mail is told exactly, because it decides whether it may be sent again. The server takes responsibility
 with its answer to the final dot; so a connection lost before the dot was sent is `Unavailable` (nothing was taken), and
 one lost after it is `Unknown`. SMTP has no idempotency key: an `Unknown` mail must not simply be sent again.
+
+A refusal is `Rejected` only where it is about the recipient or the mail. A server that refuses the sender, or to relay
+for us at all, would refuse every mail: that is `Unavailable`, for a person to put right before anything is given up.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import smtplib
@@ -15,7 +19,7 @@ import ssl
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -25,7 +29,7 @@ from integrations.mime import build
 from integrations.names import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from integrations.contracts import Mail
     from integrations.mime import Letter
@@ -34,8 +38,22 @@ PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
 """Ways to secure a connection, and the port that is usual for each."""
 NOT_THE_MAIL: Final = frozenset({421, 503, 530, 534, 535, 538})
 """Replies about the session (closing, out of step, not logged in): no reason to give up this mail."""
+NOT_FOR_US: Final = re.compile(r"\brelay", re.IGNORECASE)
+"""How Postfix (`Relay access denied`), Exim, Exchange and Sendmail refuse a recipient because of who is asking."""
 QUEUED: Final = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
 """How Postfix and others tell their own id of a mail."""
+
+
+def _sendgrid(key: str) -> dict[str, str]:
+    """Unique arguments, which SendGrid takes out of the mail and puts into each of its events.
+
+    Fact: twilio.com/docs/sendgrid/for-developers/sending-email/unique-arguments.
+    """
+    return {"X-SMTPAPI": json.dumps({"unique_args": {"dripline_key": key}})}
+
+
+ECHOES: Final[Mapping[str, Callable[[str], dict[str, str]]]] = {"sendgrid": _sendgrid}
+"""By vendor: headers that make its events hand back a mail's key."""
 
 
 def _utc_now() -> datetime:
@@ -73,6 +91,7 @@ class Adapter:
             whether the mail was taken; RFC 5321 suggests ten minutes.
         hello_name: what we call ourselves to the server; empty for the machine's name.
         connections: sessions kept open at most.
+        vendor: whose server it is, if its events are to hand back each mail's key: `sendgrid`, or empty.
         per_connection: mails over one session; servers have limits.
         keep: seconds that an idle session is trusted.
         clock: for the `Date` header.
@@ -89,6 +108,7 @@ class Adapter:
     timeout: float = 30.0
     accept_timeout: float = 120.0
     hello_name: str = ""
+    vendor: str = ""
     connections: int = 10
     per_connection: int = 100
     keep: float = 30.0
@@ -100,6 +120,8 @@ class Adapter:
         """Check the settings and read the certificates once."""
         if self.security not in PORTS:
             raise ConfigurationError(f"is '{self.security}'; {suggestion(self.security, PORTS.keys())}", "security")
+        if self.vendor and self.vendor not in ECHOES:
+            raise ConfigurationError(f"is '{self.vendor}'; {suggestion(self.vendor, ECHOES.keys())}", "vendor")
         for name in ("timeout", "accept_timeout"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError("has to be more than 0 seconds.", name)
@@ -113,10 +135,12 @@ class Adapter:
         """Hand over one mail.
 
         Raises:
-            Rejected: the server answered 5xx, or the mail's own headers are unusable.
-            Unavailable: no session, 4xx, or the connection was lost before the final dot.
-            Unknown: the connection was lost, or no answer came, after the final dot.
+            Rejected: 5xx about the recipient or the mail, or the mail's own headers are unusable.
+            Unavailable: no session, 4xx, the sender or we are refused, or the connection was lost before the final dot.
+            Unknown: the connection was lost, or nothing came that is an answer, after the final dot.
         """
+        if self.vendor:
+            mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor](mail.key)})
         letter = build(mail, self.clock())
         link = self._take()
         done = False
@@ -209,16 +233,28 @@ class Adapter:
         except OSError as error:
             smtp.close()
             raise Unknown(f"the mail was sent whole and no answer came: {_words(error)}") from error
-        return _expect(code, text, 250)
+        words = text.decode(errors="replace")
+        if 400 <= code < 600:  # noqa: PLR2004  (RFC 5321: refused, for now or for good)
+            raise _refusal(code, words)
+        if code >= 300:  # noqa: PLR2004  (2xx: taken)
+            smtp.close()
+            raise Unknown(f"the mail was sent whole and the answer has no meaning there: {code} {words}")
+        return words
 
     def _announce(self, smtp: smtplib.SMTP, letter: Letter) -> None:
         if letter.international and not smtp.has_extn("smtputf8"):
             raise Rejected("no-smtputf8", "the server takes no addresses with characters beyond ASCII.")
         extra = " SMTPUTF8 BODY=8BITMIME" if letter.international else ""
         smtp.command_encoding = "utf-8" if letter.international else "ascii"
-        _expect(*smtp.docmd("MAIL", f"FROM:<{letter.sender}>{extra}"), 250)
-        _expect(*smtp.docmd("RCPT", f"TO:<{letter.to}>"), 250, 251)
-        _expect(*smtp.docmd("DATA"), 354)
+        code, text = smtp.docmd("MAIL", f"FROM:<{letter.sender}>{extra}")
+        if not _goes_on(code):
+            raise Unavailable(f"the sender is refused: {code} {text.decode(errors='replace')}")
+        code, text = smtp.docmd("RCPT", f"TO:<{letter.to}>")
+        if not _goes_on(code):
+            raise _refusal(code, text.decode(errors="replace"))
+        code, text = smtp.docmd("DATA")
+        if code != 354:  # noqa: PLR2004  (RFC 5321)
+            raise _refusal(code, text.decode(errors="replace"))
 
     def _last_reply(self, smtp: smtplib.SMTP) -> tuple[int, bytes]:
         if smtp.sock is None:
@@ -231,19 +267,16 @@ class Adapter:
         return code, text
 
 
-def _expect(code: int, text: bytes, *wanted: int) -> str:
-    """The reply's words if its code is as wanted.
+def _goes_on(code: int) -> bool:
+    """True if the reply is a consent; RFC 5321, section 4.2.1, wants clients to go by the first digit."""
+    return 200 <= code < 300  # noqa: PLR2004
 
-    Raises:
-        Rejected: 5xx about this mail.
-        Unavailable: anything else.
-    """
-    words = text.decode(errors="replace")
-    if code in wanted:
-        return words
-    if 500 <= code < 600 and code not in NOT_THE_MAIL:  # noqa: PLR2004  (RFC 5321: permanent)
-        raise Rejected(str(code), words)
-    raise Unavailable(f"the server answered {code}: {words}")
+
+def _refusal(code: int, words: str) -> Rejected | Unavailable:
+    """What a reply other than consent means for this mail."""
+    if 500 <= code < 600 and code not in NOT_THE_MAIL and not NOT_FOR_US.search(words):  # noqa: PLR2004  (permanent)
+        return Rejected(str(code), words)
+    return Unavailable(f"the server answered {code}: {words}")
 
 
 def _stuffed(data: bytes) -> bytes:

@@ -28,6 +28,7 @@ from integrations.reading import (
     parse_json,
     plain,
     read_each,
+    read_part,
     text,
 )
 from integrations.signatures import ecdsa_key, verify_ecdsa
@@ -96,10 +97,14 @@ class Adapter:
         keys = [ecdsa_key(self.verification_key, "verification_key")]
         if self.previous_verification_key:
             keys.append(ecdsa_key(self.previous_verification_key, "previous_verification_key"))
-        options = check_keys(self.options, ("custom_args",), "sendgrid")
-        own = table_option(options, "custom_args", "experiment: variant")
         object.__setattr__(self, "_keys", tuple(keys))
-        object.__setattr__(self, "_properties", tuple({**PROPERTIES, **own}.items()))
+        object.__setattr__(self, "_properties", self.read_options(self.options))
+
+    @staticmethod
+    def read_options(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Their names of members and ours, by the options."""
+        own = table_option(check_keys(options, ("custom_args",), "sendgrid"), "custom_args", "experiment: variant")
+        return tuple({**PROPERTIES, **own}.items())
 
     def verify(self, request: Request) -> None:
         """Check the signature over timestamp and body, bytes as they came (the body ends in CRLF, which counts)."""
@@ -117,6 +122,10 @@ class Adapter:
             raise Malformed(f"the body is {kind_of(batch)}, SendGrid sends a list of events.")
         received_at = request.received_at
         return read_each(batch, lambda part, own, _place: self._read(part, own, received_at), request.body)
+
+    def read_part(self, request: Request, place: int) -> Incoming | Unreadable | Ignored:
+        """One event of a batch, which is the body alone."""
+        return read_part(request.body, place, lambda part, own, _: self._read(part, own, request.received_at))
 
     def _read(self, part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
         event = mapping(part, "the event")

@@ -34,6 +34,7 @@ from integrations.reading import (
     parse_json,
     plain,
     read_each,
+    read_part,
     read_single,
     text,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from integrations.contracts import Request, Unreadable
+    from integrations.reading import Read
     from integrations.signatures import Scheme
 
 Path = tuple[str, ...]
@@ -98,7 +100,12 @@ class Adapter:
         object.__setattr__(self, "_secrets", tuple(secrets))
         schemes = tuple(replace(scheme, tolerance=self.tolerance) for scheme in (STANDARD_WEBHOOKS, SVIX))
         object.__setattr__(self, "_schemes", schemes)
-        object.__setattr__(self, "_plan", make_plan(check_keys(self.options, OPTIONS, "standard")))
+        object.__setattr__(self, "_plan", self.read_options(self.options))
+
+    @staticmethod
+    def read_options(options: Mapping[str, Any]) -> Plan:
+        """What to read where, by the options."""
+        return make_plan(check_keys(options, OPTIONS, "standard"))
 
     def verify(self, request: Request) -> None:
         """Check id, timestamp and signature."""
@@ -108,18 +115,27 @@ class Adapter:
     def normalise(self, request: Request) -> Iterable[Incoming | Unreadable | Ignored]:
         """The event, or the events, of one delivery."""
         body = parse_json(request.body)
-        delivery_id = request.headers.get(STANDARD_WEBHOOKS.id_header) or request.headers.get(SVIX.id_header) or ""
-        plan, received_at = self._plan, request.received_at
-
-        def read(part: Any, own: bytes, place: int) -> Incoming | Ignored:
-            event_id = delivery_id if plan.batch is None else f"{delivery_id}:{place}"
-            return read_event(plan, part, own, event_id, received_at)
-
-        if plan.batch is not None:
-            return read_each(_batch(body, plan.batch), read, request.body)
+        read = self._reader(request)
+        if self._plan.batch is not None:
+            return read_each(_batch(body, self._plan.batch), read, request.body)
         if not isinstance(body, dict):
             raise Malformed(f"the body is {kind_of(body)}, an object is needed; for a list, set the option 'batch'.")
         return [read_single(body, read, request.body)]
+
+    def read_part(self, request: Request, place: int) -> Incoming | Unreadable | Ignored:
+        """One event of a batch, which is the body alone."""
+        return read_part(request.body, place, self._reader(request))
+
+    def _reader(self, request: Request) -> Read:
+        """Reads events of one delivery; those of a batch are called by its id and their place."""
+        delivery_id = request.headers.get(STANDARD_WEBHOOKS.id_header) or request.headers.get(SVIX.id_header) or ""
+        plan, received_at = self._plan, request.received_at
+
+        def read(part: Any, own: bytes, place: int | None) -> Incoming | Ignored:
+            event_id = delivery_id if place is None else f"{delivery_id}:{place}"
+            return read_event(plan, part, own, event_id, received_at)
+
+        return read
 
 
 def _batch(body: Any, path: Path) -> list[Any]:
@@ -137,14 +153,14 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
     """
     identity = table_option(options, "identity", "email: data.email") or {"email": "data.email"}
     return Plan(
-        type=path_option(text_option(options, "type", "type")),
+        type=_path(options, "type", "type"),
         types=_types(table_option(options, "types", "signup: product.signed_up")),
-        occurred_at=path_option(text_option(options, "occurred_at", "timestamp")),
-        identity={kind: path_option(path) for kind, path in identity.items()},
+        occurred_at=_path(options, "occurred_at", "timestamp"),
+        identity={kind: path_option(path, "identity", kind) for kind, path in identity.items()},
         lead=_paths(options, "lead", "first_name: data.first_name"),
         properties=_paths(options, "properties", "url: data.url"),
-        batch=path_option(text_option(options, "batch", "")) if "batch" in options else None,
-        event_id=path_option(text_option(options, "event_id", "")) if "event_id" in options else None,
+        batch=_path(options, "batch", "") if "batch" in options else None,
+        event_id=_path(options, "event_id", "") if "event_id" in options else None,
     )
 
 
@@ -152,15 +168,20 @@ def _types(types: dict[str, str]) -> dict[str, str]:
     for theirs, ours in types.items():
         if ours != IGNORE and not is_event_type(ours):
             raise ConfigurationError(
-                f"'types.{theirs}' is '{ours}'; write a dotted lower-case name such as product.signed_up, or {IGNORE}."
+                f"'types.{theirs}' is '{ours}'; write a dotted lower-case name such as product.signed_up, or {IGNORE}.",
+                option=("types", theirs),
             )
     return types
 
 
+def _path(options: Mapping[str, Any], key: str, default: str) -> Path:
+    return path_option(text_option(options, key, default), key)
+
+
 def _paths(options: Mapping[str, Any], key: str, example: str) -> Mapping[str, Path] | Path:
     if isinstance(options.get(key), str):
-        return path_option(text_option(options, key, "data"))
-    return {name: path_option(path) for name, path in table_option(options, key, example).items()}
+        return _path(options, key, "data")
+    return {name: path_option(path, key, name) for name, path in table_option(options, key, example).items()}
 
 
 # ── one event ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from integrations.contracts import Request, Unreadable
 
 SUBMITTED: Final = "form_response"
+EXAMPLES: Final = {"forms": "lT4Z3j: demo", "answers": "work-role: title", "hidden": "utm_source: first_source"}
+"""The options, each with an entry that it may have."""
 PARTIAL: Final = "form_response_partial"
 """Sent while a person is still typing; what they then send off comes as a `form_response`."""
 
@@ -64,12 +66,16 @@ class Adapter:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        options = check_keys(self.options, ("forms", "answers", "hidden"), "typeform")
         secrets = tuple(each.encode() for each in (self.secret, self.previous_secret) if each)
         object.__setattr__(self, "_secrets", secrets)
-        object.__setattr__(self, "_forms", table_option(options, "forms", "lT4Z3j: demo"))
-        object.__setattr__(self, "_answers", table_option(options, "answers", "work-role: title"))
-        object.__setattr__(self, "_hidden", table_option(options, "hidden", "utm_source: first_source"))
+        for name, table in self.read_options(self.options).items():
+            object.__setattr__(self, f"_{name}", table)
+
+    @staticmethod
+    def read_options(options: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """The tables of the options, by name."""
+        check_keys(options, EXAMPLES, "typeform")
+        return {name: table_option(options, name, example) for name, example in EXAMPLES.items()}
 
     def verify(self, request: Request) -> None:
         """Check the signature over the raw body."""

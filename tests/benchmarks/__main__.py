@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the results there")
     parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as for Ctrl-C: the servers have to be stopped
     results = run(given.scale)
     report(results)
     if given.json:
@@ -48,18 +50,17 @@ def main() -> int:
 
 def run(scale: float) -> dict[str, Any]:
     """All measurements, each on servers of its own, and the limits."""
-    number = lambda usual: max(100, int(usual * scale))  # noqa: E731  two letters shorter than a function is clearer here
     results: dict[str, Any] = {"machine": {"cpus": os.cpu_count(), "python": platform.python_version()}}
     with servers() as stack:
-        results["naive"] = measure.naive(stack, number(3_000))
+        results["naive"] = measure.naive(stack, int(3_000 * scale))
     with servers() as stack:
-        results["door_single"] = measure.door(stack, "single", number(20_000), CLIENTS)
+        results["door_single"] = measure.door(stack, "single", int(20_000 * scale), CLIENTS)
     with servers() as stack:
-        results["door_batch"] = measure.door(stack, "batch", number(400), BATCHES, BATCH)
+        results["door_batch"] = measure.door(stack, "batch", int(400 * scale), BATCHES, BATCH)
     with servers() as stack:
-        results["path_single"] = measure.path(stack, "single", number(20_000), CLIENTS)
+        results["path_single"] = measure.path(stack, "single", int(20_000 * scale), CLIENTS)
     with servers() as stack:
-        results["path_batch"] = measure.path(stack, "batch", number(400), BATCHES, BATCH)
+        results["path_batch"] = measure.path(stack, "batch", int(400 * scale), BATCHES, BATCH)
     results["limits"] = limits(results)
     return results
 
@@ -102,14 +103,15 @@ TITLES = {
 def report(results: dict[str, Any]) -> None:
     """The same for people."""
     console = Console()
-    table = Table("measured", "events/s", "times baseline", "p50 ms", "p99 ms", "worker or web MB", box=None)
+    table = Table("measured", "events/s", "times baseline", "p50 ms", "p99 ms", "CPU µs/event", "MB", box=None)
     baseline = results["naive"]["events_per_second"]
     for name, title in TITLES.items():
         row = results[name]
         speed = row["events_per_second"]
-        memory = row.get("worker_peak_mb", row.get("web_peak_mb", 0.0))
+        cpu = sum(row["cpu_seconds"].values()) / row["events"] * 1e6
+        memory = row.get("worker_peak_mb", row.get("web_peak_mb"))
         times = [f"{row[each]:.0f}" if each in row else "" for each in ("p50", "p99")]
-        table.add_row(title, f"{speed:,.0f}", f"{speed / baseline:.1f}", *times, f"{memory:.0f}")
+        table.add_row(title, f"{speed:,.0f}", f"{speed / baseline:.1f}", *times, f"{cpu:.0f}", f"{memory:.0f}")
     console.print(table)
     for limit in results["limits"]:
         verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"

@@ -13,11 +13,11 @@ from sqlalchemy import insert
 
 from tests.benchmarks import deliveries
 from tests.benchmarks.load import Plan, generate
-from tests.benchmarks.stack import Process, Used, used_by, wait_for
+from tests.benchmarks.stack import used_by, wait_for
 
 if TYPE_CHECKING:
     from tests.benchmarks.load import Seen
-    from tests.benchmarks.stack import Stack
+    from tests.benchmarks.stack import Process, Stack
 
 PEOPLE = 5_000
 WARM_UP = 500
@@ -41,62 +41,69 @@ def naive(stack: Stack, events: int) -> dict[str, Any]:
     with stack.process("-m", "dramatiq", "tests.benchmarks.naive", "--processes", "2", "--threads", "8") as workers:
         design.score.send(*made.pop())
         wait_for(lambda: stack.scalar("SELECT count(*) FROM naive_events") == 1, workers)
-        before, began = workers.used(), time.perf_counter()
+        cpu, began = _Cpu(stack, worker=workers), time.perf_counter()
         for each in made:
             design.score.send(*each)
         wait_for(lambda: stack.scalar("SELECT count(*) FROM naive_events") == events + 1, workers, patience=300)
         seconds = time.perf_counter() - began
-        after = workers.used()
-    return {
-        "events": events,
-        "seconds": seconds,
-        "events_per_second": events / seconds,
-        "worker_cpu_seconds": after.cpu - before.cpu,
-        "worker_peak_mb": after.peak_mb,
-    }
+        return {
+            "events": events,
+            "seconds": seconds,
+            "events_per_second": events / seconds,
+            "cpu_seconds": cpu.since(),
+            "worker_peak_mb": workers.used().peak_mb,
+        }
 
 
 def door(stack: Stack, kind: str, number: int, connections: int, size: int = 1) -> dict[str, Any]:
     """HTTP in, durable: deliveries from concurrent clients, nobody processing them."""
     with stack.web() as (web, port):
         _load(port, kind, WARM_UP // size, connections, size)
-        logged, before = _logged(stack), _cpu(stack, web)
+        logged, cpu = _logged(stack), _Cpu(stack, web=web)
         seen = _load(port, kind, number, connections, size)
-        after = _cpu(stack, web)
+        used = cpu.since() | {"clients": seen.cpu_seconds}
         _check_durable(stack, logged, seen, number, size)
-        return _numbers(seen, number, size) | {
-            "web_cpu_seconds": after["web"] - before["web"],
-            "postgres_cpu_seconds": after["postgres"] - before["postgres"],
-            "web_peak_mb": web.used().peak_mb,
-        }
+        return _numbers(seen, number, size) | {"cpu_seconds": used, "web_peak_mb": web.used().peak_mb}
 
 
 def path(stack: Stack, kind: str, number: int, connections: int, size: int = 1) -> dict[str, Any]:
     """HTTP in, durable, scored and decided: until the last event is processed, by one worker process."""
     with ExitStack() as running:
-        _, port = running.enter_context(stack.web())
+        web, port = running.enter_context(stack.web())
         worker = running.enter_context(stack.running("worker"))
-        running.enter_context(stack.running("clock"))
+        clock = running.enter_context(stack.running("clock"))
         _load(port, kind, WARM_UP // size, connections, size)
         wait_for(lambda: _idle(stack), worker, patience=120)
-        logged, before, began = _logged(stack), worker.used(), time.perf_counter()
+        logged, cpu = _logged(stack), _Cpu(stack, web=web, worker=worker, clock=clock)
         seen = _load(port, kind, number, connections, size)
         answered = time.perf_counter()
         wait_for(lambda: _idle(stack), worker, patience=300)
-        drained = time.perf_counter()
-        after = worker.used()
+        behind = time.perf_counter() - answered
+        used = cpu.since() | {"clients": seen.cpu_seconds}
         _check_durable(stack, logged, seen, number, size)
         _check_processed(stack)
-        # The generator counts from its first request; its own start before that is not part of the path.
-        seconds = seen.seconds + drained - answered
-    return _numbers(seen, number, size) | {
-        "events_per_second": number * size / seconds,
-        "seconds": seconds,
-        "behind_seconds": drained - answered,
-        "started_seconds": answered - began - seen.seconds,
-        "worker_cpu_seconds": after.cpu - before.cpu,
-        "worker_peak_mb": after.peak_mb,
-    }
+        memory = {"web_peak_mb": web.used().peak_mb, "worker_peak_mb": worker.used().peak_mb}
+    # From the generator's first request: the start of its process before that is no part of the path, its end after
+    # the last answer counts against us.
+    seconds = seen.seconds + behind
+    own = {"seconds": seconds, "events_per_second": number * size / seconds, "behind_seconds": behind}
+    return _numbers(seen, number, size) | own | {"cpu_seconds": used} | memory
+
+
+class _Cpu:
+    """Seconds of processor time from now on, by what used them."""
+
+    def __init__(self, stack: Stack, **processes: Process) -> None:
+        servers = {"postgres": stack.postgres.process, "redis": stack.redis.process}
+        self._pids = {name: each.process.pid for name, each in processes.items()}
+        self._pids |= {name: each.pid for name, each in servers.items() if each is not None}
+        self._before = self._now()
+
+    def since(self) -> dict[str, float]:
+        return {name: after - self._before[name] for name, after in self._now().items()}
+
+    def _now(self) -> dict[str, float]:
+        return {name: used_by(pid).cpu for name, pid in self._pids.items()}
 
 
 def _load(port: int, kind: str, number: int, connections: int, size: int) -> Seen:
@@ -132,8 +139,3 @@ def _check_processed(stack: Stack) -> None:
     counted = int(stack.scalar("SELECT sum((state ->> 'events')::int) FROM leads"))
     if counted != _logged(stack):
         raise NotDurable(f"{_logged(stack)} events in the log, {counted} in the leads")
-
-
-def _cpu(stack: Stack, web: Process) -> dict[str, float]:
-    postgres: Used = used_by(stack.postgres.process.pid) if stack.postgres.process else Used(0, 0)
-    return {"web": web.used().cpu, "postgres": postgres.cpu}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -79,13 +79,14 @@ def handle(event_id: str, type_: str, email: str, properties: dict[str, Any], fi
 def points(type_: str, properties: dict[str, Any], fields: dict[str, Any]) -> float:
     """Ask every rule."""
     total, facts = 0.0, Facts()
-    for model in rulebook().models.values():
-        for rule in model.event_rules:
+    for rules in rulebook().by_event.values():
+        for rule in rules:
             if rule.event == type_ and (rule.when is None or rule.when.value(properties, fields, facts)):
-                total += rule.points
-        for each in model.profile_rules:
+                total += cast("float", rule.points)
+    for model in rulebook().models.values():
+        for each in (rule for group in model.groups for rule in group.profile_rules):
             if each.when.value(properties, fields, facts):
-                total += each.points
+                total += cast("float", each.points)
     return total
 
 

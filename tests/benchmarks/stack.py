@@ -99,6 +99,8 @@ class Stack:
             "DRIPLINE_REDIS_URL": self.redis.url,
             "DRIPLINE_SECRET": "a secret of the benchmarks, made up for them",
             "DRIPLINE_DATA_DIR": str(self.folder / "data"),
+            "DRIPLINE_EMAIL": "mailbox",
+            "DRIPLINE_STATUS_PORT": "0",
             "DRIPLINE_LOG_LEVEL": "warning",
             "BENCHMARK_DATABASE_URL": self.postgres.url(),
             "BENCHMARK_REDIS_URL": self.redis.url,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations import discovery
-from integrations.contracts import Ignored, Incoming, Unreadable
+from integrations.contracts import BatchSource, Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, Malformed
 from integrations.reading import EARLIEST, LONGEST_IDENTITY
 from tests.contract.recorded import FIXTURES, Recorded, as_data, recorded
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ADAPTERS = discovery.names("sources")
 CASES = [case for adapter in ADAPTERS for case in recorded(adapter)]
+BATCHES = [case for case in CASES if len(list(case.source.normalise(case.request))) > 1]
 GARBAGE = {
     "empty": b"",
     "blank": b" ",
@@ -65,6 +66,14 @@ def test_the_original_is_kept(case: Recorded) -> None:
         if not isinstance(part, Ignored):
             original = orjson.loads(part.payload)
             assert original == whole or orjson.dumps(original) in orjson.dumps(whole)
+
+
+@pytest.mark.parametrize("case", BATCHES, ids=str)
+def test_a_part_of_a_batch_is_read_again_by_itself_as_what_it_was(case: Recorded) -> None:
+    assert isinstance(case.source, BatchSource)
+    for place, part in enumerate(case.source.normalise(case.request)):
+        if not isinstance(part, Ignored):
+            assert case.source.read_part(replace(case.request, body=part.payload), place) == part
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -183,3 +192,6 @@ def test_an_unknown_option_is_named_with_the_nearest_right_one(adapter: str) -> 
     case = recorded(adapter)[0]
     with pytest.raises(discovery.ConfigurationError, match="'no_such_option' is no option"):
         replace(case.source, options={"no_such_option": 1})  # type: ignore[type-var]
+    with pytest.raises(discovery.ConfigurationError, match="'no_such_option' is no option") as without_settings:
+        discovery.check_options("sources", adapter, {"no_such_option": 1})
+    assert without_settings.value.option == ("no_such_option",)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from tests.conftest import NOW
 from tests.workers.processing import RULES, append, event, newsletter, run
 from workers.clock import SteppedClock
+from workers.delivery.compose import message_id
 from workers.engine.decide import Outcome, decide
 from workers.engine.values import Decision, LeadState, Send
 from workers.exceptions import NoRulebook
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from workers.engine.rules import Rulebook
+    from workers.store.outbox import Channel, Row
 
 # ── what comes of events ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -174,24 +176,71 @@ def test_an_event_whose_partition_was_dropped_is_not_forgotten(engine: Engine):
 # ── proof that something arrived ─────────────────────────────────────────────────────────────────────────────
 
 
+def left(engine: Engine, state: str, channel: Channel = "email") -> Row:
+    """The one row of a channel, claimed and left in this state."""
+    with engine.begin() as conn:
+        (claim,) = outbox.claim(conn, channel, NOW, limit=9, lease=timedelta(minutes=5))
+        if state != "sending":
+            outbox.settle(conn, [outbox.Outcome(claim.id, claim.number, state, "why", NOW)], NOW)  # type: ignore[arg-type]
+        return next(row for row in outbox.rows(conn, 9) if row.id == claim.id)
+
+
+def carried(row: Row) -> dict[str, str]:
+    """What an event of the provider carries of the mail: its Message-ID, made as for the mail that goes out."""
+    return {"message_id": message_id(row.key, "Nora <nora@acme.test>")}
+
+
 @pytest.mark.parametrize("state", ["ambiguous", "retry", "dead", "sending"])
-def test_an_event_with_our_key_settles_what_was_unclear(engine: Engine, state):
+@pytest.mark.parametrize("carries", [carried, lambda row: {"message_key": row.key}], ids=["message-id", "key"])
+def test_an_event_about_a_mail_settles_what_was_unclear(engine: Engine, state: str, carries):
     append(engine, newsletter(1))
     run(engine)
-    with engine.begin() as conn:
-        (claim,) = outbox.claim(conn, "email", NOW, limit=9, lease=timedelta(minutes=5))
-        if state != "sending":
-            outbox.settle(conn, [outbox.Outcome(claim.id, 1, state, "why", NOW)], NOW)
-    append(engine, event(2, type_="email.delivered", message_key=claim.key, at=NOW))
+    row = left(engine, state)
+    append(engine, event(2, type_="email.delivered", at=NOW, **carries(row)))
     done = run(engine)
     with engine.begin() as conn:
         (row,) = outbox.rows(conn, 9)
         assert row.evidence is not None
         if state == "sending":
             assert (row.state, done.proved) == ("sending", 0)
-            assert outbox.settle(conn, [outbox.Outcome(claim.id, 1, "ambiguous", "time-out")], NOW) == {row.id: "sent"}
+            assert outbox.settle(conn, [outbox.Outcome(row.id, 1, "ambiguous", "time-out")], NOW) == {row.id: "sent"}
         else:
             assert (row.state, row.reason, done.proved) == ("sent", "evidence", 1)
+
+
+@pytest.mark.parametrize(
+    ("who", "type_", "odd"),
+    [
+        ("ben", "email.delivered", {}),
+        ("ann", "page.viewed", {}),
+        ("ann", "form.submitted", {}),
+        ("ann", "emails.sent", {}),
+        ("ann", "email.delivered", {"message_key": None, "message_id": 7}),
+        ("ann", "email.delivered", {"message_key": ["x"], "message_id": "x" * 9999}),
+    ],
+)
+def test_what_is_not_about_this_mail_to_this_lead_settles_nothing(engine: Engine, who: str, type_: str, odd):
+    append(engine, newsletter(1))
+    run(engine)
+    row = left(engine, "ambiguous")
+    append(engine, event(2, who, type_=type_, at=NOW, **{"message_key": row.key, **carried(row), **odd}))
+    assert run(engine).proved == 0
+    with engine.connect() as conn:
+        assert [(each.state, each.evidence) for each in outbox.rows(conn, 9)] == [("ambiguous", None)]
+
+
+@pytest.mark.parametrize("type_", ["page.viewed", "email.delivered"])
+@pytest.mark.parametrize("who", ["ann", "ben"])
+def test_no_event_settles_a_promotion(engine: Engine, who: str, type_: str):
+    append(engine, *(newsletter(n, at=NOW) for n in range(1, 4)))
+    with engine.begin() as conn:
+        conn.execute(text("""UPDATE events SET lead = '{"size": 100, "company": "Acme"}'"""))
+    run(engine)
+    row = left(engine, "retry", "crm")
+    append(engine, event(9, who, type_=type_, message_key=row.key, at=NOW))
+    assert run(engine).proved == 0
+    with engine.connect() as conn:
+        assert [each.state for each in outbox.rows(conn, 9)] == ["retry"]
 
 
 # ── poison ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,8 +281,7 @@ def test_poison_is_isolated_retried_and_quarantined_while_all_else_goes_through(
         assert ("ZeroDivisionError: in a rule" if kind == "engine" else "ProgramLimitExceeded") in kept.detail
         assert status.read(conn, NOW).backlog == 0
         assert leads.find(conn, "email:ann@acme.test").state["events"] == 2
-        slices = quarantine.replay_events(conn, [kept.id], NOW)
-    assert slices == {slice_of("email:ann@acme.test")}
+        assert quarantine.replay_events(conn, [kept.id], NOW) == {kept.id}
     assert run(engine).events == 1
     with engine.connect() as conn:
         assert leads.find(conn, "email:ann@acme.test").state["events"] == 3

@@ -16,7 +16,8 @@ from workers.processes import KeepsDying, Supervisor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LIVES = "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
+LIVES = r"import os, sys; os.write(1, b'%d\n' % os.getpid()); sys.stdin.read()"
+"""One write, so that the lines of two children cannot mix, whether their output is buffered or not."""
 DIES = "raise SystemExit(3)"
 SUPERVISES = f"""
 import sys, threading
@@ -67,7 +68,10 @@ def family() -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
         [sys.executable, "-c", SUPERVISES], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as parent:
         assert parent.stdout
-        yield parent, [int(parent.stdout.readline()) for _ in range(2)]
+        try:
+            yield parent, [int(parent.stdout.readline()) for _ in range(2)]
+        finally:
+            parent.kill()
 
 
 def test_children_end_with_a_killed_parent(family: tuple[subprocess.Popen[str], list[int]]):
@@ -75,6 +79,19 @@ def test_children_end_with_a_killed_parent(family: tuple[subprocess.Popen[str], 
     parent.kill()
     parent.wait()
     eventually(lambda: not any(alive(pid) for pid in children))
+
+
+def test_a_signal_in_the_middle_of_a_wait_for_it_does_not_lock_up():
+    """The main thread may hold the event's own lock when the handler runs."""
+    code = """
+import os, signal
+from workers.processes import stop_at_signals
+stop = stop_at_signals()
+with stop._cond:
+    os.kill(os.getpid(), signal.SIGTERM)
+assert stop.wait(10)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
 
 
 def test_sigterm_ends_parent_and_children_with_code_0(family: tuple[subprocess.Popen[str], list[int]]):

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Rulebook
 
 ANN = "email:ann@acme.test"
-LATER = NOW + timedelta(hours=1)
+HOUR = timedelta(hours=1)
+LATER = NOW + HOUR
 BOOKS = {
     "old": rulebook(promotion=None, scoring="s-old"),
     "new": rulebook(rules=(points("form.submitted", 4), points("page.viewed", 50)), promotion=None, scoring="s-new"),
@@ -72,7 +73,7 @@ class World:
         return total
 
     def sweep(self, now=LATER) -> Due:
-        return sweep(self.engine, now, lambda _: False, self.rulebooks)
+        return sweep(self.engine, now, lambda _: False, HOUR, self.rulebooks)
 
     def state(self, identity: str = ANN) -> LeadState:
         with self.engine.connect() as conn:
@@ -106,7 +107,9 @@ def test_changed_rules_count_sleeping_leads_anew_and_both_versions_are_told(worl
     world.work()
     assert world.score("old") == 45
     world.apply("new")
-    assert sweep(world.engine, LATER, lambda _: False) == Due(channels=frozenset({"email"}))  # nobody knows it yet
+    assert sweep(world.engine, LATER, lambda _: False, HOUR) == Due(
+        channels=frozenset({"email"})
+    )  # nobody knows it yet
     assert world.sweep().outdated == 2
     assert world.outdated() == 2
     assert world.sweep().slices == {slice_of(ANN), slice_of("email:ben@acme.test")}

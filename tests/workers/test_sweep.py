@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 ANN = slice_of("email:ann@acme.test")
+AN_HOUR = timedelta(hours=1)
 
 
 def nobody_takes_keys(_provider: str) -> bool:
@@ -28,7 +29,7 @@ def nobody_takes_keys(_provider: str) -> bool:
 
 
 def look(engine: Engine, now=NOW) -> Due:
-    return sweep(engine, now, nobody_takes_keys)
+    return sweep(engine, now, nobody_takes_keys, AN_HOUR)
 
 
 def test_what_is_due_is_found_at_its_time_and_not_before(engine: Engine):
@@ -43,6 +44,21 @@ def test_what_is_due_is_found_at_its_time_and_not_before(engine: Engine):
     assert look(engine, NOW + timedelta(minutes=5)).expired == {"ambiguous": 1}
     assert look(engine, NOW + timedelta(days=2) - timedelta(seconds=1)).slices == set()
     assert look(engine, NOW + timedelta(days=2)).slices == {ANN}
+
+
+def test_what_nobody_can_prove_becomes_a_persons_matter_once_and_is_never_sent_again(engine: Engine):
+    append(engine, newsletter(1))
+    run(engine)
+    with engine.begin() as conn:
+        (claim,) = outbox.claim(conn, "email", NOW, limit=1, lease=timedelta(minutes=5))
+        outbox.settle(conn, [outbox.Outcome(claim.id, claim.number, "ambiguous", "unknown", error="no answer")], NOW)
+    assert [look(engine, NOW + after).unproved for after in (AN_HOUR / 2, AN_HOUR, 2 * AN_HOUR)] == [0, 1, 0]
+    with engine.begin() as conn:
+        (row,) = outbox.rows(conn, 9, reason=outbox.UNPROVED)
+        assert (row.state, row.settled_at, row.last_error) == ("ambiguous", NOW, "no answer")
+        assert outbox.claim(conn, "email", NOW + timedelta(days=30), limit=9, lease=AN_HOUR) == []
+        proof = outbox.Evidence(7, claim.lead_id, message_id=f"{row.message_name}@acme.test")
+        assert outbox.prove(conn, [proof], NOW) == 1
 
 
 def test_an_event_that_waits_for_its_next_try_is_not_due(engine: Engine):
@@ -132,10 +148,23 @@ def test_one_leads_until_it_resigns_or_loses_its_connection(database_url: str, e
         assert not second.held()
 
 
-def test_a_sweeper_makes_the_months_once_a_day(engine: Engine):
-    sweeper = Sweeper(engine, nobody_takes_keys)
+def test_a_sweeper_makes_the_months_ahead(engine: Engine):
+    sweeper = Sweeper(engine, nobody_takes_keys, AN_HOUR)
     for days in (0, 0, 40):
         sweeper.sweep(NOW + timedelta(days=days))
     with engine.connect() as conn:
         assert conn.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))
         assert not conn.scalar(text("SELECT to_regclass('events_2026_05') IS NOT NULL"))
+
+
+def test_a_reader_of_the_log_holds_up_the_months_and_nothing_else(engine: Engine):
+    sweeper = Sweeper(engine, nobody_takes_keys, AN_HOUR)
+    later = NOW + timedelta(days=40)
+    append(engine, event(1))
+    with engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM events"))  # as a dump does, for as long as its transaction lasts
+        assert sweeper.sweep(later).slices == {ANN}
+        assert not reader.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))
+    sweeper.sweep(later + timedelta(minutes=6))
+    with engine.connect() as conn:
+        assert conn.scalar(text("SELECT to_regclass('events_2026_04') IS NOT NULL"))

@@ -46,11 +46,12 @@ class Checked:
 
 def check_all(bundle: Mapping[str, str]) -> Checked:
     """Check rules, mails and examples. Needs no database."""
+    from workers.adapters import installed
     from workers.rulebook import compile_rulebook, examples_of
     from workers.simulate.examples import run_examples
 
     try:
-        rulebook = compile_rulebook(bundle)
+        rulebook = compile_rulebook(bundle, installed())
     except RulebookError as error:
         return Checked(None, error.problems)  # type: ignore[arg-type]
     runs = run_examples(examples_of(bundle), rulebook)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECTIONS: Final = ("Start", "Rules", "Processes", "Look and act", "Settings")
+INTERRUPTED: Final = 130
+"""What shells make of a Ctrl-C."""
 EPILOG: Final = """
 Exit codes: 0 all is well, 1 it did not work or something was found, 2 the command was not understood.
 
@@ -77,8 +79,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+    except click.Abort as error:
+        click.echo("Aborted.", err=True)
+        sys.exit(INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1)
     except BrokenPipeError:  # `dripline … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -97,4 +100,6 @@ def said(error: Exception) -> str | None:
         return str(error)
     if getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01":  # PostgreSQL: there is no such table
         return "the database holds no tables of Dripline's yet, or old ones; run: dripline migrate"
+    if isinstance(error, PermissionError):
+        return f"{error.filename or 'a file'} belongs to somebody else; become that user, or name another folder"
     return None

@@ -22,7 +22,7 @@ EXAMPLE = '{"type": "page.viewed", "data": {"user": {"email": "ann@acme.test"}, 
 
 @click.command
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data folder (default: .dripline).")
-@click.option("--host", help="Address to listen on (default: 127.0.0.1).")
+@click.option("--host", help="Address to listen on (default: 127.0.0.1); whoever reaches it sees the mailbox.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default: 8000); 0 takes a free one.")
 @click.option("--rules", type=click.Path(path_type=Path), help="Folder of rules (default: rules, or else the example).")
 @click.option("--templates", type=click.Path(path_type=Path), help="Folder of templates (default: beside the rules).")

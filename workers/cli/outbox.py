@@ -22,21 +22,23 @@ def command() -> None:
     """See mails and promotions on their way out, and clear up what only a person can.
 
     A row is `ambiguous` when it may or may not have arrived: it left, and no answer came. It is never sent again by
-    itself; an event of the provider settles it, or you do.
+    itself; an event of the provider settles it, or you do. One that no event has settled in time
+    (DRIPLINE_AMBIGUOUS_AFTER) has the reason `unproved` and waits for you.
     """
 
 
 @command.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only rows in this state.")
+@click.option("--unclear", is_flag=True, help="Only rows that no evidence has settled in time: they wait for you.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The latest so many.")
 @as_json
-def list_(state: str | None, limit: int, as_json: bool) -> None:
+def list_(state: str | None, unclear: bool, limit: int, as_json: bool) -> None:
     """List rows, latest first."""
     from workers.store import outbox
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        rows = outbox.rows(conn, limit, state=state or "")
+        rows = outbox.rows(conn, limit, state=state or "", reason=outbox.UNPROVED if unclear else "")
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -57,7 +59,7 @@ def retry(ids: tuple[int, ...], yes: bool, as_json: bool) -> int:
     from workers.store import clearing
     from workers.store.database import transaction
 
-    if not yes and unclear(ids):
+    if not yes and unclear_among(ids):
         click.confirm(UNCLEAR, abort=True)
     with store() as engine, transaction(engine) as conn:
         done = clearing.again(conn, ids, now())
@@ -69,24 +71,28 @@ def retry(ids: tuple[int, ...], yes: bool, as_json: bool) -> int:
 @click.option(
     "--as", "state", type=click.Choice(["sent", "dead"]), required=True, help="It arrived, or is to be dropped."
 )
+@click.option("--ref", default="", help="The other side's own id of it, such as the deal's; for one row.")
 @as_json
-def settle(ids: tuple[int, ...], state: Literal["sent", "dead"], as_json: bool) -> int:
+def settle(ids: tuple[int, ...], state: Literal["sent", "dead"], ref: str, as_json: bool) -> int:
     """Say what became of unclear or waiting rows.
 
     \b
     Examples:
-      dripline outbox list --state ambiguous
+      dripline outbox list --unclear
       dripline outbox settle 17 18 --as sent
+      dripline outbox settle 19 --as sent --ref 5520981
     """
+    if ref and (len(ids) > 1 or state != "sent"):
+        raise click.UsageError("--ref is for one row that was sent.")
     from workers.store import clearing
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        done = clearing.close(conn, ids, state, now())
+        done = clearing.close(conn, ids, state, now(), ref)
     return report(ids, done, state, as_json)
 
 
-def unclear(ids: Sequence[int]) -> list[int]:
+def unclear_among(ids: Sequence[int]) -> list[int]:
     """Those of the rows that are unclear."""
     from workers.store import outbox
     from workers.store.database import transaction

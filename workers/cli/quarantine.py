@@ -121,5 +121,5 @@ def as_data(row: Quarantined) -> dict[str, Any]:
     return {
         "id": row.id, "kind": row.kind, "source": row.source, "reason": row.reason, "detail": row.detail,
         "received_at": row.received_at, "quarantined_at": row.quarantined_at, "replayed_at": row.replayed_at,
-        "url": row.url, "headers": row.headers, "event_id": row.event_id, "payload": payload,
+        "url": row.url, "headers": row.headers, "place": row.place, "event_id": row.event_id, "payload": payload,
     }  # fmt: skip

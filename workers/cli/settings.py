@@ -56,12 +56,13 @@ def own(loaded: Settings) -> Iterator[dict[str, Any]]:
 
 
 def of_adapters(loaded: Settings) -> Iterator[dict[str, Any]]:
-    """The settings of the e-mail provider and of every CRM, by variable."""
+    """The settings of the e-mail provider (of each, if none is chosen) and of every CRM, by variable."""
     from integrations import discovery
     from workers.config import spelled
 
     kinds: list[tuple[discovery.Kind, str]] = [("crm", name) for name in discovery.names("crm")]
-    for kind, name in [("email", loaded.email), *kinds]:
+    providers = [loaded.email] if loaded.email else discovery.names("email")
+    for kind, name in [*(("email", name) for name in providers), *kinds]:
         cls = discovery.adapter(kind, name)
         for each in fields(cls):
             if each.init and str(each.type) in discovery.READERS:

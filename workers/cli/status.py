@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workers.store.status import Status
 
 SECTION = "Look and act"
+UNPROVED = "unproved"  # as in workers.store.outbox, which is not imported for `dripline --help`
 
 
 @click.command
@@ -52,6 +53,8 @@ def show(status: Status) -> None:
     click.echo(f"events waiting  {status.backlog}{waited}" + (f", {status.failing} failing" if status.failing else ""))
     click.echo(f"wake-ups due    {status.overdue}" + (f", {status.stuck} failing" if status.stuck else ""))
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
+    if waiting := sum(rows for (_, _, reason), rows in status.outbox.items() if reason == UNPROVED):
+        click.echo(f"waiting for you {waiting} that may have arrived: dripline outbox list --unclear")
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
         (

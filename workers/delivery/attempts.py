@@ -68,16 +68,20 @@ class Attempt:
 
 
 def attempt(sender: Sender, claim: Claim, suppressed: str, policy: Policy, now: datetime) -> Attempt:
-    """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty."""
+    """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty.
+
+    Raises:
+        StoreUnavailable: what making it ready needs is in PostgreSQL, which is away; nothing has left.
+    """
     try:
         ready = sender.prepare(claim, suppressed)
-    except StoreUnavailable as error:
-        return Attempt(not_taken(claim, policy.next_try(claim.attempt, now), words(error)))
+    except StoreUnavailable:
+        raise
     except Exception as error:  # nothing has left; a row that cannot even be read must not stop the others
         log.exception("delivery_not_ready", outbox=claim.id, channel=claim.channel)
-        return Attempt(Outcome(claim.id, claim.attempt, "dead", NOT_READY, error=words(error)))
+        return Attempt(Outcome(claim.id, claim.number, "dead", NOT_READY, error=words(error)))
     if isinstance(ready, Skip):
-        return Attempt(Outcome(claim.id, claim.attempt, "skipped", ready.reason, error=ready.detail))
+        return Attempt(Outcome(claim.id, claim.number, "skipped", ready.reason, error=ready.detail))
     return hand_over(ready, claim, policy, now, repeatable=sender.takes_key(claim.provider or ""))
 
 
@@ -86,7 +90,7 @@ def hand_over(ready: Ready, claim: Claim, policy: Policy, now: datetime, *, repe
     try:
         accepted = ready.send()
     except Rejected as error:
-        refused = Outcome(claim.id, claim.attempt, "dead", error.code or REJECTED, error=words(error))
+        refused = Outcome(claim.id, claim.number, "dead", error.code or REJECTED, error=words(error))
         return Attempt(refused, answered=True)
     except Unavailable as error:
         due = policy.next_try(claim.attempt, now, error.retry_after)
@@ -97,25 +101,23 @@ def hand_over(ready: Ready, claim: Claim, policy: Policy, now: datetime, *, repe
         log.exception("adapter_failed", outbox=claim.id, provider=claim.provider)
         reason, said = ADAPTER_ERROR, words(error)
     else:
-        sent = Outcome(
-            claim.id, claim.attempt, "sent", ref=accepted.ref, message_id=ready.message_id, error=ready.remark
-        )
+        sent = Outcome(claim.id, claim.number, "sent", ref=accepted.ref, error=ready.remark)
         return Attempt(sent, answered=True)
     due = policy.next_try(claim.attempt, now) if repeatable else None
-    return Attempt(unclear(claim, due, reason, said, ready.message_id), answered=False)
+    return Attempt(unclear(claim, due, reason, said), answered=False)
 
 
 def not_taken(claim: Claim, due: datetime | None, said: str) -> Outcome:
     """The provider provably did not take it: later, or never if it was tried often enough."""
     if due is None:
-        return Outcome(claim.id, claim.attempt, "dead", EXHAUSTED, error=said)
-    return Outcome(claim.id, claim.attempt, "retry", UNAVAILABLE, due_at=due, error=said)
+        return Outcome(claim.id, claim.number, "dead", EXHAUSTED, error=said)
+    return Outcome(claim.id, claim.number, "retry", UNAVAILABLE, due_at=due, error=said)
 
 
-def unclear(claim: Claim, due: datetime | None, reason: str, said: str, message_id: str) -> Outcome:
+def unclear(claim: Claim, due: datetime | None, reason: str, said: str) -> Outcome:
     """It may have been taken: tried again where that is harmless, otherwise evidence or a person settles it."""
     state: Literal["retry", "ambiguous"] = "retry" if due else "ambiguous"
-    return Outcome(claim.id, claim.attempt, state, reason, due_at=due, message_id=message_id, error=said)
+    return Outcome(claim.id, claim.number, state, reason, due_at=due, error=said)
 
 
 def words(error: Exception) -> str:

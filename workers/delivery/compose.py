@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass
 from email.utils import parseaddr
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from integrations.contracts import Mail
 from workers.delivery.templates import Fields, Templates, one_line
 from workers.exceptions import RenderError
+from workers.store.outbox import message_name
 from workers.tokens import Unsubscribe, sign
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def recipient(lead: Mapping[str, Any]) -> str:
 def message_id(key: str, sender: str) -> str:
     """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody."""
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    return f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}@{domain}"
+    return f"{message_name(key)}@{domain}"
 
 
 def unsubscribe_headers(url: str) -> dict[str, str]:

@@ -135,7 +135,7 @@ class Deliverer:
         now, lease = self._clock(), self._policy.lease
         with transaction(self._engine) as conn:
             outbox.settle(conn, results.outcomes, now)
-            outbox.give_back(conn, [(each.claim.id, each.claim.attempt, each.due_at) for each in results.untried])
+            outbox.give_back(conn, [(each.claim.id, each.claim.number, each.due_at) for each in results.untried])
             if limit == 0:
                 return []
             return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
@@ -152,21 +152,41 @@ class Deliverer:
         for claim, suppressed in self._looked_up(sender, claims):
             now = self._clock()
             until = self._health.paused(claim.provider or "", now)
-            if until or time.monotonic() - claimed > self._policy.lease.total_seconds() / 2:
+            late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
+            made = None if until or late else self._attempt(sender, claim, suppressed, now)
+            if made is None:
                 results.untried.append(Untried(claim, until or now))
                 continue
-            made = attempt(sender, claim, suppressed, self._policy, now)
             self._note(claim.provider or "", made)
             results.outcomes.append(made.outcome)
         return results
 
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, str]]:
-        """Each claim, and why its address may not be mailed: as known from the claim, or looked up anew."""
+    def _attempt(self, sender: Sender, claim: Claim, suppressed: str | None, now: datetime) -> Attempt | None:
+        """What came of it; None if PostgreSQL is away and something that has to be known before sending is not.
+
+        Nothing is raised for that: what the chunk has sent so far still has to be recorded.
+        """
+        if suppressed is None:
+            return None
+        try:
+            return attempt(sender, claim, suppressed, self._policy, now)
+        except StoreUnavailable:
+            return None
+
+    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, str | None]]:
+        """Each claim, and why its address may not be mailed: as known from the claim, or looked up anew.
+
+        None where it would have to be looked up and PostgreSQL is away.
+        """
         known = {claim.email or "": claim.suppressed for claim in claims}
         looked = time.monotonic()
         for number, claim in enumerate(claims):
             if sender.channel == "email" and time.monotonic() - looked > FRESH:
-                known |= self._suppressed(claims[number:])
+                try:
+                    known |= self._suppressed(claims[number:])
+                except StoreUnavailable:
+                    yield from ((each, None) for each in claims[number:])
+                    return
                 looked = time.monotonic()
             yield claim, known[claim.email or ""]
 

@@ -43,12 +43,10 @@ class Ready:
 
     Attributes:
         send: hands it over; raises what the adapter raises.
-        message_id: of an e-mail.
         remark: what a person should know though it goes out.
     """
 
     send: Callable[[], Accepted]
-    message_id: str = ""
     remark: str = ""
 
 
@@ -100,7 +98,7 @@ class EmailSender:
             mail = self._composer(claim.version, template).compose(claim.key, claim.lead_id, template, lead)
         except RenderError as error:
             return Skip("template", str(error))
-        return Ready(lambda: self._adapter.send(mail), mail.message_id)
+        return Ready(lambda: self._adapter.send(mail))
 
     def _prepare_notice(self, claim: Claim) -> Ready | Skip:
         """A message to a colleague: what the lead has asked of us does not concern it."""
@@ -108,7 +106,7 @@ class EmailSender:
         if not is_address(to):
             return Skip("bad-email", f"{to!r}, whom the rules name, is no address")
         mail = self._composer("", "").notice(claim.key, to, subject, text)
-        return Ready(lambda: self._adapter.send(mail), mail.message_id)
+        return Ready(lambda: self._adapter.send(mail))
 
 
 class CrmSender:

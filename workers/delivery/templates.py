@@ -11,19 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from jinja2 import TemplateSyntaxError
 
-from workers.delivery.sandbox import BoundedEnvironment, render
 from workers.exceptions import RenderError
+from workers.rulebook.mail import body_of, read_head
+from workers.rulebook.problems import Problems
+from workers.rulebook.sandbox import BoundedEnvironment, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jinja2 import Template
 
-CATEGORIES: Final = ("marketing", "transactional")
-FRONT_MATTER: Final = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*\r?\n", re.DOTALL | re.MULTILINE)
+    from workers.rulebook.mail import FrontMatter
+
 FOLDER: Final = "templates/"
 
 
@@ -83,8 +84,7 @@ class Templates:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = {path.removeprefix(FOLDER): text for path, text in files.items()}
-        bodies = {path: FRONT_MATTER.sub(_as_comment, text, count=1) for path, text in self._files.items()}
-        self._environment = BoundedEnvironment(bodies)
+        self._environment = BoundedEnvironment({path: body_of(path, text) for path, text in self._files.items()})
         self._compiled: dict[str, MailTemplate] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -128,9 +128,9 @@ class Templates:
         try:
             mail = MailTemplate(
                 name=name,
-                category=head["category"],
-                sender=one_line(head.get("from", "")),
-                subject=self._environment.from_string(head["subject"]),
+                category=head.category,
+                sender=one_line(head.sender or ""),
+                subject=self._environment.from_string(str(head.subject)),
                 text=self._environment.get_template(f"{name}/mail.txt"),
                 html=self._environment.get_template(html) if html in self._files else None,
             )
@@ -141,28 +141,17 @@ class Templates:
         return mail
 
 
-def front_matter(name: str, text: str) -> dict[str, str]:
-    """What stands between the `---` lines of a `mail.txt`, all values as text.
+def front_matter(name: str, text: str) -> FrontMatter:
+    """What stands between the `---` lines of a `mail.txt`.
 
     Raises:
-        RenderError: a required entry is missing or has no meaning.
+        RenderError: it is missing, or cannot be used.
     """
-    match = FRONT_MATTER.match(text)
-    try:
-        head = yaml.load(match[1], Loader=yaml.BaseLoader) if match else None  # noqa: S506  (it makes only text)
-    except yaml.YAMLError as error:
-        raise RenderError(f"{name}/mail.txt: its front matter is not YAML: {error}") from error
-    if not isinstance(head, dict) or not head.get("subject") or head.get("category") not in CATEGORIES:
-        raise RenderError(
-            f"{name}/mail.txt: it has to begin with front matter that holds `subject` and "
-            f"`category: {'` or `category: '.join(CATEGORIES)}`"
-        )
-    return {str(key): str(value) for key, value in head.items()}
-
-
-def _as_comment(head: re.Match[str]) -> str:
-    """A Jinja2 comment with as many lines, so that errors further down name the line of the file."""
-    return "{#" + "\n" * (head[0].count("\n") - 1) + "#}\n"
+    problems = Problems()
+    head = read_head(f"{name}/mail.txt", text, problems)
+    if head is None or problems:
+        raise RenderError("; ".join(map(str, problems.found())))
+    return head
 
 
 def one_line(text: str) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from integrations.contracts import Incoming, Request
 from integrations.discovery import build
 from integrations.exceptions import Malformed
-from workers.engine.decide import decide
-from workers.engine.values import Event, LeadState, Promote, Send
+from workers.engine.decide import Outcome, decide
+from workers.engine.values import Event, LeadState, Notify, Promote, Send
+from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MailName = tuple[str, str, int, str]
 """Address, campaign, run, step: what makes a mail one."""
+NoticeName = tuple[str, str]
+"""Address and subject of a message to a colleague."""
 DealName = tuple[str, str, str]
 """Address, name and amount of an opportunity."""
 
@@ -38,6 +41,7 @@ class GoneOut:
 
     mails: Counter[MailName] = field(default_factory=Counter)
     deals: Counter[DealName] = field(default_factory=Counter)
+    notices: Counter[NoticeName] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -118,11 +122,19 @@ class Mirror:
     def settle(self, lead: Known, events: list[Event], now: datetime) -> None:
         """Decide for one lead until nothing more is due."""
         while events or (lead.wake_at is not None and lead.wake_at <= now):
-            outcome = decide(lead.state, lead.id, events, self._rulebook, now)
+            outcome = self.decide(lead, events, now)
             lead.state, lead.wake_at, events = outcome.state, outcome.wake_at, []
             lead.decisions.extend(outcome.decisions)
             for decision in outcome.decisions:
                 self.note(lead, decision)
+
+    def decide(self, lead: Known, events: list[Event], now: datetime) -> Outcome:
+        """The engine's answer; if it has to count the lead anew, from all of the lead's events."""
+        try:
+            return decide(lead.state, lead.id, events, self._rulebook, now)
+        except NeedsHistory:
+            history = [*lead.events.values()]
+            return decide(lead.state, lead.id, events, self._rulebook, now, history=history)
 
     def note(self, lead: Known, decision: Decision) -> None:
         """Write down what has to leave the house."""
@@ -130,6 +142,8 @@ class Mirror:
             self.gone_out.mails[mail_name(lead.email, decision.effect.key)] += 1
         if isinstance(decision.effect, Promote):
             self.gone_out.deals[deal_name(lead.email, decision.effect.opportunity)] += 1
+        if isinstance(decision.effect, Notify):
+            self.gone_out.notices[decision.effect.to, decision.effect.subject] += 1
 
 
 def sources(rulebook: Rulebook, settings: Mapping[str, str]) -> dict[str, Source]:
@@ -158,7 +172,11 @@ def deal_name(email: str, opportunity: Mapping[str, Any]) -> DealName:
 
 def differences(expected: GoneOut, arrived: GoneOut) -> list[str]:
     """Every mail and opportunity that is missing, was not to be, or came more than once; empty if all is right."""
-    return [*compare("mail", expected.mails, arrived.mails), *compare("opportunity", expected.deals, arrived.deals)]
+    return [
+        *compare("mail", expected.mails, arrived.mails),
+        *compare("opportunity", expected.deals, arrived.deals),
+        *compare("notice", expected.notices, arrived.notices),
+    ]
 
 
 def compare(what: str, expected: Counter[Any], arrived: Counter[Any]) -> Iterable[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,6 +127,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection; answers are JSON with a length, so that it stays open."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body go out in two writes: Nagle's algorithm would hold the second back for the client's delayed ACK.
+    disable_nagle_algorithm = True
     server: Server
 
     def do_GET(self) -> None:
@@ -169,7 +171,8 @@ class Handler(BaseHTTPRequestHandler):
         for verb, pattern, action in ROUTES:
             match = re.fullmatch(pattern, url.path)
             if match and verb == method:
-                return action(self.server.store, match.groupdict(), query, body)
+                where = {name: unquote(part) for name, part in match.groupdict().items()}
+                return action(self.server.store, where, query, body)
         raise Refused(404, "OBJECT_NOT_FOUND", f"no such resource: {method} {url.path}")
 
     def reply(self, status: int, body: Any) -> None:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
     from workers.demo.timeline import Beat
 
-OWNERS: Final = {"ana@northwind.example": "77001"}
+OWNERS: Final = {
+    f"{name}@northwind.example": str(77001 + number) for number, name in enumerate(("ana", "ben", "camille", "vera"))
+}
 PUBLIC_URL: Final = "https://mail.northwind.example"
 PIPE_WIDTH: Final = 110
 PATIENCE: Final = 60.0

@@ -108,6 +108,9 @@ def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut
     """
     gone_out = GoneOut()
     for mail in mails:
+        if mail.message["List-Unsubscribe"] is None:  # a message to a colleague
+            gone_out.notices[mail.to, str(mail.message["Subject"])] += 1
+            continue
         link = str(mail.message["List-Unsubscribe"]).strip("<>")
         key = read_token(secret, link.rpartition("/")[2]).key
         gone_out.mails[mail_name(mail.to, key)] += 1

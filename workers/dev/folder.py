@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import DriplineError
@@ -45,8 +46,9 @@ class Folder:
         Raises:
             InUse: another process has it.
         """
-        # Under root the database runs as another account, which has to pass through here.
-        self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0:  # then the database runs as another account, which has to pass through here
+            self.path.chmod(self.path.stat().st_mode | stat.S_IXOTH)
         if not (self.path / ".gitignore").exists():
             (self.path / ".gitignore").write_text(IGNORE)
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

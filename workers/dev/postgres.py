@@ -17,6 +17,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,8 @@ LONGEST_SOCKET: Final = 100
 SOCKET: Final = ".s.PGSQL.5432"
 ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 """All that the server gets to see: PGDATA, PGPORT and the like in the user's shell are not meant for it."""
+ORPHANS: Final = 10.0
+"""Seconds for which the children of a killed server may take to end."""
 RUNNING: Final = 0
 NOT_RUNNING: Final = 3
 """Exit codes of `pg_ctl status`."""
@@ -75,6 +78,7 @@ class Postgres:
         tools = _binaries(account)
         if not (data / "PG_VERSION").exists():
             _initialise(tools, data, account)
+        _bury(data)
         if not _is_running(tools, data, account):
             _launch(tools, data, account)
         return _url(_socket_folder(data))
@@ -114,10 +118,26 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     else:
         SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _remove_forsaken()
         place = Path(tempfile.mkdtemp(prefix="dev-", dir=SHARED))
         folder.symlink_to(place)
+        _origin(place).write_text(str(folder))
         log.info("data_kept_elsewhere", folder=folder, place=place)
     os.chown(place, account.uid, account.gid)
+
+
+def _origin(place: Path) -> Path:
+    """The file that says which link leads to data kept elsewhere."""
+    return place.with_name(f"{place.name}.origin")
+
+
+def _remove_forsaken() -> None:
+    """Remove data kept elsewhere to which no link leads any more, because somebody deleted the data folder."""
+    for origin in SHARED.glob("dev-*.origin"):
+        place, link = origin.with_suffix(""), Path(origin.read_text())
+        if link.resolve() != place.resolve() and not (place / "postmaster.pid").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            origin.unlink(missing_ok=True)
 
 
 def _service_account() -> Account:
@@ -206,7 +226,8 @@ def _initialise(tools: Path, data: Path, account: Account | None) -> None:
     """Make the cluster beside its place and move it there whole, so that a kill half-way leaves nothing behind."""
     half = data / "half-made"
     if half.exists():
-        shutil.rmtree(half)
+        _clear(data)
+    data.chmod(0o700)
     settings = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     _run([tools / "initdb", *settings, *locale, "-D", half], account, data)
@@ -217,8 +238,50 @@ def _initialise(tools: Path, data: Path, account: Account | None) -> None:
     half.rmdir()
 
 
+def _clear(folder: Path) -> None:
+    for each in folder.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+
+
 def _is_running(tools: Path, data: Path, account: Account | None) -> bool:
-    return _call([tools / "pg_ctl", "-D", data, "status"], account, data).returncode == RUNNING
+    status = _call([tools / "pg_ctl", "-D", data, "status"], account, data)
+    return status.returncode == RUNNING and not _is_zombie(data)
+
+
+def _bury(data: Path) -> None:
+    """Make room after a server that was killed and that nobody waits for, as in a container without an init process.
+
+    Such a zombie has its process id still, so PostgreSQL and `pg_ctl` take it for running. Its lock files go once its
+    children are gone; they notice by themselves, and until then a new server would write beside them.
+    """
+    if not _is_zombie(data):
+        return
+    deadline = time.monotonic() + ORPHANS
+    while any(_works_in(process, data) for process in Path("/proc").glob("[0-9]*")):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"a PostgreSQL server that was killed has left processes behind in {data}; end them.")
+        time.sleep(0.05)
+    for lock in (data / "postmaster.pid", _socket_folder(data) / f"{SOCKET}.lock"):
+        lock.unlink(missing_ok=True)
+
+
+def _is_zombie(data: Path) -> bool:
+    """True if the server of these data has ended, and its parent has not taken note of it."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, ValueError, IndexError):  # no such server, or no such thing as /proc
+        return False
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:  # it has ended, or is somebody else's
+        return False
 
 
 def _launch(tools: Path, data: Path, account: Account | None) -> None:

@@ -6,14 +6,14 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import QueueJoinTimeout
 
 from integrations.discovery import variable
-from workers.adapters import Adapters
+from workers.adapters import MAILBOX, Adapters, installed
 from workers.app import App
 from workers.clock import system_clock
 from workers.dev.folder import LINKS, MAKERS, Folder
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from workers.config import Settings
     from workers.engine.rules import Rulebook, SourceSpec
     from workers.sweep import Due
+    from workers.web.mailbox import Mailbox
 
 log = get_logger(__name__)
 
@@ -105,7 +106,7 @@ class Runtime:
         Raises:
             DriplineError: what stands against it: the folder is in use, a setting is unusable, the rules have mistakes.
         """
-        compile_rulebook(self._bundle)
+        compile_rulebook(self._bundle, installed())
         self._folder.lock()
         self._later("folder", self._folder.release)
         listener = bind(self._given.host, self._given.port)
@@ -114,10 +115,10 @@ class Runtime:
         self.app = App(self._settings(), self._broker(), MemoryHints(), adapters=self._adapters(), clock=self.clock)
         self._later("app", self.app.close)
         migrate(self.engine, self.clock())
-        self.app.check()
+        self.app.check(sends=True)
         self._apply()
         self._start_threads()
-        web = BackgroundServer(self.app.web(), listener)
+        web = BackgroundServer(self.app.web(mailbox=self._mailbox()), listener)
         web.start()
         self._later("web", web.stop)
         self._folder.publish(self.url)
@@ -171,9 +172,15 @@ class Runtime:
             data_dir=self._folder.path,
             database_url=given.database_url or self._database(),
             secret=given.secret or self._folder.secret(LINKS),
+            email=given.email or MAILBOX,
             public_url=public,
         )
         return self._made
+
+    def _mailbox(self) -> Mailbox | None:
+        """The mailbox, if that is where mail goes."""
+        found = self.app.adapters.email() if self._made.email == MAILBOX else None
+        return cast("Mailbox | None", found)  # that adapter can also list and read
 
     def _database(self) -> str:
         server = Postgres(self._folder.path / "postgres")
@@ -222,6 +229,8 @@ class Runtime:
                 self.app.announce(sweeper.sweep(self.clock()))
             except StoreUnavailable as error:
                 log.warning("store_unavailable", error=str(error))
+            except Exception:
+                log.exception("sweep_failed")
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────
 

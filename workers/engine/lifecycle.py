@@ -134,8 +134,11 @@ def way_back(call: Call) -> Stage | None:
 
 
 def way_on(call: Call) -> Stage | None:
-    """The last stage ahead whose condition holds; none from a terminal stage."""
+    """The last stage ahead whose condition holds; none from a terminal one, nor while what led back here holds on."""
     fields, standing = call.state.fields, call.standing
+    present = stage_of(call.rulebook, call.state.stage)
+    if present is not None and present.back_from and holds(call, present):
+        return None
     for stage in call.rulebook.ahead.get(call.state.stage, call.rulebook.ahead[""]):
         if stage.when is not None and stage.when.value(NO_EVENT, fields, standing) is True:
             return stage

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from workers.engine.lifecycle import enter_stage, stage_index
+from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
 
@@ -52,13 +52,17 @@ def missing_for(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> li
 
 
 def is_candidate(call: Call, rule: PromotionRule) -> bool:
-    """True once the lead has reached the stage where the company wants to look at it, and is no opportunity yet.
+    """True from the stage where the company wants to look at the lead until it is an opportunity, or more than that.
 
     Who was promoted before is looked at again only after the opportunity was lost, and if the rules allow it.
     """
-    if call.state.promotions and not (call.state.lost and rule.again is not None and holds(call, rule.again)):
+    here, ends = (stage_index(call.rulebook, name) for name in (call.state.stage, OPPORTUNITY))
+    present = stage_of(call.rulebook, call.state.stage)
+    if here < stage_index(call.rulebook, rule.at) or (present is not None and present.terminal):
         return False
-    return stage_index(call.rulebook, call.state.stage) >= stage_index(call.rulebook, rule.at)
+    if call.state.promotions:
+        return call.state.lost and rule.again is not None and holds(call, rule.again)
+    return ends < 0 or here < ends
 
 
 def holds(call: Call, test: Expression) -> bool:

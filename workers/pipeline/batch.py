@@ -17,7 +17,7 @@ from workers.store.history import logs
 from workers.store.identities import email_of
 from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
-from workers.store.outbox import Effect
+from workers.store.outbox import Effect, Evidence
 from workers.store.quarantine import PoisonEvent
 from workers.store.suppressions import Suppression
 
@@ -47,6 +47,9 @@ LOADED: Final = 20_000
 RECOUNTED: Final = 3_000
 """Events that one batch counts anew because rules changed (a tenth of a second): new events wait no longer than that.
 Leads with new events are counted anew in any case, the others after them and as far as this goes."""
+ABOUT_MAIL: Final = "email."
+"""Events of these types come from whoever sent the mail, or from a link that stands in nothing but that mail."""
+LONGEST_WORD: Final = 2000
 
 
 class Batch:
@@ -72,7 +75,7 @@ class Batch:
         who = identities.assign(self._conn, theirs)
         verdicts = self._judge(theirs, due, who)
         addresses = {event.id: email_of(event) for event in theirs}
-        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(there)
+        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(theirs, who)
         return done + Processed(notices=len(notices), more=self._left > 0)
 
     def _notices(self, there: list[Claimed]) -> frozenset[int]:
@@ -166,10 +169,14 @@ class Batch:
         version = self._active.rulebook.version
         return conflict.lead_id, Decision("skipped", self._now, "identity", version, conflict.event_id, detail)
 
-    def _prove(self, there: list[Claimed]) -> Processed:
-        """Events that carry the key of an effect of ours prove that it arrived."""
-        keys = {str(event.properties["message_key"]): event.id for event in there if "message_key" in event.properties}
-        return Processed(proved=outbox.prove(self._conn, keys, self._now))
+    def _prove(self, there: list[Claimed], who: Assignment) -> Processed:
+        """What becomes of a mail proves that it was taken, if the event is about whom we wrote to."""
+        evidence = [
+            Evidence(event.id, who.leads[event.id], _word(event, "message_key"), _word(event, "message_id"))
+            for event in there
+            if event.id in who.leads and (event.type or "").startswith(ABOUT_MAIL)
+        ]
+        return Processed(proved=outbox.prove(self._conn, evidence, self._now))
 
 
 def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
@@ -210,6 +217,12 @@ def _verdict_on(event: Claimed) -> tuple[str, str]:
     if event.type is None:
         return GONE, "the event log no longer holds this event; its partition was dropped before it was processed"
     return UNKNOWN_MESSAGE, f"it names nobody but {event.subject}, and no such message was ever sent from here"
+
+
+def _word(event: Claimed, name: str) -> str:
+    """A property, if it is text that one of our own could be."""
+    value = event.properties.get(name)
+    return value if isinstance(value, str) and len(value) <= LONGEST_WORD else ""
 
 
 def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:

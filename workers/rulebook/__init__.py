@@ -1,7 +1,7 @@
 """Rule files in, a checked and compiled `Rulebook` out.
 
 bundle = read(Path("rules"), Path("templates"))     # path to text: what is stored and versioned
-for problem in check(bundle):                       # all findings at once
+for problem in check(bundle, installed):            # all findings at once
     print(problem)
 rulebook = compile_rulebook(bundle)                 # or RulebookError with the same findings
 for example in examples_of(bundle):                 # what the rules say of themselves, to be run as tests
@@ -17,6 +17,7 @@ from workers.rulebook.bundle import read, version_of
 from workers.rulebook.compiler import compile_bundle
 from workers.rulebook.declarations import Example
 from workers.rulebook.examples import examples_in
+from workers.rulebook.installed import Installed, Mistake
 from workers.rulebook.json_schema import schema
 from workers.rulebook.problems import Problem, Problems
 from workers.rulebook.reference import manual
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Example",
+    "Installed",
+    "Mistake",
     "Problem",
     "check",
     "compile_rulebook",
@@ -43,24 +46,31 @@ __all__ = [
 ]
 
 
-def check(bundle: Mapping[str, str]) -> list[Problem]:
-    """Everything that is wrong with a bundle, by file, line and column; empty if it can be used."""
+def check(bundle: Mapping[str, str], installed: Installed | None = None) -> list[Problem]:
+    """Everything that is wrong with a bundle, by file, line and column; empty if it can be used.
+
+    Args:
+        bundle: rule and template files, path to text.
+        installed: the adapters that the files may name; without it, names and options of adapters are not looked at.
+    """
     problems = Problems()
-    compile_bundle(bundle, problems)
+    compile_bundle(bundle, problems, installed)
     return problems.found()
 
 
-def compile_rulebook(bundle: Mapping[str, str]) -> Rulebook:
+def compile_rulebook(bundle: Mapping[str, str], installed: Installed | None = None) -> Rulebook:
     """The rulebook that a bundle says.
 
     Args:
         bundle: rule and template files, path to text.
+        installed: as in `check`. For files that are to be put in force; a process that runs what is in force goes
+            without, because an adapter that is missing closes one source and is no reason to stop the others.
 
     Raises:
         RulebookError: something is wrong with it; all findings are in `problems`.
     """
     problems = Problems()
-    rulebook = compile_bundle(bundle, problems)
+    rulebook = compile_bundle(bundle, problems, installed)
     if rulebook is None:
         raise RulebookError(tuple(problems.found()))
     return rulebook

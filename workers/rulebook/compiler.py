@@ -27,6 +27,7 @@ from workers.rulebook.fields import fields
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
+from workers.rulebook.nodes import Mapped
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
+    from workers.rulebook.installed import Installed
+    from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
     from workers.rulebook.specs import Specs
 
@@ -49,15 +52,16 @@ T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | None:
+def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Installed | None) -> Rulebook | None:
     """The rulebook, or None where something is wrong.
 
     Args:
         bundle: path to text.
         problems: takes what is wrong.
+        installed: the adapters that rules may name; None does not look at adapters.
     """
     specs = read_specs(bundle, problems)
-    check = Checker(names_of(specs, bundle, problems), problems)
+    check = Checker(names_of(specs, bundle, problems), problems, installed)
     account = account_of(specs, check)
     check_templates(bundle, check.names, problems)
     credit = credit_of(specs, check)
@@ -74,7 +78,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems) -> Rulebook | 
         stages=stages(specs, check),
         campaigns=named(specs.of(CampaignFile), "campaign", lambda file: campaign(file, check), problems),
         promotion=promotion_of(specs, account, check),
-        sources=named(specs.of(SourceFile), "source", source_spec, problems),
+        sources=named(specs.of(SourceFile), "source", lambda file: source_spec(file, check), problems),
         templates={path: text for path, text in bundle.items() if path.startswith(TEMPLATES)},
         by_event=rules_by_event(rules),
         grades=named(specs.of(GradeFile), "grade", lambda file: grade(file, check), problems),
@@ -173,9 +177,31 @@ def promotion_of(specs: Specs, account: Account | None, check: Checker) -> Promo
     return promotion_rule(file.promote, account.currency, check) if file and account else None
 
 
-def source_spec(file: SourceFile) -> SourceSpec:
-    """A configured source. The adapter itself checks its options, where sources are put together."""
-    return SourceSpec(str(file.source), str(file.adapter or file.source), file.options)
+def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
+    """A configured source; the adapter itself knows its options."""
+    name = file.adapter or file.source
+    if check.installed:
+        check_source(file, name, check.installed, check)
+    return SourceSpec(str(file.source), str(name), file.options)
+
+
+def check_source(file: SourceFile, adapter: Text, installed: Installed, check: Checker) -> None:
+    """See whether there is such an adapter, and whether it takes the options."""
+    if not check.known("adapter", adapter, installed.sources):
+        return
+    mistake = installed.refusal(adapter, file.options)
+    if mistake:
+        check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
+
+
+def key_place(node: Node, keys: Sequence[str]) -> Place:
+    """Where the last of these keys stands, each below the one before it; as near as the file has them."""
+    place = node.place
+    for key in keys:
+        if not isinstance(node, Mapped) or key not in node.entries:
+            break
+        place, node = node.keys[key], node.entries[key]
+    return place
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

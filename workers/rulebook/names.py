@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from workers.engine.rules import Expression
+    from workers.rulebook.installed import Installed
     from workers.rulebook.problems import Place, Problems
     from workers.rulebook.shape import Source, Text
 
@@ -102,10 +103,12 @@ class Checker:
 
     Attributes:
         uses: every expression that was compiled.
+        installed: the adapters that there are; None leaves names and options of adapters unchecked.
     """
 
     names: Names
     problems: Problems
+    installed: Installed | None = None
     uses: list[Use] = field(default_factory=list)
 
     def expression(self, source: Source, want: str | None, scope: Scope) -> Expression | None:

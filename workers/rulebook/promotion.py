@@ -30,6 +30,8 @@ def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionR
     """
     scope = check.names.scope()
     check_stage(spec, check)
+    if check.installed:
+        check.known("crm", spec.opportunity.crm, check.installed.crms)
     when = check.expression(spec.when, "boolean", scope) if spec.when else compile_expression("true", scope)
     name = check.expression(spec.opportunity.name, "text", scope)
     amount = check.optional(spec.opportunity.amount, "number", scope)

@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from jinja2 import TemplateSyntaxError, meta, nodes, pass_context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError, meta, nodes
 
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import TEMPLATES
+from workers.rulebook.mail import MAIL, body_of, read_head
 from workers.rulebook.problems import Place
-from workers.rulebook.reader import BAD, Reader
-from workers.rulebook.shape import Shape, Text, about
-from workers.rulebook.yaml12 import read_yaml
+from workers.rulebook.sandbox import BoundedEnvironment
 from workers.text import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from workers.rulebook.names import Names
-    from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
 
-MAIL: Final = "/mail.txt"
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
-FRONT_MATTER: Final = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address"})
 VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
 NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
 """What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
 the latest scoring events, each with `at`, `type` and `points`."""
 OF_MAPPINGS: Final = frozenset({("scores", "items"), ("scores", "keys"), ("scores", "values")})
-REFUSED_FILTERS: Final = frozenset({"center", "format", "indent", "wordwrap"})
-"""Delivery renders without them: they multiply text by a number."""
-
-
-@dataclass(frozen=True)
-class FrontMatter(Shape):
-    """What stands between the `---` lines of a `mail.txt`."""
-
-    subject: Text = field(metadata=about("the subject, a template itself"))
-    category: Literal["marketing", "transactional"] = field(
-        metadata=about("`marketing` goes only to people who may get it, and carries an unsubscribe link")
-    )
-    sender: Text | None = field(default=None, metadata=about("default: the account's sender", key="from"))
 
 
 def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:
@@ -85,54 +65,31 @@ def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems)
             continue
         if len(text) > MAX_TEMPLATE:
             problems.add(Place(path), "too-large", f"larger than {MAX_TEMPLATE:,} characters", "shorten the mail")
-        elif path.endswith(MAIL):
-            check_mail(path, text, inspector, problems)
-        elif path.endswith(NOTE):
+            continue
+        if path.endswith(NOTE):
             notes.check(path, text)
-        else:
-            inspector.check(path, text)
+            continue
+        inspector.check(path, body_of(path, text))
+        if path.endswith(MAIL):
+            check_head(path, text, inspector, problems)
 
 
-def check_mail(path: str, text: str, inspector: Inspector, problems: Problems) -> None:
-    """A `mail.txt`: front matter, subject and text."""
-    match = FRONT_MATTER.match(text)
-    if match is None:
-        hint = "begin with `---`, `subject: …`, `category: marketing` or `transactional`, `---`"
-        problems.add(Place(path), "no-front-matter", "the mail has no front matter", hint)
+def check_head(path: str, text: str, inspector: Inspector, problems: Problems) -> None:
+    """The front matter of a `mail.txt`; the subject is a template of its own."""
+    head = read_head(path, text, problems)
+    if head is None:
         return
-    head = read_yaml(path, match[1], problems, first_line=2)
-    if head is not None:
-        check_head(path, head, inspector, problems)
-    lines = match[0].count("\n")
-    inspector.check(path, text[match.end() :], first_line=lines + 1)
-
-
-def check_head(path: str, head: Node, inspector: Inspector, problems: Problems) -> None:
-    """The front matter."""
-    read = Reader(problems).read(head, FrontMatter, "front matter")
-    if read is BAD:
-        return
-    inspector.check(path, str(read.subject), first_line=read.subject.place.line)
-    if read.sender is not None and not is_mailbox(read.sender):
+    inspector.check(path, str(head.subject), first_line=head.subject.place.line)
+    if head.sender is not None and not is_mailbox(head.sender):
         problems.add(
-            read.sender.place, "bad-address", f"`{read.sender}` is no sender", "write Name <name@company.example>"
+            head.sender.place, "bad-address", f"`{head.sender}` is no sender", "write Name <name@company.example>"
         )
 
 
-@pass_context
-def never(_: object) -> str:
-    """Stands for every filter and test: Jinja2 runs real ones while it compiles constants, and some can run away."""
-    return ""
-
-
 @cache
-def environment() -> ImmutableSandboxedEnvironment:
-    """Jinja2 with the grammar and the names that mails are rendered with; it is never asked to render."""
-    made = ImmutableSandboxedEnvironment()
-    made.intercepted_binops = frozenset({"*", "**", "%"})  # these are not computed while compiling, either
-    made.filters = dict.fromkeys(set(made.filters) - REFUSED_FILTERS, never)
-    made.tests = dict.fromkeys(made.tests, never)
-    return made
+def environment() -> BoundedEnvironment:
+    """What mails are rendered with; here it only parses and compiles, and computes nothing."""
+    return BoundedEnvironment({})
 
 
 class Inspector:
@@ -161,14 +118,19 @@ class Inspector:
         """One text that begins in `first_line` of its file."""
         try:
             tree = environment().parse(text)
-            environment().compile(tree)
+            unknown = [*unknown_words(tree)]
+            if not unknown:
+                environment().compile(tree)
+                unknown = [*self._unknown(tree)]
         except TemplateSyntaxError as error:
             place = Place(path, error.lineno + first_line - 1)
             self._problems.add(place, "template-syntax", one_line(error.message), "")
         except (RecursionError, MemoryError, SyntaxError):
             self._problems.add(Place(path, first_line), "template-syntax", "nested too deep", "write it flatter")
+        except ValueError as error:  # Python's own, on a number with thousands of digits
+            self._problems.add(Place(path, first_line), "template-syntax", one_line(error), "write a smaller number")
         else:
-            for line, code, wrong, hint in self._unknown(tree):
+            for line, code, wrong, hint in unknown:
                 self._problems.add(Place(path, line + first_line - 1), code, wrong, hint)
 
     def _unknown(self, tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
@@ -189,6 +151,17 @@ class Inspector:
         for node, path in references(tree):
             if path not in self._paths:
                 yield node.lineno, "unknown-template", f"there is no templates/{path}", suggestion(path, self._paths)
+
+
+def unknown_words(tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
+    """Filters and tests that there are not, also where Jinja2 would find out only in the middle of a mail."""
+    kinds = (("filter", nodes.Filter, environment().filters), ("test", nodes.Test, environment().tests))
+    for kind, node_type, known in kinds:
+        for node in tree.find_all(node_type):
+            if node.name not in known:
+                names = sorted(name for name in known if name[0].isalpha())
+                hint = suggestion(node.name, names) or f"there are {', '.join(names)}"
+                yield node.lineno, f"unknown-{kind}", f"mails have no {kind} `{node.name}`", hint
 
 
 def attributes(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str, str]]:

@@ -32,6 +32,14 @@ _NOT_NOW: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 # 22 data exception, 23 constraint, 54 a limit of the program (an index entry too long).
 _BAD_DATA: Final = frozenset({"22", "23", "54"})
 _OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s"
+# A host that vanishes sends no goodbye: without these a thread would wait for its answer for hours.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_LIVENESS: Final = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 
 def connect(url: str, *, size: int = 8) -> Engine:
@@ -52,7 +60,7 @@ def connect(url: str, *, size: int = 8) -> Engine:
         max_overflow=size,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "dripline", "options": _OPTIONS},
+        connect_args={"connect_timeout": 5, "application_name": "dripline", "options": _OPTIONS, **_LIVENESS},
     )
     event.listen(engine, "connect", _prepare)
     return engine
@@ -71,6 +79,7 @@ def migrate(engine: Engine, now: datetime) -> None:
         config.set_main_option("script_location", _MIGRATIONS)
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
+        conn.execute(text("SET LOCAL lock_timeout = '10s'"))
         partitions.ensure(conn, now)
 
 

@@ -162,6 +162,18 @@ def append(conn: Connection, batch: Sequence[NewEvent], received_at: datetime) -
     return Appended(tuple(n in fresh for n in range(len(batch))), frozenset(row[1] for row in stored))
 
 
+_SAME: Final = text("""
+    SELECT count(*) FROM events
+    WHERE subject = :subject AND source = :source AND event_id = :event_id AND payload = :payload
+""")
+
+
+def holds(conn: Connection, event: NewEvent) -> bool:
+    """True if the log holds this very event, and not only another one that goes by the same id."""
+    given = {"subject": event.subject, "source": event.source, "event_id": event.event_id, "payload": event.payload}
+    return bool(conn.scalar(_SAME, given))
+
+
 def _key(event: NewEvent) -> str:
     return blake2b(f"{event.source}|{event.event_id}".encode(errors="replace"), digest_size=16).hexdigest()
 

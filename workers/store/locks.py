@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
@@ -21,6 +22,7 @@ OWNERS_LOCK: Final = 0x6472_6970_0004
 
 _SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
 _OWNERS: Final = text("SELECT pg_advisory_xact_lock(:key)")
+_PATIENCE: Final = text("SELECT set_config('lock_timeout', :patience, true)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
 
@@ -43,6 +45,11 @@ def hold_owners(conn: Connection) -> None:
         DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
     """
     conn.execute(_OWNERS, {"key": OWNERS_LOCK})
+
+
+def impatient(conn: Connection, patience: timedelta) -> None:
+    """From now until the end of the transaction wait no longer than `patience` for any lock."""
+    conn.execute(_PATIENCE, {"patience": f"{patience // timedelta(milliseconds=1)}ms"})
 
 
 class Leadership:

@@ -6,6 +6,7 @@ often enough), `skipped` (a reason spoke against it) or `ambiguous` (it may have
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -26,6 +27,8 @@ LEASE_EXPIRED: Final = "lease-expired"
 """Reason of a row whose worker fell silent while sending."""
 EVIDENCE: Final = "evidence"
 """Reason of a row that counts as sent because an event proves it."""
+UNPROVED: Final = "unproved"
+"""Reason of an `ambiguous` row for which no evidence came in time: a person has to say what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class Claim:
     """A row that this worker may send now, and nobody else until the lease ends.
 
     Attributes:
-        attempt: 1 for the first; tells this claim from later ones of the same row.
+        attempt: 1 for the first; what was given back untried does not count.
+        number: tells this claim from all others of the same row, before and after it.
         version: rulebook version that decided it.
         email: the lead's address now, None if it has none.
         fields: the lead's fields now.
@@ -63,6 +67,7 @@ class Claim:
     lead_id: int
     payload: dict[str, Any]
     attempt: int
+    number: int
     provider: str | None
     version: str
     email: str | None
@@ -76,7 +81,7 @@ class Outcome:
     """What became of a claim.
 
     Attributes:
-        id, attempt: the claim's.
+        id, claim: the claim's `id` and `number`.
         reason: a constant word to count by; why it was skipped, died, waits or is unclear.
         due_at: of a `retry`, when.
         ref: the provider's own id.
@@ -84,19 +89,34 @@ class Outcome:
     """
 
     id: int
-    attempt: int
+    claim: int
     state: Literal["sent", "retry", "ambiguous", "dead", "skipped"]
     reason: str = ""
     due_at: datetime | None = None
     provider: str = ""
     ref: str = ""
-    message_id: str = ""
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """An event from which it follows that a mail was taken.
+
+    Attributes:
+        lead_id: whom the event is about; a mail to anybody else is not proved by it.
+        key: the effect's key, where the provider hands it back; or empty.
+        message_id: the mail's Message-ID without angle brackets, or empty.
+    """
+
+    event_id: int
+    lead_id: int
+    key: str = ""
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A row for people."""
+    """A row for people; `message_name` is what stands before the @ in a mail's Message-ID."""
 
     id: int
     key: str
@@ -105,20 +125,28 @@ class Row:
     state: str
     reason: str
     attempts: int
+    claims: int
     due_at: datetime
     provider: str | None
     provider_ref: str | None
-    message_id: str | None
+    message_name: str | None
     evidence: int | None
     last_error: str | None
     created_at: datetime
     settled_at: datetime | None
 
 
+def message_name(key: str) -> str:
+    """What stands before the @ in the Message-ID of the mail with this key: the same on every try; it names nobody."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
 _PUT: Final = text("""
-    INSERT INTO outbox (key, channel, lead_id, rulebook, payload, provider, due_at, created_at)
-    SELECT key, channel, lead_id, :rulebook, payload, provider, :now, :now
-    FROM json_to_recordset(:rows ::json) AS (key text, channel text, lead_id bigint, payload jsonb, provider text)
+    INSERT INTO outbox (key, channel, lead_id, rulebook, payload, provider, message_name, due_at, created_at)
+    SELECT key, channel, lead_id, :rulebook, payload, provider, message_name, :now, :now
+    FROM json_to_recordset(:rows ::json) AS (
+        key text, channel text, lead_id bigint, payload jsonb, provider text, message_name text
+    )
     ON CONFLICT (key) DO NOTHING
 """)
 
@@ -129,9 +157,12 @@ def put(conn: Connection, effects: Iterable[Effect], rulebook: int, now: datetim
     `rulebook` is the id of the version that decided, as `rulebooks.active` gives it.
     """
     rows = [
-        {"key": e.key, "channel": e.channel, "lead_id": e.lead_id, "payload": e.payload, "provider": e.provider}
+        {
+            "key": e.key, "channel": e.channel, "lead_id": e.lead_id, "payload": e.payload, "provider": e.provider,
+            "message_name": message_name(e.key) if e.channel == "email" else None,
+        }
         for e in effects
-    ]
+    ]  # fmt: skip
     return conn.execute(_PUT, {"rows": dumps(rows), "rulebook": rulebook, "now": now}).rowcount if rows else 0
 
 
@@ -141,13 +172,13 @@ _CLAIM: Final = text("""
         WHERE channel = :channel AND state IN ('pending', 'retry') AND due_at <= :now
         ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        UPDATE outbox SET state = 'sending', attempts = attempts + 1, lease_until = :until,
+        UPDATE outbox SET state = 'sending', attempts = attempts + 1, claims = claims + 1, lease_until = :until,
                           provider = coalesce(CAST(:provider AS text), provider), settled_at = NULL
         FROM due WHERE outbox.id = due.id
         RETURNING outbox.*
     )
-    SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.provider, coalesce(v.version, ''), l.email,
-           coalesce(l.state -> 'fields', '{}'), coalesce(s.reason, ''), c.created_at
+    SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.claims, c.provider,
+           coalesce(v.version, ''), l.email, coalesce(l.state -> 'fields', '{}'), coalesce(s.reason, ''), c.created_at
     FROM claimed c
     LEFT JOIN leads l ON l.id = c.lead_id
     LEFT JOIN suppressions s ON s.digest = sha256(convert_to(lower(l.email), 'UTF8'))
@@ -169,13 +200,12 @@ def claim(
 
 
 # Rows are locked in the order of their ids, here and in `prove`, so that the two never wait for each other.
-# An outcome counts while the claim's attempt is the latest one: also after its lease ended, because then the late
+# An outcome counts while its claim is the row's latest one: also after its lease ended, because then the late
 # answer is the very evidence that was missing. What an event has proved stays proved.
 _SETTLE: Final = text("""
     WITH given AS (
         SELECT * FROM json_to_recordset(:rows ::json) AS (
-            id bigint, attempt smallint, state text, reason text, due_at timestamptz, provider text, ref text,
-            message_id text, error text
+            id bigint, claim integer, state text, reason text, due_at timestamptz, provider text, ref text, error text
         )
     ), held AS (
         SELECT id FROM outbox WHERE id IN (SELECT id FROM given) ORDER BY id FOR UPDATE
@@ -188,11 +218,10 @@ _SETTLE: Final = text("""
         lease_until = NULL,
         provider = coalesce(nullif(g.provider, ''), o.provider),
         provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
-        message_id = coalesce(nullif(g.message_id, ''), o.message_id),
         last_error = coalesce(nullif(g.error, ''), o.last_error),
         settled_at = :now
     FROM given g, held h
-    WHERE o.id = g.id AND h.id = o.id AND o.attempts = g.attempt AND o.state IN ('sending', 'ambiguous', 'retry')
+    WHERE o.id = g.id AND h.id = o.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous', 'retry')
     RETURNING o.id, o.state, o.channel
 """)
 _ACCEPTED: Final = text("""
@@ -205,28 +234,31 @@ def settle(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> dict
     """Record what became of claims.
 
     Returns:
-        the state that each row now has, by id. A row is missing if a later attempt is under way or it was settled
+        the state that each row now has, by id. A row is missing if it was claimed again since or settled
         otherwise; one reported as unclear or failed is `sent` if an event proves that it arrived.
     """
     if not outcomes:
         return {}
     settled = conn.execute(_SETTLE, {"rows": dumps([_outcome(o) for o in outcomes]), "now": now}).all()
-    promoted = [row.id for row in settled if row.channel == "crm" and row.state == "sent"]
-    if promoted:
-        conn.execute(_ACCEPTED, {"ids": promoted, "now": now})
+    accept(conn, [row.id for row in settled if row.channel == "crm" and row.state == "sent"], now)
     return {row.id: row.state for row in settled}
+
+
+def accept(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Note on their opportunities that the CRM has these promotions."""
+    if ids:
+        conn.execute(_ACCEPTED, {"ids": list(ids), "now": now})
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.id,
-        "attempt": outcome.attempt,
+        "claim": outcome.claim,
         "state": outcome.state,
         "reason": outcome.reason,
         "due_at": outcome.due_at if outcome.state == "retry" else None,
         "provider": outcome.provider,
         "ref": outcome.ref,
-        "message_id": outcome.message_id,
         "error": outcome.error,
     }
 
@@ -246,25 +278,29 @@ def settle_and_claim(
     return settled, claim(conn, channel, now, limit=limit, lease=lease, provider=provider)
 
 
+# Tries are given back, the claim's number never: whoever repeats this after a lost answer finds another claim's number.
+# Also after the lease ended: then the row is unclear only because nobody had said yet that it was not even tried.
+# What an event proved meanwhile stays proved.
 _GIVE_BACK: Final = text("""
     UPDATE outbox o SET state = CASE o.attempts WHEN 1 THEN 'pending' ELSE 'retry' END,
-                        attempts = o.attempts - 1, lease_until = NULL, due_at = g.due_at
-    FROM json_to_recordset(:rows ::json) AS g (id bigint, attempt smallint, due_at timestamptz)
-    WHERE o.id = g.id AND o.attempts = g.attempt AND o.state = 'sending'
+                        reason = CASE o.state WHEN 'ambiguous' THEN '' ELSE o.reason END,
+                        attempts = o.attempts - 1, lease_until = NULL, due_at = g.due_at, settled_at = NULL
+    FROM json_to_recordset(:rows ::json) AS g (id bigint, claim integer, due_at timestamptz)
+    WHERE o.id = g.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous') AND o.evidence IS NULL
 """)
 
 
 def give_back(conn: Connection, untried: Iterable[tuple[int, int, datetime]]) -> int:
     """Let go of claims that were not even tried, so that no attempt counts; returns how many still were ours.
 
-    Each of `untried` is a row's id, the claim's attempt, and when the row may be claimed again.
+    Each of `untried` is a row's id, the claim's number, and when the row may be claimed again.
     """
-    rows = [{"id": id_, "attempt": attempt, "due_at": due_at} for id_, attempt, due_at in untried]
+    rows = [{"id": id_, "claim": number, "due_at": due_at} for id_, number, due_at in untried]
     return conn.execute(_GIVE_BACK, {"rows": dumps(rows)}).rowcount if rows else 0
 
 
 _EXPIRED: Final = text("""
-    SELECT id, attempts, provider FROM outbox WHERE state = 'sending' AND lease_until <= :now
+    SELECT id, claims, provider FROM outbox WHERE state = 'sending' AND lease_until <= :now
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
@@ -276,41 +312,72 @@ def expire(conn: Connection, now: datetime, takes_key: Callable[[str], bool], *,
     Otherwise it becomes `ambiguous`, and evidence or a person settles it.
     """
     outcomes = [
-        Outcome(id_, attempts, "retry" if provider and takes_key(provider) else "ambiguous", LEASE_EXPIRED, due_at=now)
-        for id_, attempts, provider in conn.execute(_EXPIRED, {"now": now, "limit": limit})
+        Outcome(id_, number, "retry" if provider and takes_key(provider) else "ambiguous", LEASE_EXPIRED, due_at=now)
+        for id_, number, provider in conn.execute(_EXPIRED, {"now": now, "limit": limit})
     ]
     states = list(settle(conn, outcomes, now).values())
     return {state: states.count(state) for state in dict.fromkeys(states)}
 
 
+_UNPROVED: Final = text("""
+    UPDATE outbox SET reason = 'unproved'
+    WHERE state = 'ambiguous' AND settled_at <= :before AND reason <> 'unproved'
+""")
+
+
+def leave_to_people(conn: Connection, before: datetime) -> int:
+    """Turn to a person for rows that have been `ambiguous` since `before`; returns how many are new among them.
+
+    They stay as they are but for their reason: evidence may still settle them, and nothing sends them again.
+    """
+    return conn.execute(_UNPROVED, {"before": before}).rowcount
+
+
 _PROVE: Final = text("""
     WITH given AS (
-        SELECT * FROM json_to_recordset(:rows ::json) AS (key text, event_id bigint)
+        SELECT * FROM json_to_recordset(:rows ::json) AS (
+            event_id bigint, lead_id bigint, key text, message_name text
+        )
+    ), found AS (
+        SELECT o.id, g.event_id FROM given g JOIN outbox o ON o.key = g.key
+        WHERE o.lead_id = g.lead_id AND o.channel = 'email' AND o.evidence IS NULL
+          AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
+        UNION ALL
+        SELECT o.id, g.event_id FROM given g JOIN outbox o ON o.message_name = g.message_name
+        WHERE o.lead_id = g.lead_id AND o.channel = 'email' AND o.evidence IS NULL
+          AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
+    ), proof AS (
+        SELECT id, min(event_id) AS event_id FROM found GROUP BY id
     ), held AS (
-        SELECT id FROM outbox
-        WHERE key IN (SELECT key FROM given) AND state IN ('sending', 'ambiguous', 'retry', 'dead') AND evidence IS NULL
-        ORDER BY id FOR UPDATE
+        SELECT id FROM outbox WHERE id IN (SELECT id FROM proof) ORDER BY id FOR UPDATE
     )
     UPDATE outbox o SET
-        evidence = g.event_id,
+        evidence = p.event_id,
         state = CASE WHEN o.state = 'sending' THEN o.state ELSE 'sent' END,
         reason = CASE WHEN o.state = 'sending' THEN o.reason ELSE 'evidence' END,
         settled_at = CASE WHEN o.state = 'sending' THEN o.settled_at ELSE :now END
-    FROM given g, held h
-    WHERE o.key = g.key AND h.id = o.id AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
+    FROM proof p, held h
+    WHERE o.id = p.id AND h.id = o.id AND o.evidence IS NULL AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
     RETURNING o.state
 """)
 
 
-def prove(conn: Connection, keys: Mapping[str, int], now: datetime) -> int:
-    """Take events that carry our key as proof that the effect arrived; returns how many rows became `sent` by it.
+def prove(conn: Connection, evidence: Iterable[Evidence], now: datetime) -> int:
+    """Take events as proof that mails were taken; returns how many rows became `sent` by it.
 
-    `keys` holds the event's id by effect key. Unclear and failed rows become `sent`; one that is being sent right now
-    only notes the proof, which decides if its outcome turns out unclear.
+    Unclear and failed rows become `sent`; one that is being sent right now only notes the proof, which decides if its
+    outcome turns out unclear. An event proves nothing about a mail to another lead, or about a promotion.
     """
-    if not keys:
+    rows = [
+        {
+            "event_id": each.event_id, "lead_id": each.lead_id, "key": each.key or None,
+            "message_name": each.message_id.partition("@")[0] or None,
+        }
+        for each in evidence
+        if each.key or each.message_id
+    ]  # fmt: skip
+    if not rows:
         return 0
-    rows = [{"key": key, "event_id": event} for key, event in keys.items()]
     return sum(row.state == "sent" for row in conn.execute(_PROVE, {"rows": dumps(rows), "now": now}))
 
 
@@ -338,10 +405,11 @@ def due_channels(conn: Connection, now: datetime) -> frozenset[str]:
 
 _COUNTS: Final = text("SELECT channel, state, reason, count(*) FROM outbox GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
 _ROWS: Final = text("""
-    SELECT id, key, channel, lead_id, state, reason, attempts, due_at, provider, provider_ref, message_id, evidence,
-           last_error, created_at, settled_at
+    SELECT id, key, channel, lead_id, state, reason, attempts, claims, due_at, provider, provider_ref, message_name,
+           evidence, last_error, created_at, settled_at
     FROM outbox
-    WHERE (:state = '' OR state = :state) AND (:lead_id = 0 OR lead_id = :lead_id)
+    WHERE (:state = '' OR state = :state) AND (:reason = '' OR reason = :reason)
+      AND (:lead_id = 0 OR lead_id = :lead_id)
     ORDER BY id DESC LIMIT :limit
 """)
 
@@ -351,7 +419,7 @@ def counts(conn: Connection) -> dict[tuple[str, str, str], int]:
     return {(channel, state, reason): number for channel, state, reason, number in conn.execute(_COUNTS)}
 
 
-def rows(conn: Connection, limit: int, *, state: str = "", lead_id: int = 0) -> list[Row]:
-    """The latest rows, of one state or lead or of all."""
-    given = {"limit": limit, "state": state, "lead_id": lead_id}
+def rows(conn: Connection, limit: int, *, state: str = "", reason: str = "", lead_id: int = 0) -> list[Row]:
+    """The latest rows, of one state, reason or lead or of all."""
+    given = {"limit": limit, "state": state, "reason": reason, "lead_id": lead_id}
     return [Row(*row) for row in conn.execute(_ROWS, given)]

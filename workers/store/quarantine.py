@@ -28,6 +28,7 @@ class NewQuarantined:
         headers: those needed to replay it; no credentials.
         url: the public URL it was posted to.
         received_at: when it came; default: the `now` of `add`.
+        place: which part of a batch the payload is, from 0; None if it is the whole delivery.
     """
 
     source: str
@@ -37,6 +38,7 @@ class NewQuarantined:
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     received_at: datetime | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Quarantined:
     Attributes:
         kind: `delivery` (came at the door) or `event` (is in the log as `event_id`, and made processing fail).
         payload, headers, url: of a delivery; None of an event.
+        place: which part of a batch the payload is, from 0; None if it is the whole delivery.
     """
 
     id: int
@@ -56,6 +59,7 @@ class Quarantined:
     url: str | None
     headers: dict[str, str] | None
     payload: bytes | None
+    place: int | None
     event_id: int | None
     received_at: datetime
     quarantined_at: datetime
@@ -74,8 +78,8 @@ class PoisonEvent:
 
 
 _ADD: Final = text("""
-    INSERT INTO quarantine (kind, source, reason, detail, url, headers, payload, received_at, quarantined_at)
-    VALUES ('delivery', :source, :reason, :detail, :url, CAST(:headers AS jsonb), :payload, :received_at, :now)
+    INSERT INTO quarantine (kind, source, reason, detail, url, headers, payload, place, received_at, quarantined_at)
+    VALUES ('delivery', :source, :reason, :detail, :url, CAST(:headers AS jsonb), :payload, :place, :received_at, :now)
 """)
 
 
@@ -89,6 +93,7 @@ def add(conn: Connection, deliveries: Iterable[NewQuarantined], now: datetime) -
             "url": clean(each.url),
             "headers": dumps(dict(each.headers)),
             "payload": each.payload,
+            "place": each.place,
             "received_at": each.received_at or now,
             "now": now,
         }
@@ -125,7 +130,8 @@ def add_events(conn: Connection, given_up: Iterable[PoisonEvent], now: datetime)
 
 
 _FIND: Final = """
-    SELECT id, kind, source, reason, detail, url, headers, payload, event_id, received_at, quarantined_at, replayed_at
+    SELECT id, kind, source, reason, detail, url, headers, payload, place, event_id, received_at, quarantined_at,
+           replayed_at
     FROM quarantine
 """
 _OPEN: Final = text(_FIND + "WHERE replayed_at IS NULL AND (:reason = '' OR reason = :reason) ORDER BY id LIMIT :limit")
@@ -144,12 +150,15 @@ def lock(conn: Connection, ids: Sequence[int]) -> list[Quarantined]:
 
 _REPLAYED: Final = text("UPDATE quarantine SET replayed_at = :now WHERE id = ANY(:ids)")
 _REQUEUE: Final = text("""
-    INSERT INTO inbox (slice, event_id, received_at)
-    SELECT e.slice, e.id, e.received_at
-    FROM quarantine q JOIN events e ON e.id = q.event_id AND e.received_at = q.received_at
-    WHERE q.id = ANY(:ids) AND q.kind = 'event' AND q.replayed_at IS NULL
-    ON CONFLICT DO NOTHING
-    RETURNING slice
+    WITH found AS (
+        SELECT q.id, e.slice, e.id AS event_id, e.received_at
+        FROM quarantine q JOIN events e ON e.id = q.event_id AND e.received_at = q.received_at
+        WHERE q.id = ANY(:ids) AND q.kind = 'event' AND q.replayed_at IS NULL
+    ), queued AS (
+        INSERT INTO inbox (slice, event_id, received_at) SELECT slice, event_id, received_at FROM found
+        ON CONFLICT DO NOTHING
+    )
+    UPDATE quarantine SET replayed_at = :now FROM found WHERE quarantine.id = found.id RETURNING quarantine.id
 """)
 
 
@@ -159,11 +168,12 @@ def mark_replayed(conn: Connection, ids: Sequence[int], now: datetime) -> None:
 
 
 def replay_events(conn: Connection, ids: Sequence[int], now: datetime) -> frozenset[int]:
-    """Put quarantined events into the inbox again and close their rows; returns the slices that have work now."""
+    """Put quarantined events into the inbox again and close their rows; returns which.
+
+    A row stays open if the log does not hold its event any more: closing it would say that something was done.
+    """
     lock(conn, ids)
-    slices = frozenset(conn.scalars(_REQUEUE, {"ids": list(ids)}))
-    mark_replayed(conn, [row.id for row in lock(conn, ids) if row.kind == "event"], now)
-    return slices
+    return frozenset(conn.scalars(_REQUEUE, {"ids": list(ids), "now": now}))
 
 
 _COUNTS: Final = text("SELECT reason, count(*) FROM quarantine WHERE replayed_at IS NULL GROUP BY reason ORDER BY 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from workers.clock import system_clock
 from workers.web import problems
 from workers.web.announce import Announcer
+from workers.web.bodies import Bodies
 from workers.web.commit import Committer
 from workers.web.journal import StoreJournal
 from workers.web.mailbox import MailboxPages
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
     from workers.clock import Clock
     from workers.web.mailbox import Mailbox
     from workers.web.sources import ActiveSources
 
+BODIES: Final = 32 * 1024 * 1024
+"""Bytes of deliveries that may be on their way at the same time, unverified."""
 LOOKERS: Final = 2
 """Threads, and so database connections, for everything but commits: pages can be slow without slowing the door."""
 
@@ -48,11 +51,12 @@ def create_app(
     clock: Clock = system_clock,
     public_url: str = "",
     max_body: int = 5_000_000,
-    body_timeout: float = 30.0,
+    bodies: int = BODIES,
     lanes: int = 1,
     refresh_every: float = 2.0,
+    status_port: int | None = None,
     mailbox: Mailbox | None = None,
-) -> ASGIApp:
+) -> Application:
     """The ASGI application of `dripline web`.
 
     Args:
@@ -64,10 +68,12 @@ def create_app(
         clock: when a delivery was received.
         public_url: scheme and host that the world posts to, which some senders sign; empty believes the `Host` header.
         max_body: bytes of the largest delivery.
-        body_timeout: seconds in which a delivery's body has to arrive.
+        bodies: bytes of all deliveries that are on their way.
         lanes: commits under way at the same time.
         refresh_every: seconds between two such calls.
-        mailbox: the local mailbox to show; None shows none.
+        status_port: the port on which those who look after Dripline see how it is doing. On every other one there are
+            only webhooks, unsubscribe links and health; None shows everything on every port.
+        mailbox: the local mailbox to show, beside the status page; None shows none.
     """
     metrics = Metrics()
     executor = ThreadPoolExecutor(LOOKERS, thread_name_prefix="pages")
@@ -76,11 +82,9 @@ def create_app(
     committer = Committer(journal, announcer.announce, lanes=lanes)
     doors = Doors(load_sources, metrics, executor, every=refresh_every)
     reader = Reader(engine, executor)
-    routes = [
-        *Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None).routes(),
-        UnsubscribePages(reader, committer, metrics, clock, secret).route(),
-        *(MailboxPages(mailbox).routes() if mailbox else ()),
-    ]
+    pages = Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None)
+    public = [*pages.health_routes(), UnsubscribePages(reader, committer, metrics, clock, secret).route()]
+    internal = [*public, *pages.status_routes(), *(MailboxPages(mailbox).routes() if mailbox else ())]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -96,24 +100,46 @@ def create_app(
         journal.close()
         executor.shutdown(wait=False, cancel_futures=True)
 
-    pages = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse})
-    receiver = Receiver(doors, committer, clock, public_url=public_url, max_body=max_body, body_timeout=body_timeout)
-    return _Switch(receiver, pages)
+    receiver = Receiver(doors, committer, Bodies(largest=max_body, together=bodies), clock, public_url=public_url)
+    refusals: dict[Any, ExceptionHandler] = {HTTPException: _refuse}
+    return Application(
+        receiver,
+        Starlette(routes=public, exception_handlers=refusals),
+        Starlette(routes=internal, exception_handlers=refusals, lifespan=lifespan),
+        status_port,
+        metrics,
+    )
 
 
-class _Switch:
-    """Sends `/hooks/` straight to the receiver, and everything else to Starlette."""
+class Application:
+    """Sends `/hooks/` straight to the receiver, and everything else to the pages of the port that it came in by."""
 
-    def __init__(self, receiver: ASGIApp, pages: ASGIApp) -> None:
+    def __init__(
+        self, receiver: ASGIApp, public: ASGIApp, internal: ASGIApp, status_port: int | None, metrics: Metrics
+    ) -> None:
         self._receiver = receiver
-        self._pages = pages
+        self._public = public
+        self._internal = internal
+        self._status_port = status_port
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._receiver(scope, receive, send)
         else:
-            await self._pages(scope, receive, send)
+            await self._pages(scope)(scope, receive, send)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that the HTTP server answered by itself."""
+        self._metrics.refused.labels(reason).inc()
+
+    def _pages(self, scope: Scope) -> ASGIApp:
+        """By the port of the socket, which no header can change."""
+        if scope["type"] != "http" or self._status_port is None:
+            return self._internal
+        server = scope["server"]
+        return self._internal if server and server[1] == self._status_port else self._public
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

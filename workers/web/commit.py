@@ -115,6 +115,7 @@ class Committer:
 
     async def start(self) -> None:
         """Open the lanes; needs the running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._tasks = [asyncio.create_task(self._lane(), name=f"commit-{n}") for n in range(self._lanes)]
 
     async def close(self) -> None:
@@ -136,7 +137,7 @@ class Committer:
             raise Overloaded("more deliveries wait for the database than may wait; send this one again later")
         if self._closing or self._stalled == self._lanes:
             raise StoreUnavailable("the database does not answer; send this delivery again later")
-        waiting = _Waiting(delivery, weight, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(delivery, weight, self._loop.create_future())
         self._queue.append(waiting)
         self._weight += weight
         self._arrived.set()
@@ -156,10 +157,9 @@ class Committer:
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def _lane(self) -> None:
-        loop = asyncio.get_running_loop()
         while await self._something_waits():
             group = self._take()
-            work = loop.run_in_executor(self._threads, self._commit, [waiting.delivery for waiting in group])
+            work = self._loop.run_in_executor(self._threads, self._commit, [waiting.delivery for waiting in group])
             done, _ = await asyncio.wait((work,), timeout=self._patience)
             if not done:
                 await self._sit_out(work, group)

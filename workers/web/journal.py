@@ -80,10 +80,10 @@ class StoreJournal:
 def _quarantined(delivery: Delivery) -> Iterator[NewQuarantined]:
     """Rows for the parts that are no events, or for the whole delivery if it was refused."""
     request = delivery.request
-    parts = [(each.reason, each.detail, each.payload) for each in delivery.unreadable]
+    parts = [(each.reason, each.detail, each.payload, each.place) for each in delivery.unreadable]
     if delivery.refused:
-        parts = [(*delivery.refused, request.body)]
-    for reason, detail, payload in parts:
+        parts = [(*delivery.refused, request.body, None)]
+    for reason, detail, payload, place in parts:
         yield NewQuarantined(
             source=delivery.source,
             reason=reason,
@@ -92,6 +92,7 @@ def _quarantined(delivery: Delivery) -> Iterator[NewQuarantined]:
             headers={name: value for name, value in request.headers.items() if name not in SECRET_HEADERS},
             url=request.url,
             received_at=request.received_at,
+            place=place,
         )
 
 

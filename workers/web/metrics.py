@@ -20,6 +20,8 @@ class Metrics:
         deliveries: answered requests by `source` and `outcome` (`accepted`, `bad-signature`, …: a problem's word).
         events: what became of the events in them, by `source` and `result` (`accepted`, `duplicate`, `quarantined`,
             `ignored`).
+        refused: requests that the HTTP server answered by itself, by `reason` (`bad-request`, `request-timeout`,
+            `too-many-connections`): nobody can say for which source they were.
         unsubscribed: answers of the unsubscribe page by `outcome` (`done`, `bad-link`, `unavailable`).
     """
 
@@ -31,6 +33,10 @@ class Metrics:
         self.events = Counter(
             "dripline_events", "Events in accepted deliveries.", ["source", "result"], registry=self.registry
         )
+        self.refused = Counter(
+            "dripline_http_refused", "Requests refused before it was known what for.", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
         self.unsubscribed = Counter(
             "dripline_unsubscribes", "Visits to the unsubscribe page that ended.", ["outcome"], registry=self.registry
         )

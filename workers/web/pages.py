@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from workers.exceptions import NoRulebook, StoreUnavailable
+from workers.log import get_logger
 from workers.store import rulebooks, status
 from workers.store.database import transaction
 from workers.web import problems
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from workers.web.commit import Committer
     from workers.web.metrics import Metrics
     from workers.web.sources import Doors
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 PATIENCE: Final = 3.0
@@ -91,14 +94,13 @@ class Pages:
         self._status: Status | None = None
         self._status_at = 0.0
 
-    def routes(self) -> list[Route]:
-        """Where they are."""
-        return [
-            Route("/", self.overview),
-            Route("/healthz", self.health),
-            Route("/readyz", self.ready),
-            Route("/metrics", self.metrics),
-        ]
+    def health_routes(self) -> list[Route]:
+        """Those for load balancers, which tell nothing but yes or no."""
+        return [Route("/healthz", self.health), Route("/readyz", self.ready)]
+
+    def status_routes(self) -> list[Route]:
+        """Those with figures, which are nobody else's business."""
+        return [Route("/", self.overview), Route("/metrics", self.metrics)]
 
     async def overview(self, _: Request) -> Response:
         """How things stand, for people."""
@@ -107,7 +109,10 @@ class Pages:
         except StoreUnavailable as error:
             return page("message.html", HTTPStatus.SERVICE_UNAVAILABLE, title="The database is away", text=str(error))
         stages = [(stage or "(none)", number) for stage, number in found.leads.items()]
-        return page("overview.html", status=found, stages=stages, sources=self._doors.names(), mailbox=self._mailbox)
+        return page(
+            "overview.html", status=found, stages=stages, sources=self._doors.names(), closed=self._doors.closed,
+            mailbox=self._mailbox,
+        )  # fmt: skip
 
     async def health(self, _: Request) -> Response:
         """The process lives; whether it can work just now is `/readyz`."""
@@ -119,8 +124,13 @@ class Pages:
         """Deliveries can be taken: the database answers, its tables are there, and a rulebook is active."""
         try:
             active = await self._reader.ask(rulebooks.active)
-        except (StoreUnavailable, NoRulebook) as error:
+        except NoRulebook as error:
             return problem_response(problems.not_ready(str(error)))
+        except StoreUnavailable as error:  # its own words name the host
+            log.warning("not_ready", error=str(error))
+            return problem_response(
+                problems.not_ready("the database is away, or needs `dripline migrate`; see the log")
+            )
         if not self._doors.version:
             return problem_response(problems.not_ready("the sources of the rulebook are not loaded; see the log"))
         return JSONResponse({"ready": True, "rulebook": active.version}, headers=SECURITY)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = b"application/problem+json"
 PREFIX: Final = "urn:dripline:problem:"
+SOON: Final = 5
+"""Seconds that a sender is asked to wait when we cannot commit: a restart of PostgreSQL takes about that long."""
+LATER: Final = 60
+"""The same where a person has to do something first."""
 
 
 class Problem(Exception):  # it is the answer, and raising it is the way to give it
@@ -51,6 +55,19 @@ def unknown_source(name: str) -> Problem:
     )
 
 
+def source_closed(name: str) -> Problem:
+    """503: the rules declare it, but it cannot be opened here. Its sender is right, so it must not be told 4xx."""
+    reason = (
+        f"The source {name!r} is declared, but not configured; the log and the status page of `dripline web` say why"
+    )
+    return unavailable("source-closed", reason, LATER)
+
+
+def not_loaded() -> Problem:
+    """503: this process has read no rules yet, so it cannot know whether there is such a source."""
+    return unavailable("sources-not-loaded", "The rules that declare the webhook sources are not loaded yet", SOON)
+
+
 def method_not_allowed() -> Problem:
     """405: something other than POST."""
     return Problem(
@@ -69,17 +86,6 @@ def too_large(limit: int) -> Problem:
         "too-large",
         "Delivery too large",
         f"A delivery may have {limit} bytes. Send smaller batches, or raise the limit in the settings.",
-    )
-
-
-def too_slow(seconds: float) -> Problem:
-    """408: the body did not arrive in time."""
-    return Problem(
-        HTTPStatus.REQUEST_TIMEOUT,
-        "too-slow",
-        "Delivery too slow",
-        f"The body has to arrive within {seconds:g} s. Send it again.",
-        (b"connection", b"close"),
     )
 
 
@@ -113,6 +119,24 @@ def unavailable(word: str, reason: str, retry_after: int) -> Problem:
         f"{_sentence(reason)} Nothing was acknowledged: send this delivery again.",
         (b"retry-after", str(retry_after).encode()),
     )
+
+
+def bad_request(reason: str) -> Problem:
+    """400: it is no HTTP that could be understood."""
+    return Problem(
+        HTTPStatus.BAD_REQUEST, "bad-request", "Not understood as HTTP", f"{_sentence(reason)} Send HTTP/1.1."
+    )
+
+
+def too_slow(seconds: float) -> Problem:
+    """408: the request did not arrive in that time."""
+    detail = f"A request has to arrive within {seconds:g} seconds. Nothing of it was stored: send it again."
+    return Problem(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "Too slow", detail)
+
+
+def too_many_connections() -> Problem:
+    """503: as many connections are open as may be."""
+    return unavailable("too-many-connections", "As many connections are open as may be", SOON)
 
 
 def not_ready(reason: str) -> Problem:

@@ -1,14 +1,14 @@
 """`POST /hooks/<source>`: verify, normalise, commit, and only then say 202.
 
 This is a bare ASGI application and not a Starlette route: nearly all that the process does happens here, and a route
-would build a request, a response and a header mapping, and try every pattern, for each delivery. It keeps to the order
-that is safe with strangers: name, method and size are looked at before the body is read, nothing is parsed before its
+builds a request, a response and two header mappings and goes through four layers for each delivery. Measured: 25 µs
+against 3.5 µs, when verifying, normalising and handing over takes 35 and uvicorn itself 20. It keeps to the order that
+is safe with strangers: name, method and size are looked at before the body is read, nothing is parsed before its
 signature is right, and nothing unverified is stored.
 """
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from integrations.exceptions import BadSignature, Malformed
 from workers.exceptions import Overloaded, StoreUnavailable
 from workers.log import get_logger
 from workers.web import problems
+from workers.web.bodies import Disconnected
 from workers.web.commit import Delivery, Receipt
 from workers.web.problems import Problem
 
@@ -26,23 +27,16 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from workers.clock import Clock
+    from workers.web.bodies import Bodies
     from workers.web.commit import Committer
     from workers.web.sources import Door, Doors
 
 log = get_logger(__name__)
 
 PREFIX: Final = "/hooks/"
-RETRY_AFTER: Final = 5
-"""Seconds that a sender is asked to wait when we cannot commit: a restart of PostgreSQL takes about that long."""
 ADAPTER_ERROR: Final = "adapter-error"
-LISTENED_TO: Final = 4
-"""Times the limit that a body is read to its end, and not kept: who is cut off in mid-sentence hears no answer."""
 JSON: Final = (b"content-type", b"application/json")
 PROBLEM_JSON: Final = (b"content-type", problems.CONTENT_TYPE)
-
-
-class Disconnected(Exception):  # not our error: the sender hung up before the body was complete
-    """There is nobody left to answer."""
 
 
 class Receiver:
@@ -51,36 +45,33 @@ class Receiver:
     Args:
         doors: the sources that may deliver.
         committer: makes deliveries durable.
+        bodies: reads what is sent.
         public_url: scheme and host that senders post to, which some of them sign; empty takes the `Host` header.
-        max_body: bytes.
-        body_timeout: seconds in which a body has to arrive.
     """
 
     def __init__(
         self,
         doors: Doors,
         committer: Committer,
+        bodies: Bodies,
         clock: Clock,
         *,
         public_url: str = "",
-        max_body: int,
-        body_timeout: float,
     ) -> None:
         self._doors = doors
         self._committer = committer
         self._clock = clock
+        self._bodies = bodies
         self._public_url = public_url.rstrip("/")
-        self._max_body = max_body
-        self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         name = scope["path"][len(PREFIX) :]
         door = self._doors.get(name)
-        tally = door.tally if door else self._doors.unknown
+        tally = door.tally if door else self._doors.tally(name)
         try:
             if door is None:
-                raise problems.unknown_source(name)
+                raise self._missing(name)
             summary = await self._deliver(door, scope, receive)
         except Problem as problem:
             tally.delivery(problem.word)
@@ -91,6 +82,14 @@ class Receiver:
             tally.delivery("accepted")
             await _send(send, HTTPStatus.ACCEPTED, summary, JSON)
 
+    def _missing(self, name: str) -> Problem:
+        """Why no such door is open. A source that is not configured, and a process that has read no rules (it started
+        while the database was away), must not say 404: some senders take that for the end, and never deliver again.
+        """
+        if name in self._doors.closed:
+            return problems.source_closed(name)
+        return problems.unknown_source(name) if self._doors.version else problems.not_loaded()
+
     async def _deliver(self, door: Door, scope: Scope, receive: Receive) -> bytes:
         if scope["method"] != "POST":
             raise problems.method_not_allowed()
@@ -99,7 +98,7 @@ class Receiver:
             method="POST",
             url=self._url(scope, headers),
             headers=headers,
-            body=await self._read(headers, receive),
+            body=await self._bodies.read(int(headers.get("content-length", 0)), receive),
             received_at=self._clock(),
         )
         _verify(door, request)
@@ -114,39 +113,15 @@ class Receiver:
         path = base + scope["raw_path"].decode("ascii")
         return f"{path}?{query.decode('ascii')}" if query else path
 
-    async def _read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """The whole body.
-
-        Raises:
-            Problem: it is too large, by its own account or in fact, or too slow.
-            Disconnected: the sender left.
-        """
-        keep = int(headers.get("content-length", 0)) <= self._max_body
-        chunks: list[bytes] = []
-        size, more = 0, True
-        try:
-            async with asyncio.timeout(self._body_timeout):
-                while more and size <= LISTENED_TO * self._max_body:
-                    chunk, more = await _chunk(receive)
-                    size += len(chunk)
-                    keep = keep and size <= self._max_body
-                    if keep:
-                        chunks.append(chunk)
-        except TimeoutError:
-            raise problems.too_slow(self._body_timeout) from None
-        if not keep:
-            raise problems.too_large(self._max_body)
-        return b"".join(chunks)
-
     async def _commit(self, delivery: Delivery) -> Receipt:
         if not (delivery.events or delivery.unreadable or delivery.refused):
             return Receipt()
         try:
             return await self._committer.submit(delivery)
         except StoreUnavailable as error:
-            raise problems.unavailable("unavailable", str(error), RETRY_AFTER) from error
+            raise problems.unavailable("unavailable", str(error), problems.SOON) from error
         except Overloaded as error:
-            raise problems.unavailable("overloaded", str(error), RETRY_AFTER) from error
+            raise problems.unavailable("overloaded", str(error), problems.SOON) from error
 
 
 def _verify(door: Door, request: Request) -> None:
@@ -178,14 +153,6 @@ def _normalise(door: Door, request: Request) -> tuple[Delivery, int]:
         refused = (ADAPTER_ERROR, f"{type(error).__name__}: {error}")
         return Delivery(door.name, request, refused=refused), 0
     return delivery, ignored
-
-
-async def _chunk(receive: Receive) -> tuple[bytes, bool]:
-    """The next piece of the body, and whether there is more."""
-    message = await receive()
-    if message["type"] != "http.request":
-        raise Disconnected
-    return message.get("body", b""), message.get("more_body", False)
 
 
 def _count(door: Door, receipt: Receipt, ignored: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.exceptions import StoreUnavailable
@@ -22,10 +22,15 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ActiveSources:
-    """The sources of one rulebook version, by route name."""
+    """The sources of one rulebook version, by route name.
+
+    Attributes:
+        closed: why each of the others that the rules declare cannot be opened; for operators, not for senders.
+    """
 
     version: str
     sources: Mapping[str, Source]
+    closed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,22 @@ class Doors:
         self._executor = executor
         self._every = every
         self._doors: dict[str, Door] = {}
+        self._closed: dict[str, Tally] = {}
+        self._unknown = Tally(metrics, "unknown")
         self.version = ""
-        self.unknown = Tally(metrics, "unknown")
-        """Counts what no door can."""
+        self.closed: Mapping[str, str] = {}
+        """Why sources that the rules declare are not open, by name."""
 
     def get(self, name: str) -> Door | None:
-        """The door of that name, if the active rulebook has it."""
+        """The door of that name, if the active rulebook has it and it is open."""
         return self._doors.get(name)
 
+    def tally(self, name: str) -> Tally:
+        """Counts deliveries to where no open door is. Names that nobody declared are one: anybody can make them up."""
+        return self._closed.get(name, self._unknown)
+
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Names of the open doors, sorted."""
         return sorted(self._doors)
 
     async def refresh(self) -> None:
@@ -91,5 +102,7 @@ class Doors:
 
     def _use(self, active: ActiveSources) -> None:
         self._doors = {name: Door(name, source, Tally(self._metrics, name)) for name, source in active.sources.items()}
+        self._closed = {name: Tally(self._metrics, name) for name in active.closed}
+        self.closed = active.closed
         self.version = active.version
-        log.info("sources_loaded", version=active.version, sources=len(self._doors))
+        log.info("sources_loaded", version=active.version, sources=len(self._doors), closed=len(self._closed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import ssl
@@ -17,10 +18,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from integrations.contracts import Accepted, Mail
+from integrations.contracts import Accepted, Incoming, Mail, Request
 from integrations.email.smtp import Adapter
 from integrations.exceptions import ConfigurationError, Rejected, Unavailable
+from integrations.sources import sendgrid
 from tests.contract import scripted
+from tests.contract.recorded import recorded
 from tests.integrations.certificates import Certificate
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ MAIL: Final = Mail(
     message_id="d41d8cd98f@northwind.example",
     headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
 )
+
+
+KEY: Final[str] = next(case for case in recorded("sendgrid")).source.verification_key  # type: ignore[attr-defined]
 
 
 class Inbox:
@@ -89,6 +95,23 @@ def adapter(port: int, **given: Any) -> Iterator[Adapter]:
         yield made
     finally:
         made.close()
+
+
+def test_only_a_vendor_that_is_named_is_told_the_key_and_its_events_bring_it_back() -> None:
+    inbox = Inbox()
+    with server(inbox) as port:
+        for vendor in ("", "sendgrid"):
+            with adapter(port, vendor=vendor) as smtp:
+                smtp.send(MAIL)
+    plain, told = inbox.messages()
+    assert plain["x-smtpapi"] is None
+    assert told["list-unsubscribe"]
+    echoed = json.loads(told["x-smtpapi"])["unique_args"]
+    delivered = {"email": MAIL.to, "timestamp": 1788775260, "event": "delivered", "sg_event_id": "e", **echoed}
+    request = Request("POST", "", {}, json.dumps([delivered]).encode(), NOW)
+    (event,) = sendgrid.Adapter(KEY).normalise(request)
+    assert isinstance(event, Incoming)
+    assert event.properties["message_key"] == MAIL.key
 
 
 def test_a_mail_arrives_as_it_was_written() -> None:
@@ -247,6 +270,7 @@ def test_the_final_dot_is_not_held_back() -> None:
     ("given", "field"),
     [
         ({"security": "startls"}, "security"),
+        ({"vendor": "sendgird"}, "vendor"),
         ({"timeout": 0.0}, "timeout"),
         ({"accept_timeout": -1.0}, "accept_timeout"),
         ({"security": "tls", "ca_file": "/no/such/file"}, "ca_file"),

@@ -140,5 +140,22 @@ def test_the_tolerance_is_a_setting() -> None:
     ],
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as caught:
         Adapter(SECRET, options=options)
+    key, *below = caught.value.option
+    assert key in options
+    assert all(each in options[key] for each in below)
+
+
+def test_a_part_that_could_not_be_read_keeps_its_place_in_the_batch() -> None:
+    batch = [BODY, {**BODY, "data": {}}, BODY, {**BODY, "data": {}}]
+    for body, path in ((batch, "."), ({"events": batch}, "events")):
+        parts = read(body, batch=path)
+        assert [getattr(part, "place", None) for part in parts] == [None, 1, None, 3]
+        request = replace(EVENT.request, body=parts[3].payload, headers={"webhook-id": "msg_1"})
+        mended = Adapter(SECRET, options={"batch": path, "identity": {"path": "type"}})
+        assert mended.read_part(request, 3).event_id == "msg_1:3"  # type: ignore[union-attr]
+
+
+def test_a_delivery_that_is_one_event_has_no_place() -> None:
+    assert read({**BODY, "data": {}}).place is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -26,14 +27,15 @@ from workers.delivery.senders import CrmSender, EmailSender
 from workers.engine.rules import Account, Rulebook
 from workers.exceptions import ConfigurationError, StoreUnavailable
 from workers.store import opportunities, outbox, suppressions
+from workers.store.database import transaction
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect, Row
 from workers.store.suppressions import Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 SCHEDULE = (timedelta(seconds=5), timedelta(minutes=1))
 POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
@@ -48,6 +50,7 @@ FILES = {
     "templates/note/broken/note.txt": "{{ lead.nobody_knows }}",
     "templates/note/wrong/note.txt": "{% if %}",
     "templates/note/endless/note.txt": "{% include 'note/endless/note.txt' %}",
+    "templates/welcome/hello/mail.txt": "---\nsubject: Welcome\ncategory: marketing\n---\nWelcome",
 }
 RULEBOOK = cast(
     "Rulebook",
@@ -161,7 +164,7 @@ def test_an_accepted_mail_is_sent_once_with_its_key_and_the_leads_own_words(worl
     assert (mail.key, mail.to, mail.text) == ("mail:1:welcome:1:hello", "lead1@acme.test", "Hi Ann")
     row = world.row()
     assert (row.state, row.provider, row.provider_ref, row.attempts) == ("sent", "scripted", "ref-1", 1)
-    assert row.message_id == mail.message_id
+    assert row.message_name == mail.message_id.partition("@")[0]
 
 
 def test_a_rejected_mail_is_dead_with_the_providers_code(world: World):
@@ -199,7 +202,7 @@ def test_an_unknown_outcome_is_ambiguous_where_the_key_is_not_taken(world: World
     assert world.run(Scripted()) == {}
     row = world.row()
     assert row.reason == ("unknown" if isinstance(error, Unknown) else "adapter-error")
-    assert row.message_id
+    assert row.message_name
 
 
 def test_an_unknown_outcome_is_tried_again_where_the_key_is_taken(world: World):
@@ -415,6 +418,65 @@ def test_what_was_sent_is_recorded_once_postgresql_is_back(world: World, monkeyp
     assert len(provider.got) == 3
 
 
+def test_what_was_sent_is_recorded_though_the_suppressions_cannot_be_looked_up_for_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.mails(3)
+
+    def gone(*_: object) -> Any:
+        raise StoreUnavailable("away")
+
+    def slow() -> None:
+        monkeypatch.setattr(deliver, "FRESH", 0.0)
+        monkeypatch.setattr(suppressions, "reasons", gone)
+
+    provider = Scripted([slow])
+    assert world.run(provider) == {"sent": 1, "untried": 4}
+    assert [(row.state, row.attempts) for row in world.rows()] == [("sent", 1), ("pending", 0), ("pending", 0)]
+    monkeypatch.undo()
+    assert world.run(provider) == {"sent": 2}
+    assert len(provider.got) == 3
+
+
+def test_a_mail_waits_whose_template_is_in_a_postgresql_that_is_away(world: World):
+    world.mails(1)
+
+    def gone(*_: object) -> Composer:
+        raise StoreUnavailable("away")
+
+    sender = EmailSender("scripted", Scripted(), gone)
+    assert dict(world.deliverer.run(sender).states) == {"untried": 1}
+    assert (world.row().state, world.row().attempts) == ("pending", 0)
+
+
+def test_a_lost_answer_to_a_commit_takes_no_row_from_who_claimed_it_since(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """What was given back and claimed by somebody else is not given back again, or it would be sent twice."""
+    world.mails(1)
+    other: list[outbox.Claim] = []
+
+    @contextmanager
+    def lossy(engine: Engine) -> Iterator[Connection]:
+        with transaction(engine) as conn:
+            yield conn
+        if world.row().state == "pending" and world.row().claims and not other:
+            with world.engine.begin() as conn:
+                other.extend(outbox.claim(conn, "email", world.clock(), limit=9, lease=POLICY.lease))
+            raise StoreUnavailable("the connection was lost, the commit was not")
+
+    monkeypatch.setattr(deliver, "transaction", lossy)
+    monkeypatch.setattr(deliver, "SETTLE_WAITS", (0, 0))
+    policy = Policy(SCHEDULE, timedelta(0), 4)  # a lease so short that every claim is given back untried
+    assert Deliverer(world.engine, world.clock, policy).run(
+        EmailSender("scripted", cast("Any", Scripted()), lambda _v, _t: COMPOSER)
+    ).states == {"untried": 1}
+    assert len(other) == 1
+    assert world.row().state == "sending"
+    with world.engine.begin() as conn:
+        assert outbox.claim(conn, "email", world.clock(), limit=9, lease=POLICY.lease) == []
+
+
 def test_what_can_never_be_recorded_counts_as_abandoned(world: World, monkeypatch: pytest.MonkeyPatch):
     world.mails(3)
     monkeypatch.setattr(deliver, "SETTLE_WAITS", (0, 0))
@@ -432,10 +494,16 @@ def test_a_run_ends_when_its_time_is_up_and_says_that_there_is_more(world: World
     assert sum(row.state == "sending" for row in world.rows()) == 0
 
 
-def test_a_chunk_that_takes_half_its_lease_is_given_back(world: World):
+def test_a_chunk_that_takes_half_its_lease_is_given_back(world: World, monkeypatch: pytest.MonkeyPatch):
     world.mails(4)
-    world.deliverer = Deliverer(world.engine, world.clock, Policy(SCHEDULE, timedelta(seconds=0.02), 4))
-    provider = Scripted([lambda: time.sleep(0.05)])
-    world.run(provider)
-    assert sorted(row.attempts for row in world.rows()) == [1, 1, 1, 1]
+    passed = [0.0]
+
+    def wait() -> None:
+        passed[0] += POLICY.lease.total_seconds() / 2 + 1
+
+    monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: passed[0], sleep=time.sleep))
+    provider = Scripted([wait])
+    assert world.run(provider) == {"sent": 1, "untried": 3}
+    assert [(row.state, row.attempts, row.claims) for row in world.rows()] == [("sent", 1, 1)] + [("pending", 0, 1)] * 3
+    assert world.run(provider) == {"sent": 3}
     assert len({mail.key for mail in provider.got}) == len(provider.got) == 4

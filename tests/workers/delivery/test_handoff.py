@@ -66,7 +66,8 @@ def test_a_note_that_cannot_be_made_gives_way_to_the_built_in_one_and_the_reason
 
 
 @pytest.mark.parametrize(
-    ("trouble", "state"), [(RenderError("gone"), "sent"), (StoreUnavailable("away"), "retry"), (KeyError("x"), "sent")]
+    ("trouble", "state"),
+    [(RenderError("gone"), "sent"), (StoreUnavailable("away"), "untried"), (KeyError("x"), "sent")],
 )
 def test_templates_that_cannot_be_had_lose_no_promotion(world: World, trouble, state):
     def composer(_version: str) -> Any:

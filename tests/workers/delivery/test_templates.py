@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from workers.delivery.sandbox import MOST_CHARACTERS
 from workers.delivery.templates import Fields, Templates
 from workers.exceptions import RenderError
+from workers.rulebook.sandbox import MOST_CHARACTERS
 
 HEAD = "---\nsubject: Hello\ncategory: marketing\n---\n"
 
@@ -79,7 +79,7 @@ def test_a_mail_that_cannot_be_made_says_where_and_why(text: str, says: str):
         "{% include 'a/mail.txt' %}",
         "{{ 'x' * 1000000000 }}",
         "{{ [1] * 1000000000 }}",
-        "{{ 10 ** 10 ** 10 }}",
+        "{{ 10 ** 10 ** 10 ** 10 }}",
         "{{ '%1000000000d' % 1 }}",
         "{{ '{:1000000000}'.format(1) }}",
         "{{ '%1000000000d' | format(1) }}",
@@ -89,10 +89,10 @@ def test_a_mail_that_cannot_be_made_says_where_and_why(text: str, says: str):
     ],
 )
 def test_a_template_that_loops_for_ever_or_grows_without_end_is_stopped(text: str):
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(RenderError):
         render(text, {"many": list(range(10_000))})
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_long_mail_is_possible_and_a_huge_one_is_not():
@@ -104,16 +104,57 @@ def test_a_long_mail_is_possible_and_a_huge_one_is_not():
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        ("", "has to begin with front matter"),
-        ("---\nsubject: x\n---\n", "category: marketing"),
-        ("---\nsubject: x\ncategory: spam\n---\n", "category: transactional"),
-        ("---\nsubject: [\n---\n", "not YAML"),
-        ("---\n- a\n---\n", "has to begin"),
+        ("", r"a/mail\.txt:1:1: no-front-matter"),
+        ("---\nsubject: x\n---\n", "missing-key: the key `category` is missing"),
+        ("---\nsubject: x\ncategory: spam\n---\n", r"a/mail\.txt:3:11: unknown-choice: .*transactional"),
+        ("---\nsubject: [\n---\n", "yaml-syntax"),
+        ("---\n- a\n---\n", "wants a mapping"),
+        ("---\nsubject: x\nsubject: y\ncategory: marketing\n---\n", "duplicate-key"),
     ],
 )
 def test_front_matter_that_cannot_be_used_is_refused(head: str, says: str):
     with pytest.raises(RenderError, match=says):
         render("text", head=head)
+
+
+def test_lines_of_dashes_are_front_matter_in_a_mail_txt_and_text_everywhere_else():
+    html = "<p>one</p>\n---\n<p>two</p>\n---\n<p>three</p>"
+    assert render("x", html=html).html == html
+    assert render("one\n---\ntwo\n---\nthree").text == "one\n---\ntwo\n---\nthree"
+    assert render("one", head=HEAD.replace("\n", "\r\n")).text == "one"
+
+
+def test_what_would_stand_in_a_mail_as_program_text_is_no_text():
+    with pytest.raises(RenderError, match=r"line 5: a list cannot stand in a mail as it is; .* join"):
+        render("{{ lead.tags }}", {"tags": ["a", "b"]})
+    assert render('{{ lead.tags | map("upper") | join(", ") }}', {"tags": ["a", "b"]}).text == "A, B"
+
+
+def test_a_strangers_markup_is_escaped_wherever_it_goes():
+    html = (
+        '{% set x = lead.name ~ "!" %}{{ x }}{% macro m(y) %}<b>{{ y }}</b>{% endmacro %}{{ m(lead.name) }}'
+        '{{ lead.name | replace("a", "<") }}{{ [lead.name, "<"] | join("<") }}{{ lead.name[:1] }}'
+    )
+    mail = render("{{ lead.name ~ 1 }}", {"name": "<a>"}, html=html)
+    assert mail.text == "<a>1"
+    assert mail.html == "&lt;a&gt;!<b>&lt;a&gt;</b>&lt;&lt;&gt;&lt;a&gt;&lt;&lt;&lt;"
+
+
+def test_what_mails_need_is_there():
+    text = """\
+{%- set ns = namespace(total=0) -%}
+{%- for n in lead.numbers if n is odd -%}
+{% set ns.total = ns.total + n %}{{ loop.index }}:{{ n }}{{ ", " if not loop.last }}
+{%- endfor %}
+
+{{ ns.total }} {{ lead.numbers | sum }} {{ (lead.seats * 240 / 7) | round(2) }} {{ "%s" | replace("%s", "x") }}
+{{ lead.email.split("@")[1] }} {{ lead.email[:3] | title }} {{ lead.note | trim | truncate(9) }} {{ "7" | int + 1 }}
+{{ range(3) | list | length }} {{ 4 is divisibleby 2 }} {{ lead.numbers | sort | last }} {{ "a" in lead.email }}
+{{ {"a": 1}.get("a") }} {{ lead.numbers | select("even") | list | length }} {{ 1 if lead.seats > 3 else 2 }}"""
+    lead = {"numbers": [1, 2, 3], "seats": 40, "email": "ann@acme.test", "note": " a long note indeed "}
+    assert render(text, lead).text.split("\n") == [
+        "1:1, 2:3", "4 6 1371.43 x", "acme.test Ann a... 8", "3 True 3 True", "1 1 1",
+    ]  # fmt: skip
 
 
 def test_front_matter_is_text_whatever_yaml_would_make_of_it():

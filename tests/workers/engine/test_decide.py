@@ -216,6 +216,13 @@ def test_winning_makes_a_customer_and_nothing_goes_back() -> None:
     assert after(customer, 1, newsletter(2)).state.stage == "customer"
 
 
+def test_a_customer_is_no_candidate() -> None:
+    customer = after(first(*hot(RIPE | {"budget": None})), 1, event(3, "crm.won"))
+    ripe = after(customer, 2, event(4, "page.viewed", lead={"budget": 9}))
+    assert effects(ripe, Promote) == []
+    assert "not_promoted" not in kinds(ripe)
+
+
 def test_a_run_keeps_to_the_campaign_as_it_was_entered() -> None:
     edited = replace(WELCOME, version="w2", steps=(WELCOME.steps[0], wait.Step(9 * DAY, "long")))
     rules = replace(rulebook(campaigns=(edited,)), archive={("welcome", "w1"): WELCOME})

@@ -165,6 +165,15 @@ def test_a_stage_leads_back_only_where_a_rule_says_so_and_with_its_reason() -> N
     assert dict(staged.detail) == {"from": "sales-qualified", "to": "recycled", "reason": "not now"}
 
 
+def test_who_was_led_back_stays_while_the_reason_for_it_holds() -> None:
+    recycled = replace(RECYCLING[-2], name="recycled")
+    rules = rulebook(stages=(STAGES[0], recycled, *STAGES[1:]), campaigns=(), promotion=None)
+    hot = step(rules, None, 0, event(1, "form.submitted"), event(2, "form.submitted"))
+    back = step(rules, hot, 1, event(3, "page.viewed", lead={"timeline": "later"}))
+    assert step(rules, back, 2, event(4, "page.viewed")).state.stage == "recycled"
+    assert step(rules, back, 2, event(5, "page.viewed", lead={"timeline": "now"})).state.stage == "sales-qualified"
+
+
 def test_nothing_leads_on_from_a_terminal_stage() -> None:
     rules = rulebook(stages=RECYCLING, campaigns=(), promotion=None)
     out = step(rules, None, 0, event(1, "page.viewed", lead={"city": "spam"}))

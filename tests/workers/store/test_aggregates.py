@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -72,10 +73,11 @@ def test_quarantine_keeps_deliveries_byte_for_byte_until_replayed(engine: Engine
         "https://x.test/hooks/typeform",
     )
     with engine.begin() as conn:
-        assert quarantine.add(conn, [kept, kept], NOW) == 2
+        assert quarantine.add(conn, [kept, replace(kept, place=7)], NOW) == 2
         first, second = quarantine.waiting(conn, 9)
         assert (first.payload, first.headers, first.url) == (kept.payload, kept.headers, kept.url)
         assert (first.kind, first.received_at, first.detail) == ("delivery", NOW, "no e-mail\ufffd in answers")
+        assert (first.place, second.place) == (None, 7)
         assert quarantine.counts(conn) == {"no-identity": 2}
         assert quarantine.waiting(conn, 9, reason="other") == []
         assert [row.id for row in quarantine.lock(conn, [second.id])] == [second.id]

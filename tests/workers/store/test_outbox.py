@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tests.conftest import NOW
 from workers.store import leads, opportunities, outbox, suppressions
-from workers.store.outbox import Claim, Effect, Outcome
+from workers.store.outbox import Claim, Effect, Evidence, Outcome, message_name
 from workers.store.rulebooks import apply
 from workers.store.suppressions import Suppression
 
@@ -84,13 +84,48 @@ def test_competing_claims_never_share_a_row(engine: Engine):
     assert sorted(taken) == sorted(f"m{n}" for n in range(200))
 
 
+def test_giving_back_twice_never_takes_the_row_from_who_claimed_it_in_between(engine: Engine):
+    """As after a commit whose answer was lost: what was done is done again, and another worker was faster."""
+    with engine.begin() as conn:
+        put(conn, "a")
+        (mine,) = claim(conn)
+        untried = [(mine.id, mine.number, NOW)]
+        assert outbox.give_back(conn, untried) == 1
+        (theirs,) = claim(conn)
+        assert (mine.attempt, theirs.attempt) == (1, 1)
+        assert outbox.give_back(conn, untried) == 0
+        assert outbox.settle(conn, [Outcome(mine.id, mine.number, "sent")], NOW) == {}
+        assert claim(conn) == []
+        assert outbox.settle(conn, [Outcome(theirs.id, theirs.number, "sent")], NOW) == {theirs.id: "sent"}
+
+
+def test_what_was_not_even_tried_is_not_unclear_however_late_that_is_said(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "a")
+        (mine,) = claim(conn)
+        assert outbox.expire(conn, NOW + LEASE, lambda _: False) == {"ambiguous": 1}
+        assert outbox.give_back(conn, [(mine.id, mine.number, NOW)]) == 1
+        (row,) = outbox.rows(conn, 9)
+        assert (row.state, row.reason, row.attempts, row.settled_at) == ("pending", "", 0, None)
+        assert [each.attempt for each in claim(conn)] == [1]
+
+
+def test_what_an_event_has_proved_is_not_given_back(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "a")
+        (mine,) = claim(conn)
+        assert outbox.prove(conn, [Evidence(7, mine.lead_id, key="a")], NOW) == 0
+        assert outbox.give_back(conn, [(mine.id, mine.number, NOW)]) == 0
+        assert outbox.expire(conn, NOW + LEASE, lambda _: False) == {"sent": 1}
+
+
 LATER = NOW + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
     ("outcome", "again_at"),
     [
-        (Outcome(1, 1, "sent", ref="250 ok", provider="smtp", message_id="x@y"), None),
+        (Outcome(1, 1, "sent", ref="250 ok", provider="smtp"), None),
         (Outcome(1, 1, "retry", "unavailable", LATER, error="421 busy"), LATER),
         (Outcome(1, 1, "dead", "rejected", error="550 no"), None),
         (Outcome(1, 1, "ambiguous", "time-out"), None),
@@ -116,7 +151,7 @@ def test_one_transaction_settles_a_chunk_and_claims_the_next(engine: Engine):
         put(conn, "a", "b", "c")
         settled, first = outbox.settle_and_claim(conn, [], "email", NOW, limit=2, lease=LEASE)
         assert (settled, [c.key for c in first]) == ({}, ["a", "b"])
-        done = [Outcome(c.id, c.attempt, "sent") for c in first]
+        done = [Outcome(c.id, c.number, "sent") for c in first]
         settled, second = outbox.settle_and_claim(conn, done, "email", NOW, limit=2, lease=LEASE)
     assert set(settled.values()) == {"sent"}
     assert [c.key for c in second] == ["c"]
@@ -129,7 +164,7 @@ def test_a_silent_worker_leaves_doubt_or_another_try(engine: Engine):
         conn.execute(
             text("UPDATE outbox SET provider = CASE key WHEN 'harmless' THEN 'ses' WHEN 'risky' THEN 'smtp' END")
         )
-        outbox.prove(conn, {"proved": 42}, NOW)
+        outbox.prove(conn, [Evidence(42, 7, "proved")], NOW)
         assert outbox.expire(conn, NOW + LEASE / 2, lambda name: name == "ses") == {}
         assert outbox.expire(conn, NOW + LEASE, lambda name: name == "ses") == {"retry": 1, "ambiguous": 2, "sent": 1}
         assert states(conn) == {"harmless": "retry", "risky": "ambiguous", "nobody": "ambiguous", "proved": "sent"}
@@ -148,8 +183,40 @@ def test_what_is_settled_stays_settled(engine: Engine):
         claim(conn)
         outbox.settle(conn, [Outcome(1, 1, "sent")], NOW)
         assert outbox.settle(conn, [Outcome(1, 1, "dead")], NOW) == {}
-        assert outbox.prove(conn, {"a": 1, "stranger": 2}, NOW) == 0
+        assert outbox.prove(conn, [Evidence(1, 7, "a"), Evidence(2, 7, "stranger")], NOW) == 0
         assert states(conn) == {"a": "sent"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "proved"),
+    [
+        (Evidence(1, 7, key="mail"), True),
+        (Evidence(1, 7, message_id=f"{message_name('mail')}@acme.test"), True),
+        (Evidence(1, 7, message_id=message_name("mail")), True),
+        (Evidence(1, 7, key="mail", message_id=f"{message_name('other')}@acme.test"), True),
+        (Evidence(1, 8, key="mail"), False),
+        (Evidence(1, 8, message_id=f"{message_name('mail')}@acme.test"), False),
+        (Evidence(1, 7, message_id="14c5d75ce93.dfd.64b469@ismtpd-555"), False),
+        (Evidence(1, 7), False),
+    ],
+)
+def test_evidence_is_about_this_mail_to_this_lead(engine: Engine, evidence: Evidence, proved):
+    with engine.begin() as conn:
+        put(conn, "mail")
+        (given,) = claim(conn)
+        outbox.settle(conn, [Outcome(given.id, given.number, "ambiguous")], NOW)
+        assert outbox.prove(conn, [evidence, evidence], NOW) == proved
+        assert states(conn) == {"mail": "sent" if proved else "ambiguous"}
+
+
+def test_no_event_proves_a_promotion(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "promotion:7:1", channel="crm", provider="hubspot")
+        (deal,) = outbox.claim(conn, "crm", NOW, limit=9, lease=LEASE)
+        outbox.settle(conn, [Outcome(deal.id, deal.number, "retry", due_at=NOW)], NOW)
+        found = [Evidence(1, 7, "promotion:7:1", message_name("promotion:7:1"))]
+        assert outbox.prove(conn, found, NOW) == 0
+        assert states(conn) == {"promotion:7:1": "retry"}
 
 
 def test_a_promotion_that_the_crm_took_has_its_id(engine: Engine):
@@ -175,7 +242,7 @@ def test_settling_and_proving_the_same_rows_at_once_never_deadlocks(engine: Engi
 
     def prove(_: int) -> None:
         with engine.begin() as conn:
-            outbox.prove(conn, dict.fromkeys(sorted(keys, key=hash), 1), NOW)
+            outbox.prove(conn, [Evidence(1, 7, key) for key in sorted(keys, key=hash)], NOW)
 
     with ThreadPoolExecutor(4) as threads:
         for _ in range(10):

@@ -25,5 +25,5 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def web(engine: Engine, clock: SteppedClock) -> Iterator[Web]:
-    with running(engine, clock, max_body=1000, body_timeout=0.5) as web:
+    with running(engine, clock, max_body=1000) as web:
         yield web

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from integrations.contracts import Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, Malformed
 from workers.web.app import create_app
-from workers.web.server import BackgroundServer, bind
+from workers.web.server import CONNECTIONS, BackgroundServer, bind
 from workers.web.sources import ActiveSources
 
 if TYPE_CHECKING:
@@ -86,14 +86,18 @@ class Web:
     engine: Engine
     clock: SteppedClock
     server: BackgroundServer
+    status_port: int
+    """Where the status page is, if that is a port of its own."""
     offered: list[set[int]]
     active: list[ActiveSources | Exception]
     """The last one counts."""
     asked: list[str]
     """Versions that the application had when it asked for another one."""
 
-    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        conn = http.client.HTTPConnection(self.server.host, self.server.port, timeout=20)
+    def request(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, port: int = 0
+    ) -> Answer:
+        conn = http.client.HTTPConnection(self.server.host, port or self.server.port, timeout=20)
         try:
             conn.request(method, path, body, dict(headers or {}))
             answer = conn.getresponse()
@@ -113,7 +117,7 @@ class Web:
 
     def counted(self, name: str, **labels: str) -> float:
         """The value of one sample of `/metrics`; 0 if it is not there."""
-        for family in text_string_to_metric_families(self.get("/metrics").text):
+        for family in text_string_to_metric_families(self.request("GET", "/metrics", port=self.status_port).text):
             for sample in family.samples:
                 if (sample.name, sample.labels) == (name, labels):
                     return sample.value
@@ -121,10 +125,14 @@ class Web:
 
 
 @contextmanager
-def running(engine: Engine, clock: SteppedClock, **settings: Any) -> Iterator[Web]:
+def running(
+    engine: Engine, clock: SteppedClock, *, connections: int = CONNECTIONS, apart: bool = False, **settings: Any
+) -> Iterator[Web]:
+    """The application with `settings`; with `apart`, the status page has a port of its own."""
     offered: list[set[int]] = []
     asked: list[str] = []
-    active: list[Any] = [ActiveSources("one", settings.pop("sources", {"plain": Plain()}))]
+    sources = settings.pop("sources", {"plain": Plain()})
+    active: list[Any] = [settings.pop("active", ActiveSources("one", sources))]
 
     def load(version: str) -> ActiveSources | None:
         asked.append(version)
@@ -137,10 +145,13 @@ def running(engine: Engine, clock: SteppedClock, **settings: Any) -> Iterator[We
         "engine": engine, "load_sources": load, "offer": lambda slices: offered.append(set(slices)),
         "secret": SECRET, "clock": clock, "refresh_every": 0.05,
     }  # fmt: skip
-    server = BackgroundServer(create_app(**given | settings), bind("127.0.0.1", 0))
+    listeners = [bind("127.0.0.1", 0) for _ in range(2 if apart else 1)]
+    status_port = listeners[-1].getsockname()[1]
+    app = create_app(**given | settings, status_port=status_port if apart else None)
+    server = BackgroundServer(app, *listeners, connections=connections)
     server.start()
     try:
-        yield Web(engine, clock, server, offered, active, asked)
+        yield Web(engine, clock, server, status_port, offered, active, asked)
     finally:
         server.stop()
 

@@ -181,6 +181,28 @@ def test_two_applications_in_one_process_count_apart(web: Web, engine: Engine, c
         assert other.counted("dripline_deliveries_total", source="plain", outcome="accepted") == 0
 
 
+def test_figures_are_on_a_port_of_their_own(engine: Engine, clock: SteppedClock, tmp_path: Path) -> None:
+    with running(engine, clock, apart=True, mailbox=Adapter(folder=tmp_path)) as web:
+        fake = {"Host": f"127.0.0.1:{web.status_port}", "X-Forwarded-Port": str(web.status_port)}
+        for path in ("/", "/metrics", "/mailbox", f"http://127.0.0.1:{web.status_port}/metrics"):
+            assert web.request("GET", path, headers=fake).status == 404
+            assert web.request("GET", path, port=web.status_port).status == 200
+        for port in (web.server.port, web.status_port):
+            assert web.request("GET", "/healthz", port=port).status == 200
+            assert web.request("GET", "/readyz", port=port).status == 503
+            assert web.request("GET", "/unsubscribe/x", port=port).status == 404
+        assert web.deliver("a").status == 202
+        assert web.counted("dripline_deliveries_total", source="plain", outcome="accepted") == 1
+
+
+def test_strangers_do_not_learn_where_the_database_is(clock: SteppedClock) -> None:
+    engine = connect(NOT_THERE)
+    with running(engine, clock, apart=True) as web:
+        assert "127.0.0.1" not in web.get("/readyz").text
+        assert "127.0.0.1" in web.request("GET", "/", port=web.status_port).text
+    engine.dispose()
+
+
 def test_there_is_nothing_else(web: Web) -> None:
     for path in ("/nothing", "/mailbox", "/hooks", "/unsubscribe/"):
         answer = web.get(path)

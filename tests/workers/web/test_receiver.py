@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.workers.web.support import GOOD, Plain, event, running, until
-from workers.exceptions import RulebookError
+from workers.exceptions import RulebookError, StoreUnavailable
 from workers.store.slices import slice_of
 from workers.web.sources import ActiveSources
 
@@ -124,15 +124,6 @@ def test_a_body_of_exactly_the_limit_is_taken(web: Web) -> None:
     assert web.request("POST", "/hooks/plain", body, GOOD).status == 202
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(web: Web) -> None:
-    with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
-        conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\nx-signature: good\r\ncontent-length: 9\r\n\r\n[")
-        answer = b"".join(iter(lambda: conn.recv(65536), b""))  # until the server hangs up
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"urn:dripline:problem:too-slow" in answer
-    assert web.deliver("a").status == 202
-
-
 def test_a_sender_who_hangs_up_is_counted(web: Web) -> None:
     with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
         conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n[")
@@ -193,6 +184,33 @@ def test_sources_of_a_new_rulebook_are_served_without_a_restart(web: Web) -> Non
     web.active.append(ActiveSources("two", {"new": Plain()}))
     until(lambda: web.deliver("a", source="new").status == 202)
     assert web.deliver("a").status == 404
+
+
+def test_before_the_sources_are_known_nobody_is_told_that_there_are_none(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, active=StoreUnavailable("PostgreSQL is away")) as web:
+        answer = web.deliver("a")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json["type"] == "urn:dripline:problem:sources-not-loaded"
+        assert web.counted("dripline_deliveries_total", source="unknown", outcome="sources-not-loaded") == 1
+        web.active.append(ActiveSources("one", {"plain": Plain()}))
+        until(lambda: web.deliver("a").status == 202)
+        assert web.deliver("a", source="nobody").status == 404
+
+
+def test_the_sender_of_a_source_that_is_not_configured_is_told_to_come_again(web: Web) -> None:
+    closed = {"typeform": "DRIPLINE_TYPEFORM_SECRET is not set"}
+    web.active.append(ActiveSources("two", {"plain": Plain()}, closed))
+    until(lambda: web.deliver("a", source="typeform").status != 404)
+    before = web.counted("dripline_deliveries_total", source="typeform", outcome="source-closed")
+    answer = web.deliver("a", source="typeform")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+    assert answer.json["type"] == "urn:dripline:problem:source-closed"
+    assert "SECRET" not in answer.text
+    after = web.counted("dripline_deliveries_total", source="typeform", outcome="source-closed")
+    assert after == before + 1
+    assert "/hooks/typeform</code> is closed: DRIPLINE_TYPEFORM_SECRET is not set" in web.get("/").text
+    web.active.append(ActiveSources("three", {"plain": Plain(), "typeform": Plain()}))
+    until(lambda: web.deliver("a", source="typeform").status == 202)
 
 
 def test_a_rulebook_that_cannot_be_used_changes_nothing(web: Web) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
 import signal
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tests.servers import Postgres
 from tests.workers.web.support import GOOD, Plain, running, until
@@ -33,10 +38,135 @@ def hang_up(web: Web, data: bytes) -> bytes:
         return b"".join(iter(lambda: conn.recv(65536), b""))
 
 
-@pytest.mark.parametrize("start", [b"", b"POST /hooks/plain HTTP/1.1\r\nx-a: b"])
-def test_a_head_that_does_not_come_is_not_waited_for(web: Web, monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    assert hang_up(web, start) == b""
+def problem(answer: bytes) -> tuple[int, str]:
+    """Status and word of a problem, whose form has to be right."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert {"content-type: application/problem+json", f"content-length: {len(body)}", "connection: close"} <= {*lines}
+    found = json.loads(body)
+    status = int(lines[0].split()[1])
+    assert found["status"] == status
+    return status, found["type"].removeprefix("urn:dripline:problem:")
+
+
+HEAD = b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\nx-signature: good\r\ncontent-length: 9\r\n"
+
+
+@pytest.mark.parametrize("start", [b"", HEAD[:40], HEAD, HEAD + b"\r\n", HEAD + b"\r\n[1, "])
+def test_a_request_that_does_not_arrive_is_not_waited_for(
+    web: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    assert problem(hang_up(web, start)) == (408, "request-timeout")
+    assert web.deliver("a").status == 202
+    assert web.counted("dripline_http_refused_total", reason="request-timeout") == 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"POST /hooks/plain HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+        b"POST /hooks/plain HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"POST /hooks/plain HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /hooks/pl\xffain HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_and_counted_like_everything_else(web: Web, sent: bytes) -> None:
+    assert problem(hang_up(web, sent)) == (400, "bad-request")
+    assert web.counted("dripline_http_refused_total", reason="bad-request") == 1
+
+
+def test_a_refusal_is_never_taken_for_the_answer_to_an_earlier_request(web: Web) -> None:
+    whole = HEAD.replace(b"9", b"5") + b'\r\n["a"]'
+    with web.engine.begin() as conn:
+        conn.execute(text("LOCK TABLE event_keys"))
+        assert hang_up(web, whole + b"what is this?\r\n\r\n") == b""
+    until(lambda: web.rows("SELECT event_id FROM events") == [("a",)])
+    assert web.counted("dripline_http_refused_total", reason="bad-request") == 1
+
+
+def test_no_more_connections_are_kept_than_may_be(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, connections=3) as web:
+        address = (web.server.host, web.server.port)
+        kept = [socket.create_connection(address, timeout=10) for _ in range(3)]
+        until(lambda: problem_or_nothing(web) == (503, "too-many-connections"))
+        for each in kept:
+            each.close()
+        until(lambda: web_answers(web))
+        assert web.counted("dripline_http_refused_total", reason="too-many-connections") >= 1
+
+
+def problem_or_nothing(web: Web) -> tuple[int, str] | None:
+    """What a connection hears that says nothing, if it hears something at once."""
+    with socket.create_connection((web.server.host, web.server.port), timeout=0.5) as conn, suppress(TimeoutError):
+        return problem(b"".join(iter(lambda: conn.recv(65536), b"")))
+    return None
+
+
+def web_answers(web: Web) -> bool:
+    with suppress(OSError):
+        return web.deliver("a").status == 202
+    return False
+
+
+LARGE = 1_000_000
+
+
+def half_sent(web: Web, size: int = LARGE) -> socket.socket:
+    """A connection that has sent half of a delivery of `size` bytes."""
+    conn = socket.create_connection((web.server.host, web.server.port), timeout=10)
+    conn.sendall(HEAD.replace(b"9", b"%d" % size) + b"\r\n[" + b" " * (size // 2))
+    return conn
+
+
+def finish(conn: socket.socket, size: int = LARGE) -> bytes:
+    """Send the rest, and return the answer."""
+    conn.sendall(b" " * (size - size // 2 - 5) + b'"a"]')
+    answer = conn.recv(65536)
+    conn.close()
+    return answer
+
+
+def test_deliveries_on_their_way_are_bounded_and_small_ones_get_through(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, max_body=LARGE, bodies=3 * LARGE) as web:
+        before = resident()
+        waiting = [half_sent(web) for _ in range(100)]
+        for number in range(20):
+            assert web.deliver(f"small {number}").status == 202
+        assert resident() - before < 30 * LARGE
+        answers = [finish(conn) for conn in waiting]
+        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+        assert 90 < len(refused) < 100
+        assert all(b"retry-after: 5" in answer and b"problem:overloaded" in answer for answer in refused)
+        assert all(answer.startswith(b"HTTP/1.1 202 ") for answer in answers if answer not in refused)
+        assert web.counted("dripline_deliveries_total", source="plain", outcome="overloaded") == len(refused)
+        assert finish(half_sent(web)).startswith(b"HTTP/1.1 202 ")
+
+
+def test_who_hangs_up_in_the_middle_leaves_nothing_behind(engine: Engine, clock: SteppedClock) -> None:
+    with running(engine, clock, max_body=LARGE, bodies=2 * LARGE) as web:
+        for _ in range(20):
+            half_sent(web).close()
+        until(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 20)
+        assert finish(half_sent(web)).startswith(b"HTTP/1.1 202 ")
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def test_an_answer_that_takes_long_is_waited_for(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    with ThreadPoolExecutor(1) as thread, web.engine.begin() as conn:
+        conn.execute(text("LOCK TABLE event_keys"))
+        answer = thread.submit(web.deliver, "a")
+        time.sleep(1.5)
+        assert not answer.done()
+        conn.rollback()
+        assert answer.result().status == 202
 
 
 def test_a_head_without_end_is_cut_off(web: Web) -> None:

@@ -57,6 +57,7 @@ CREATE TABLE quarantine (
     url text,
     headers jsonb,
     payload bytea,
+    place integer,
     event_id bigint,
     received_at timestamptz NOT NULL,
     quarantined_at timestamptz NOT NULL,
@@ -144,11 +145,12 @@ CREATE TABLE outbox (
     state text NOT NULL DEFAULT 'pending',
     reason text NOT NULL DEFAULT '',
     attempts smallint NOT NULL DEFAULT 0,
+    claims integer NOT NULL DEFAULT 0,
     due_at timestamptz NOT NULL,
     lease_until timestamptz,
     provider text,
     provider_ref text,
-    message_id text,
+    message_name text,
     evidence bigint,
     last_error text,
     created_at timestamptz NOT NULL,
@@ -162,6 +164,9 @@ CREATE TABLE outbox (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX outbox_due ON outbox (channel, due_at, id) WHERE state IN ('pending', 'retry');
 CREATE INDEX outbox_leases ON outbox (lease_until) WHERE state = 'sending';
+CREATE INDEX outbox_ambiguous ON outbox (settled_at) WHERE state = 'ambiguous' AND reason <> 'unproved';
+CREATE INDEX outbox_message ON outbox (message_name)
+    WHERE state IN ('sending', 'ambiguous', 'retry', 'dead') AND evidence IS NULL;
 CREATE INDEX outbox_lead ON outbox (lead_id);
 
 CREATE TABLE opportunities (

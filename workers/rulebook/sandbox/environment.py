@@ -1,18 +1,29 @@
-"""A Jinja2 environment in which a template can neither reach out, nor run for ever, nor grow without end.
-
-Templates come from people who edit files; the values in them come from strangers. The values are data and are never
-compiled. What is bounded here is the template itself, so that a slip in one mail cannot stop a worker.
-"""
+"""The environment that templates are parsed, compiled and rendered in."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, nodes
+from jinja2 import DictLoader, StrictUndefined, TemplateRuntimeError, Undefined, nodes, pass_context
+from jinja2.environment import TemplateModule
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workers.exceptions import RenderError
+from workers.rulebook.sandbox.meter import TooMuch, budget, pay, pay_for
+from workers.rulebook.sandbox.rewriting import INTERNAL, Metering
+from workers.rulebook.sandbox.words import (
+    FILTERS,
+    GLOBALS,
+    LARGEST_POWER,
+    LONG,
+    MACHINERY,
+    METHODS,
+    STEP,
+    TESTS,
+    is_number,
+    number,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,19 +31,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.runtime import Context
 
-MOST_STEPS: Final = 20_000
-"""Rounds of loops and calls in one rendering, all together: far above any mail, a few milliseconds of work."""
 MOST_CHARACTERS: Final = 500_000
 """Size of one rendered part; Gmail already cuts off what is longer than 102 kB."""
-BOUNDED: Final = "dripline_bounded"
-PADDING: Final = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "zfill"})
-"""Methods of text that take a width from the template and fill it up."""
-
-_steps: ContextVar[list[int]] = ContextVar("steps")
-
-
-class TooMuch(TemplateError):
-    """A template does more than any mail needs."""
 
 
 class Absent(StrictUndefined):
@@ -48,74 +48,80 @@ class Absent(StrictUndefined):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """A sandbox with a budget: loop rounds and calls are counted, repetition and powers are limited.
+    """A sandbox with a list of what is there, and with a budget.
 
     Args:
         files: template text by path; paths that end in `.html` are escaped.
     """
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self, files: Mapping[str, str]) -> None:
         super().__init__(
             loader=DictLoader(files),
             undefined=Absent,
             autoescape=lambda name: name is not None and name.endswith(".html"),
+            finalize=_finalize,
+            optimized=False,  # what a template says is computed when it is rendered, with a budget, and never before
             trim_blocks=True,
             lstrip_blocks=True,
             cache_size=-1,
             auto_reload=False,
         )
-        self.filters[BOUNDED] = bounded
-        for name in ("center", "format", "indent", "wordwrap"):  # they multiply text by a number in the template
-            self.filters.pop(name)
+        self.filters = FILTERS | INTERNAL
+        self.tests = dict(TESTS)
+        self.globals = dict(GLOBALS)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, BOUNDED, [], [], None, None, lineno=loop.lineno)
+        tree: nodes.Template = Metering().visit(super()._parse(source, name, filename))
+        tree.set_environment(self)
         return tree
 
+    @staticmethod
+    def concat(parts: Iterable[str]) -> str:
+        """What a macro, a block or `{% set %}` made of its parts, in one text."""
+        pieces = list(parts)
+        pay(sum(map(len, pieces)))
+        return "".join(pieces)
+
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call something, if there is budget left (a macro may call itself)."""
-        spend()
+        """Call a macro, a function or a method of text, if there is budget left."""
+        size = sum(map(pay_for, (*args, *kwargs.values())))
+        owner = getattr(obj, "__self__", None)
+        pay(STEP + (len(owner) * (1 + size // LONG) if isinstance(owner, str) else 0))
         return super().call(context, obj, *args, **kwargs)
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """See Jinja2; the key is hashed whole."""
+        if not isinstance(argument, str):
+            pay_for(argument)
+        return super().getitem(obj, argument)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Refuse what the sandbox refuses, and text's methods that fill up to a width."""
-        return super().is_safe_attribute(obj, attr, value) and not (isinstance(obj, str) and attr in PADDING)
+        """Refuse what the sandbox refuses, and every method that is not listed."""
+        if isinstance(obj, (*MACHINERY, TemplateModule)):
+            return super().is_safe_attribute(obj, attr, value)
+        return any(isinstance(obj, kind) and attr in names for kind, names in METHODS)
 
     def wrap_str_format(self, value: Any) -> None:
         """No wrapper that would make `str.format` safe: it stays refused, because of its widths."""
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Multiply, raise or format, if the result stays small."""
-        if operator == "**" and not (_is_small(left, 1_000_000) and _is_small(right, 10)):
-            raise TooMuch("a power this large")
-        if operator == "*" and not (_is_small(left, 10**12) and _is_small(right, 10**12)):
-            raise TooMuch("only numbers can be multiplied here")
-        if operator == "%" and isinstance(left, str):
-            raise TooMuch("text is put together with ~, not with %")
+        """Calculate with numbers of bounded size, and put lists and texts together."""
+        if is_number(left) and is_number(right):
+            number(left), number(right)
+            if operator == "**" and abs(right) > LARGEST_POWER:
+                raise TooMuch("a power this large")
+        elif operator == "+" and type(left) is type(right) and isinstance(left, str | list | tuple):
+            pay_for(left), pay_for(right)
+        elif not isinstance(left, Undefined) and not isinstance(right, Undefined):
+            raise TemplateRuntimeError(f"only numbers can be calculated with `{operator}`; texts are joined with ~")
         return super().call_binop(context, operator, left, right)
 
 
-def bounded(values: Iterable[Any]) -> Iterator[Any]:
-    """The same values, each paid for from the budget of the rendering."""
-    for value in values:
-        spend()
-        yield value
-
-
-def spend() -> None:
-    """Pay for one step.
-
-    Raises:
-        TooMuch: the budget is used up.
-    """
-    left = _steps.get()
-    left[0] -= 1
-    if left[0] < 0:
-        raise TooMuch(f"more than {MOST_STEPS} rounds of loops and calls")
+@pass_context  # so that Jinja2 writes nothing into a mail while it compiles
+def _finalize(_: Context, value: Any) -> Any:
+    return written(value)
 
 
 def render(template: Template, values: Mapping[str, Any]) -> str:
@@ -124,15 +130,13 @@ def render(template: Template, values: Mapping[str, Any]) -> str:
     Raises:
         RenderError: whatever went wrong, with the template's name, the line where Jinja2 knows it, and the reason.
     """
-    token = _steps.set([MOST_STEPS])
     try:
-        return "".join(_measured(template.generate(**values)))
+        with budget():
+            return "".join(_measured(template.generate(**values)))
     except RecursionError as error:
         raise RenderError(f"{template.name}: it includes or calls itself without end") from error
     except Exception as error:  # a filter given a stranger's value may raise anything, and only this mail is concerned
         raise RenderError(f"{template.name}{_line(template, error)}: {str(error) or type(error).__name__}") from error
-    finally:
-        _steps.reset(token)
 
 
 def _measured(parts: Iterable[str]) -> Iterator[str]:
@@ -153,7 +157,3 @@ def _line(template: Template, error: BaseException) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return f", line {line}" if line else ""
-
-
-def _is_small(value: object, most: int) -> bool:
-    return isinstance(value, int | float) and abs(value) <= most

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
+from workers.cli._main import SECTIONS, cli, said
+from workers.pipeline import process_slice
+from workers.rulebook import compile_rulebook
+from workers.store import events, outbox, quarantine
+from workers.store.database import connect
+from workers.store.events import NewEvent
+from workers.store.outbox import Outcome
+from workers.store.quarantine import NewQuarantined
+from workers.store.rulebooks import Rulebooks
+from workers.store.slices import SLICES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from tests.workers.cli.conftest import Dripline
+
+ANN = "email:ann@acme.test"
+NAMES = cli.list_commands(None)  # type: ignore[arg-type, attr-defined]
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Engine]:
+    """A database with one lead, Ann, who got one mail, and one delivery in quarantine."""
+    engine = connect(database)
+    now = datetime.now(UTC)
+    apply(engine, now)
+    event = NewEvent("product", "1", "form.submitted", now, ANN, (ANN,), {"form": "newsletter"}, {"first_name": "Ann"})
+    body = json.dumps({"type": "page.viewed", "data": {}}).encode()
+    with engine.begin() as conn:
+        events.append(conn, [event], now)
+        quarantine.add(conn, [NewQuarantined("product", "no-identity", "nobody", body, {"webhook-id": "m"})], now)
+    for slice_ in range(SLICES):
+        process_slice(engine, slice_, Rulebooks(compile_rulebook), lambda: now)
+    yield engine
+    engine.dispose()
+
+
+def put_row(store: Engine, state: str) -> int:
+    """Bring Ann's mail into a state; returns its id."""
+    now = datetime.now(UTC)
+    with store.begin() as conn:
+        (claim,) = outbox.claim(conn, "email", now, limit=1, lease=timedelta(minutes=5), provider="smtp")
+        outbox.settle(conn, [Outcome(claim.id, 1, state, "unknown", error="no answer")], now)  # type: ignore[arg-type]
+    return claim.id
+
+
+# ── the command itself ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_help_lists_every_command_with_a_sentence(dripline: Dripline):
+    shown = dripline("--help")
+    assert shown.code == 0
+    for name in NAMES:
+        assert re.search(rf"^  {name} +[A-Z]", shown.out, re.MULTILINE), name
+    assert all(f"{section}:" in shown.out for section in SECTIONS)
+    assert "Exit codes" in shown.out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_explains_itself(dripline: Dripline, name: str):
+    assert dripline(name, "--help").out.startswith(f"Usage: dripline {name}")
+
+
+def test_help_is_quick():
+    """It imports click and nothing heavy: no database, no broker, no templates."""
+    code = "import sys; from workers.cli import main; main(['--help'])"
+    watched = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); {code}"
+    done = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True)
+    heavy = {"sqlalchemy", "dramatiq", "jinja2", "rich", "requests", "redis", "yaml", "orjson", "psycopg", "uvicorn"}
+    assert not heavy & set(re.findall(r"'([\w.]+)'", done.stderr))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["explian"], 2, "did you mean explain?"),
+        (["check", "--fromat", "json"], 2, "--format"),
+        (["outbox", "settle", "1"], 2, "--as"),
+        (["quarantine", "replay"], 2, "Name ids, or a --reason."),
+        (["worker", "--processes", "0"], 2, "x>=1"),
+    ],
+)
+def test_what_is_not_understood_ends_with_2_and_a_hint(dripline: Dripline, arguments: list[str], code: int, says: str):
+    done = dripline(*arguments)
+    assert done.code == code
+    assert says in done.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["migrate"], ["explain", "a@b.test"], ["outbox", "list"]])
+def test_without_a_database_there_is_a_sentence_and_no_traceback(dripline: Dripline, command: list[str]):
+    done = dripline(*command)
+    assert done.code == 1
+    assert "set DRIPLINE_DATABASE_URL, or run `dripline dev`" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_database_that_does_not_answer_is_said_to_be_away(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIPLINE_DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    done = dripline("status")
+    assert done.code == 1
+    assert done.err.startswith("Error: PostgreSQL is not available")
+
+
+def test_an_unusable_setting_is_named(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIPLINE_PORT", "http")
+    assert "DRIPLINE_PORT is 'http'; write a whole number." in dripline("status").err
+
+
+def test_a_database_without_tables_is_told_from_one_that_is_away(
+    dripline: Dripline, server_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DRIPLINE_DATABASE_URL", server_url)
+    done = dripline("status")
+    assert (done.code, "run: dripline migrate" in done.err) == (1, True)
+
+
+def test_a_pipe_that_closes_early_is_no_error():
+    command = f"{sys.executable} -m workers.cli settings --json | head -c 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+# ── one command each ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("database")
+def test_migrate_can_be_repeated(dripline: Dripline):
+    assert dripline("migrate").out == "The database is up to date.\n"
+    assert dripline("migrate").code == 0
+
+
+@pytest.mark.usefixtures("store")
+def test_status(dripline: Dripline):
+    text = dripline("status")
+    assert text.code == 0
+    assert re.search(r"email pending +1", text.out)
+    assert re.search(r"no-identity +1", text.out)
+    data = json.loads(dripline("status", "--json").out)
+    assert (data["leads"], data["backlog"]) == ({"subscriber": 1}, 0)
+    assert data["outbox"] == [{"channel": "email", "state": "pending", "reason": "", "rows": 1}]
+
+
+@pytest.mark.usefixtures("store")
+def test_explain(dripline: Dripline):
+    text = dripline("explain", " Ann@ACME.test").out
+    for part in ("ann@acme.test", "Score engagement: 0", "welcome, run 1"):
+        assert part in text
+    assert "enters welcome" in dripline("explain", ANN, "--timeline").out
+    told = json.loads(dripline("explain", ANN, "--json").out)
+    assert {each["name"]: each["value"] for each in told["fields"]}["first_name"] == "Ann"
+    nobody = dripline("explain", "ben@acme.test")
+    assert (nobody.code, nobody.err) == (1, "Nobody is known as ben@acme.test.\n")
+
+
+def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIPLINE_PRODUCT_SECRET", PRODUCT_SECRET)
+    assert "no-identity" in dripline("quarantine", "list").out
+    (row,) = json.loads(dripline("quarantine", "list", "--json").out)
+    assert row["payload"].startswith('{"type": "page.viewed"')
+    assert "payload:" in dripline("quarantine", "show", str(row["id"])).out
+    stays = dripline("quarantine", "replay", "--reason", "no-identity")
+    assert stays.code == 1
+    assert "stays: no-identity" in stays.err
+
+    lenient = BUNDLE["rules/sources/product.yaml"].replace("{email: data.email}", "{email: data.email, kind: type}")
+    apply(store, datetime.now(UTC), BUNDLE | {"rules/sources/product.yaml": lenient})
+    done = json.loads(dripline("quarantine", "replay", str(row["id"]), "--json").out)
+    assert done == {"replayed": [row["id"]], "events": 1, "stayed": {}}
+    assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
+    assert dripline("quarantine", "show", str(row["id"])).code == 1
+
+
+def test_outbox_retry(dripline: Dripline, store: Engine):
+    row = put_row(store, "dead")
+    (shown,) = json.loads(dripline("outbox", "list", "--state", "dead", "--json").out)
+    assert (shown["id"], shown["last_error"]) == (row, "no answer")
+    assert dripline("outbox", "retry", str(row)).out == "1 row due now.\n"
+    missing = dripline("outbox", "retry", "4711")
+    assert (missing.code, "4711" in missing.err) == (1, True)
+
+
+def test_outbox_asks_before_it_sends_what_may_have_arrived(dripline: Dripline, store: Engine):
+    row = put_row(store, "ambiguous")
+    assert dripline("outbox", "retry", str(row)).code == 1
+    assert json.loads(dripline("outbox", "list", "--json").out)[0]["state"] == "ambiguous"
+    assert dripline("outbox", "retry", "--yes", str(row)).code == 0
+    assert json.loads(dripline("outbox", "list", "--json").out)[0]["state"] == "retry"
+
+
+def test_outbox_settle(dripline: Dripline, store: Engine):
+    row = put_row(store, "ambiguous")
+    settled = json.loads(dripline("outbox", "settle", str(row), "--as", "sent", "--json").out)
+    assert settled == {"changed": [row], "unchanged": []}
+    assert "by-hand" in dripline("outbox", "list").out
+
+
+def test_settings_hide_secrets_and_point_at_strays(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        "DRIPLINE_SECRET": "hush", "DRIPLINE_HUBSPOT_TOKEN": "hush", "DRIPLINE_PROT": "1", "DRIPLINE_PORT": "99",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    text = dripline("settings")
+    assert "hush" not in text.out
+    assert "Nothing here uses DRIPLINE_PROT; did you mean DRIPLINE_PORT?" in text.err
+    data = {row["variable"]: row for row in json.loads(dripline("settings", "--json").out)}
+    assert data["DRIPLINE_PORT"]["value"] == "99"
+    assert data["DRIPLINE_HUBSPOT_TOKEN"]["default"] == "(needed)"
+    assert all(row["says"] for row in data.values())
+
+
+@pytest.mark.usefixtures("store")
+def test_health(dripline: Dripline, redis_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIPLINE_REDIS_URL", redis_url)
+    assert dripline("health").out == "postgresql: ok\nredis: ok\n"
+    monkeypatch.setenv("DRIPLINE_REDIS_URL", "unix:///nowhere")
+    away = dripline("health", "--json")
+    assert (away.code, json.loads(away.out)) == (0, {"redis": "away", "postgresql": "ok"})
+    monkeypatch.setenv("DRIPLINE_DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    assert dripline("health").code == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(dripline: Dripline, shell: str):
+    script = dripline("completion", shell)
+    assert (script.code, "_DRIPLINE_COMPLETE" in script.out) == (0, True)
+
+
+def test_what_waits_for_a_person_is_shown_and_settled_by_one(dripline: Dripline, store: Engine):
+    row = put_row(store, "ambiguous")
+    assert json.loads(dripline("outbox", "list", "--unclear", "--json").out) == []
+    assert "waiting for you" not in dripline("status").out
+    with store.begin() as conn:
+        assert outbox.leave_to_people(conn, datetime.now(UTC)) == 1
+    (shown,) = json.loads(dripline("outbox", "list", "--unclear", "--json").out)
+    assert (shown["id"], shown["state"], shown["reason"]) == (row, "ambiguous", "unproved")
+    assert "1 that may have arrived: dripline outbox list --unclear" in dripline("status").out
+    assert dripline("outbox", "settle", "1", "2", "--as", "sent", "--ref", "x").code == 2
+    assert dripline("outbox", "settle", str(row), "--as", "sent", "--ref", "x-9").code == 0
+    (shown,) = json.loads(dripline("outbox", "list", "--json").out)
+    assert (shown["state"], shown["provider_ref"]) == ("sent", "x-9")
+
+
+def test_completion_works():
+    environ = os.environ | {"_DRIPLINE_COMPLETE": "bash_complete", "COMP_WORDS": "dripline qua", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "plain,quarantine\n"
+
+
+def test_post_needs_somebody_to_answer_and_a_secret(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
+    no_secret = dripline("post", "product", "{}")
+    assert (no_secret.code, "DRIPLINE_PRODUCT_SECRET is not set" in no_secret.err) == (1, True)
+    monkeypatch.setenv("DRIPLINE_PRODUCT_SECRET", PRODUCT_SECRET)
+    nobody = dripline("post", "product", "{}", "--url", "http://127.0.0.1:1")
+    assert (nobody.code, "nobody answers on http://127.0.0.1:1/hooks/product" in nobody.err) == (1, True)
+
+
+# ── processes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("command", ["web", "worker", "clock"])
+def test_a_process_starts_says_so_and_stops_at_sigterm(
+    command: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {
+        "DRIPLINE_SECRET": "s" * 32, "DRIPLINE_REDIS_URL": redis_url, "DRIPLINE_DATA_DIR": str(tmp_path),
+        "DRIPLINE_PORT": "0", "DRIPLINE_STATUS_PORT": "0", "DRIPLINE_EMAIL": "mailbox",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with subprocess.Popen([sys.executable, "-m", "workers.cli", command], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert any(json.loads(line)["event"] == f"{command}_started" for line in process.stderr)
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("command", ["web", "worker"])
+def test_a_process_does_not_start_without_a_secret(dripline: Dripline, command: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIPLINE_PORT", "0")
+    done = dripline(command)
+    assert done.code == 1
+    assert "DRIPLINE_SECRET has 0 characters" in done.err
+
+
+def test_a_file_of_somebody_else_is_no_traceback():
+    assert said(PermissionError(13, "Permission denied", ".dripline/lock")).startswith(".dripline/lock belongs to")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.workers.rulebooks import BUNDLE
+from workers.rulebook import version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.workers.cli.conftest import Dripline
+
+VERSION = version_of(BUNDLE)
+
+
+def write(folder: Path, bundle: Mapping[str, str] = BUNDLE) -> None:
+    for path, text in bundle.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> None:
+    write(
+        tmp_path, BUNDLE | {"rules/scoring/fit.yaml": "score: fit\nrules:\n  a: {when: lead.emploees > 1, points: 3}\n"}
+    )
+
+
+def test_rules_without_problems(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    done = dripline("check")
+    assert (done.code, done.out) == (0, f"{len(BUNDLE)} files, no problems. Version {VERSION[:12]}.\n")
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_problem_names_its_place_and_the_way_out(dripline: Dripline):
+    done = dripline("check", "rules")
+    assert done.code == 1
+    assert "rules/scoring/fit.yaml:3:" in done.out
+    assert "employees" in done.out
+    assert "problem" in done.err
+
+
+@pytest.mark.usefixtures("broken")
+def test_problems_as_data(dripline: Dripline):
+    done = dripline("check", "--format", "json")
+    found = json.loads(done.out)
+    assert (done.code, found["version"]) == (1, None)
+    assert {"file", "line", "column", "code", "text", "hint"} == set(found["problems"][0])
+
+
+def test_places_are_given_as_they_are_on_disk(dripline: Dripline, tmp_path: Path):
+    write(tmp_path / "marketing", BUNDLE | {"rules/account.yaml": "accuont: {}\n"})
+    done = dripline("check", "marketing/rules")
+    assert done.out.startswith("marketing/rules/account.yaml:1:1: ")
+
+
+def test_a_folder_that_is_not_there(dripline: Dripline):
+    done = dripline("check", "nowhere")
+    assert done.code == 1
+    assert "nowhere" in done.out
+
+
+@pytest.mark.usefixtures("database")
+def test_applied_rules_are_in_force_until_others_are(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    assert dripline("apply", "-m", "first").out == f"Version {VERSION[:12]} is in force now.\n"
+    assert dripline("apply").out == f"Version {VERSION[:12]} is in force already.\n"
+    (tmp_path / "rules" / "extra.yaml").write_text("source: typeform\n")
+    second = json.loads(dripline("apply", "--json").out)
+    assert (second["before"], second["changed"]) == (VERSION, True)
+    (tmp_path / "rules" / "extra.yaml").unlink()
+    assert f"(before: {second['version'][:12]})" in dripline("apply").out
+
+
+@pytest.mark.usefixtures("database", "broken")
+def test_rules_with_problems_are_not_applied(dripline: Dripline):
+    refused = dripline("apply")
+    assert refused.code == 1
+    assert "rules/scoring/fit.yaml:3:" in refused.out
+    assert "Nothing was applied." in refused.err
+    assert "none yet" in dripline("status").out
+
+
+@pytest.mark.usefixtures("database")
+def test_adapters_and_options_that_do_not_exist_are_not_applied(dripline: Dripline, tmp_path: Path):
+    write(tmp_path, BUNDLE | {"rules/sources/product.yaml": "source: product\nadapter: standard\nidentiy: {}\n"})
+    for command in ("check", "apply"):
+        refused = dripline(command)
+        assert refused.code == 1
+        assert refused.out.startswith("rules/sources/product.yaml:3:1: bad-option: ")
+    assert "none yet" in dripline("status").out

@@ -1,0 +1,65 @@
+"""What rules say about adapters is checked by the adapters themselves, at its place in the file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workers.rulebooks import BUNDLE
+from workers.adapters import installed
+from workers.dev import shipped_bundle
+from workers.rulebook import check, compile_rulebook
+
+PRODUCT = "rules/sources/product.yaml"
+PROMOTION = "rules/promotion.yaml"
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
+def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
+    assert check(bundle, installed()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        (
+            PRODUCT, "source: product\nadapter: standrd\n",
+            f"{PRODUCT}:2:10: unknown-adapter: there is no adapter `standrd`; did you mean standard?",
+        ),
+        (
+            PRODUCT, "source: shop\nidentity: {email: data.email}\n",
+            f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; there is sendgrid, standard, typeform",
+        ),
+        (
+            PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",
+            (f"{PRODUCT}:3:1: bad-option: 'identiy' is no option of the source adapter 'standard'; "
+            "did you mean 'identity'?"),
+        ),
+        (
+            PRODUCT, "source: product\nadapter: standard\ntypes:\n  signup: product.signed_up\n  login: Logged In\n",
+            (f"{PRODUCT}:5:3: bad-option: 'types.login' is 'Logged In'; write a dotted lower-case name such as "
+            "product.signed_up, or ignore"),
+        ),
+        (
+            PRODUCT, "source: product\nadapter: standard\nlead: {first_name: data..name}\n",
+            (f"{PRODUCT}:3:8: bad-option: 'data..name' is no path; write names with single dots between them, such as "
+            "data.email"),
+        ),
+        (
+            PRODUCT, "source: typeform\nforms: [demo]\n",
+            f"{PRODUCT}:2:1: bad-option: 'forms' has to be a mapping such as {{lT4Z3j: demo}}",
+        ),
+        (
+            PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: webhok"),
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `webhok`; did you mean webhook?",
+        ),
+        (
+            PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is hubspot, webhook",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_found_where_it_stands(file: str, text: str, says: str) -> None:
+    bundle = BUNDLE | {file: text}
+    assert [str(problem) for problem in check(bundle, installed())] == [says]
+    # Rules in force are compiled without: a worker goes on where an adapter was taken away.
+    assert compile_rulebook(bundle)

@@ -1,0 +1,39 @@
+"""What rule files may name and cannot declare: the adapters that are installed. Whoever knows them hands them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Why an adapter refuses its options.
+
+    Attributes:
+        keys: lead to the option that is wrong; empty if it is none in particular.
+        text: what is wrong, one sentence without a full stop.
+        hint: what to do about it; may be empty.
+    """
+
+    keys: tuple[str, ...]
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The adapters of this installation.
+
+    Attributes:
+        sources: names of the adapters for webhook sources.
+        crms: names of the CRMs.
+        refusal: given the name of a source adapter and the options in the rules, why it refuses them, or None.
+    """
+
+    sources: Collection[str]
+    crms: Collection[str]
+    refusal: Callable[[str, Mapping[str, Any]], Mistake | None]
