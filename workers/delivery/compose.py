@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from integrations.contracts import Mail
+from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.delivery.templates import Fields, Templates, one_line
@@ -41,7 +41,7 @@ class Composer:
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
         self._account = rulebook.account
-        self._templates = Templates(rulebook.templates)
+        self._templates = Templates(rulebook.templates, rulebook.account.site)
         self._links = links
 
     def has(self, template: str) -> bool:
@@ -77,6 +77,8 @@ class Composer:
             html=words.html,
             message_id=message_id(key, sender),
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
+            reply_to=words.reply_to,
+            attachments=tuple(Attachment(file.name, file.type, file.content) for file in words.files),
         )
 
     def notice(self, key: str, to: str, subject: str, text: str) -> Mail:

@@ -372,13 +372,14 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money."""
+    """The company that sends: used by templates, e-mail headers and money. Without a `site` no link may be relative."""
 
     company: str
     zone: str
     currency: str
     sender: str
     address: str
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
