@@ -31,11 +31,13 @@ class Outcome:
         state: the lead's new state.
         decisions: in the order they were made.
         wake_at: when the lead has to be looked at again though nothing happens to it; None for never.
+        touched: names of the enrolments that have changed.
     """
 
     state: LeadState
     decisions: tuple[Decision, ...]
     wake_at: datetime | None
+    touched: frozenset[str] = frozenset()
 
 
 def decide(
@@ -75,7 +77,7 @@ def decide(
     call.state.scoring = rulebook.scoring
     call.look_again()
     settle(call, ordered)
-    return Outcome(call.state, tuple(call.decisions), wake_at(call))
+    return Outcome(call.state, tuple(call.decisions), wake_at(call), frozenset(call.touched))
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:
@@ -98,7 +100,7 @@ def wake_at(call: Call) -> datetime | None:
 def wakings(call: Call) -> list[int]:
     """Every such instant: steps that fall due, bands that decay or a hold changes, a hand-off nobody accepts."""
     state = call.state
-    instants = [run.due for run in state.enrolments.values() if run.due is not None] if state.enrolments else []
+    instants = campaigns.wakings(call) if state.enrolments or state.agenda else []
     for model in call.rulebook.banded:
         if model.name in state.bands or state.holding or state.cooling:
             instants += lifecycle.band_wakings(call, model)
