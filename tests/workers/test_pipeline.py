@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -257,7 +256,7 @@ def poisoned(state: LeadState, lead_id: int, batch: Sequence, book: Rulebook, no
         raise ZeroDivisionError("in a rule")
     outcome = decide(state, lead_id, batch, book, now, **more)
     bad = tuple(TOO_LONG for e in batch if e.properties.get("poison") == "store")
-    return replace(outcome, decisions=(*outcome.decisions, *bad))
+    return outcome._replace(decisions=(*outcome.decisions, *bad))
 
 
 @pytest.mark.parametrize("kind", ["engine", "store"])
@@ -396,7 +395,7 @@ def test_wake_ups_that_the_database_refuses_are_set_aside_alone(engine: Engine):
 
     def choosy(state, lead_id, batch, book, now, **more):
         outcome = decide(state, lead_id, batch, book, now, **more)
-        return replace(outcome, decisions=(TOO_LONG,)) if state.fields["email"] in bad else outcome
+        return outcome._replace(decisions=(TOO_LONG,)) if state.fields["email"] in bad else outcome
 
     done = run(engine, NOW + timedelta(days=2), decide=choosy)
     assert (done.outbox, done.failed, done.quarantined) == (len(names) - 2, 2, 0)
@@ -406,7 +405,7 @@ def test_wake_ups_that_the_database_refuses_are_set_aside_alone(engine: Engine):
 
 def test_an_engine_that_asks_for_the_past_does_not_spin(engine: Engine):
     def hasty(state, lead_id, batch, book, now, **more):
-        return replace(decide(state, lead_id, batch, book, now, **more), wake_at=now - timedelta(days=1))
+        return decide(state, lead_id, batch, book, now, **more)._replace(wake_at=now - timedelta(days=1))
 
     append(engine, event(1))
     assert run(engine, decide=hasty).leads == 1
