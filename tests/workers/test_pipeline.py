@@ -339,7 +339,7 @@ def refused(state: LeadState, lead_id: int, batch: Sequence, book: Rulebook, now
     """The engine, with a step that PostgreSQL refuses to store as soon as it is due."""
     outcome = decide(state, lead_id, batch, book, now, **more)
     due = any(run.due is not None and run.due <= micros(now) for run in state.enrolments.values())
-    return replace(outcome, decisions=(*outcome.decisions, TOO_LONG)) if due else outcome
+    return outcome._replace(decisions=(*outcome.decisions, TOO_LONG)) if due else outcome
 
 
 @pytest.mark.parametrize("broken", [overdue, refused])
