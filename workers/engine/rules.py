@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -356,7 +357,7 @@ class Campaign:
         version: content hash of the campaign's definition.
         again: `never`, or the least time between two entries.
         steps: in the order of the file, those inside branches included; ids are unique within the campaign.
-        after: the step that follows each step, "" at the end; by default the next one of `steps`.
+        after: the step that follows each step, "" at the end; empty where that is the next one of `steps`.
         key: runs with different values of this expression (over the event that enters) go side by side.
         existing: whether leads that are where the campaign begins when it is published enter, too.
         hold_out: the share (0 to 1) of those who enter that is sent nothing, to compare with.
@@ -369,6 +370,7 @@ class Campaign:
         moves: for `move`, the steps of this version that stand for removed ones.
         pause_when: when it stops by itself; None for never.
         owner: who is told of that, an address; empty for the promotion's fallback.
+        following: the same, worked out.
         by_id: steps by id.
         measures: of the splits that test something, what is counted, by the step's id.
         heeded: types of the events that matter to somebody who has entered.
@@ -392,6 +394,7 @@ class Campaign:
     moves: Mapping[str, str] = field(default_factory=dict)
     pause_when: PauseWhen | None = None
     owner: str = ""
+    following: Mapping[str, str] = field(init=False, repr=False, compare=False)
     by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
     measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
     heeded: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -399,7 +402,7 @@ class Campaign:
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
         ids = [step.id for step in self.steps]
-        derive(self, "after", self.after or dict(zip(ids, [*ids[1:], ""], strict=True)))
+        derive(self, "following", self.after or dict(pairwise([*ids, ""])))
         derive(self, "by_id", {step.id: step for step in self.steps})
         derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
         triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
@@ -505,7 +508,7 @@ class Account:
     currency: str
     sender: str
     address: str
-    business: Calendar = Calendar()
+    business: Calendar = field(default_factory=Calendar)
 
 
 @dataclass(frozen=True, slots=True)

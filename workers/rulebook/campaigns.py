@@ -53,7 +53,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
         exits=triggers(file.exit, check),
         steps=journey.steps,
         after=journey.after,
-        key=check.optional(file.key, None, check.names.scope(key_event(file))) if file.key else None,
+        key=check.optional(file.key, None, check.names.scope(key_event(file))),
         existing=file.existing,
         hold_out=file.hold_out.share if file.hold_out else 0.0,
         goal=goal(file.goal, check) if file.goal else None,

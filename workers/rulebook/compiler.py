@@ -138,7 +138,7 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     if not is_mailbox(spec.sender):
         hint = 'write "Name <name@company.example>"'
         check.problems.add(spec.sender.place, "bad-address", f"`{spec.sender}` is no sender", hint)
-    return Account(*(str(getattr(spec, key)) for key in declared(type(spec))))
+    return Account(**{key: str(getattr(spec, key)) for key in declared(type(spec))})  # type: ignore[arg-type]
 
 
 def credit_of(specs: Specs, check: Checker) -> int:

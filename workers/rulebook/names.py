@@ -130,7 +130,7 @@ class Checker:
         """Where a compiled expression stands."""
         return next(use.source.place for use in self.uses if use.expression is expression)
 
-    def optional(self, source: Source | None, want: str, scope: Scope) -> Expression | None:
+    def optional(self, source: Source | None, want: str | None, scope: Scope) -> Expression | None:
         """The same for a key that may be left out."""
         return None if source is None else self.expression(source, want, scope)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
 from workers.engine.expressions.durations import parse_duration
 from workers.engine.rules import Expression
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from workers.rulebook.names import Checker
 
 WORKING: Final = re.compile(r"\s*(\d{1,3})\s+business\s+days?\s*", re.ASCII)
+
+
+class Spelling(NamedTuple):
+    """How a type is written: what reads it, the words for it in messages, and a regular expression for editors."""
+
+    read: Callable[[str], Any]
+    words: str
+    pattern: str
 
 
 class Settings:
@@ -77,13 +85,10 @@ class Settings:
     def _typed(self, node: Node, kind: Any, name: str, key: Key) -> Any:
         """A value of a type."""
         kinds = members(kind)
-        if len(kinds) > 1:
-            kind = next((each for each in kinds if fits(node, each)), kinds[0])
-        else:
-            kind = kinds[0]
+        kind = kinds[0] if len(kinds) == 1 else next((each for each in kinds if fits(node, each)), kinds[0])
         if kind is Goto:
             return self._nested(node)
-        if kind in PATTERNED:
+        if kind in SPELT:
             return self._patterned(node, kind, name)
         if is_part(kind):
             return self._part(node, kind, name)
@@ -101,9 +106,9 @@ class Settings:
         return BAD if compiled is None else compiled
 
     def _patterned(self, node: Node, kind: Any, name: str) -> Any:
-        read, words = PATTERNED[kind]
-        value = read(node.raw) if isinstance(node, Scalar) else None
-        return self._reader.wrong(node, words, name) if value is None else value
+        spelling = SPELT[kind]
+        value = spelling.read(node.raw) if isinstance(node, Scalar) else None
+        return self._reader.wrong(node, spelling.words, name) if value is None else value
 
     def _part(self, node: Node, kind: Any, name: str) -> Any:
         """A mapping as a dataclass of its own."""
@@ -156,13 +161,14 @@ def as_mapping(node: Node, keys: Mapping[str, Key]) -> Mapped:
 
 def scalar_like(kind: Any) -> bool:
     """True if a value of the type is one word, so that a mapping in its place holds the settings."""
-    return not any(is_part(each) or get_origin(each) in {tuple, dict, Mapping} for each in members(kind) if each not in PATTERNED)
+    whole = (is_part(each) or get_origin(each) in {tuple, dict, Mapping} for each in members(kind))
+    return not any(whole) or any(each in SPELT for each in members(kind))
 
 
 def fits(node: Node, kind: Any) -> bool:
     """True if a node looks like a value of this type."""
-    if kind in PATTERNED:
-        return isinstance(node, Scalar) and PATTERNED[kind][0](node.raw) is not None
+    if kind in SPELT:
+        return isinstance(node, Scalar) and SPELT[kind].read(node.raw) is not None
     if kind is timedelta:
         return isinstance(node, Scalar) and parse_duration(node.raw) is not None
     if is_part(kind) or get_origin(kind) in {dict, Mapping}:
@@ -184,8 +190,8 @@ def business_days(text: str) -> BusinessDays | None:
     return BusinessDays(int(match[1])) if match and int(match[1]) else None
 
 
-PATTERNED: Final[Mapping[Any, tuple[Callable[[str], Any], str]]] = {
-    Percent: (percent, "a share like 95%"),
-    BusinessDays: (business_days, "business days like `2 business days`"),
+SPELT: Final[Mapping[Any, Spelling]] = {
+    Percent: Spelling(percent, "a share like 95%", r"^[0-9]{1,3}([.][0-9]+)?\s*%$"),
+    BusinessDays: Spelling(business_days, "business days like `2 business days`", r"^[0-9]{1,3}\s+business\s+days?$"),
 }
-"""Types with a way of writing of their own: how it is read, and the words for it."""
+"""Types of settings that have a way of writing of their own."""

@@ -93,17 +93,20 @@ def refusal(call: Call, campaign: Campaign, before: Enrolment | None) -> str:
         return call.state.suppressed
     if campaign.edit == "drain":
         return "drained"
-    if before and not before.outcome:
-        return "already-in"
-    if before and campaign.again is None:
-        return "once-only"
-    if before and campaign.again and call.now - instant(before.entered) < campaign.again:
-        return "too-soon"
+    if before and (reason := refused_again(call, campaign, before)):
+        return reason
     if exit_holds(call, campaign):
         return "exit-holds"
-    if campaign.key is not None and crowded(call, campaign.name):
-        return "too-many-runs"
-    return ""
+    return "too-many-runs" if campaign.key is not None and crowded(call, campaign.name) else ""
+
+
+def refused_again(call: Call, campaign: Campaign, before: Enrolment) -> str:
+    """Why somebody who has been in the campaign does not enter once more; empty if they do."""
+    if not before.outcome:
+        return "already-in"
+    if campaign.again is None:
+        return "once-only"
+    return "too-soon" if call.now - instant(before.entered) < campaign.again else ""
 
 
 def exit_holds(call: Call, campaign: Campaign) -> bool:

@@ -35,7 +35,8 @@ def hear(call: Call, event: Event) -> None:
             heard = getattr(step, "hear", None)
             verdict = heard(visit(call, campaign, run), event) if heard else None
             if step is not None and verdict is not None:
-                take(call, name, campaign, step, verdict, event.id)
+                tell(call, campaign, step, run, verdict, event.id)
+                take(call, name, campaign, step, verdict)
 
 
 def go_on(call: Call) -> None:
@@ -108,20 +109,23 @@ def walk(call: Call, name: str, campaign: Campaign) -> None:
         if step is None:
             leave(call, name, "step-gone", None)
             return
-        if not take(call, name, campaign, step, step.run(visit(call, campaign, run)), None):
+        verdict = step.run(visit(call, campaign, run))
+        tell(call, campaign, step, run, verdict)
+        if not take(call, name, campaign, step, verdict):
             return
 
 
-def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict, event: int | None) -> bool:
-    """Record what a step decided, and put the run where that leads; True if it goes on at once."""
+def tell(  # noqa: PLR0917  (one line of the log, put together)
+    call: Call, campaign: Campaign, step: Step, run: Enrolment, verdict: Verdict, event: int | None = None
+) -> None:
+    """Record what a step decided."""
+    detail = {"run": run.run, **verdict.detail}
+    call.say(verdict.kind, f"{campaign.name}.{step.id}", detail, event=event, effect=verdict.effect)
+
+
+def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict) -> bool:
+    """Put the run where a step's verdict leads, and do what it wants; True if the run goes on at once."""
     run = call.state.enrolments[name]
-    call.say(
-        verdict.kind,
-        f"{campaign.name}.{step.id}",
-        {"run": run.run, **verdict.detail},
-        event=event,
-        effect=verdict.effect,
-    )
     if isinstance(verdict.effect, Send):
         note_contact(call, category_of(call.rulebook, verdict.effect.template))
     if verdict.arm:
@@ -132,7 +136,7 @@ def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict
     if verdict.ends:
         change(call, name, step="", due=None, hold="", outcome="finished", reason=verdict.outcome)
         return False
-    following = verdict.goto if verdict.goto is not None else campaign.after[step.id]
+    following = verdict.goto if verdict.goto is not None else campaign.following[step.id]
     if verdict.until is None:
         change(call, name, step=following, due=call.moment, hold="")
         return True

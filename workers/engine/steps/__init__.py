@@ -4,8 +4,8 @@
 their types, and whose last field is `id`. A step decides and never acts: it looks at a `Visit` and gives a `Verdict`.
 
 Beside `run`, a step that waits for something may have `hear(visit, event) -> Verdict | None` (an event came while a run
-stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that sets `measure`,
-a trigger, has it counted for the arms it has split people into, within `measured_within` microseconds.
+stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that has a
+`measure`, a trigger, gets it counted for the arms it has split people into, within `measured_within` microseconds.
 
 Fields may be expressions (`Expression`), other steps (`Goto`: the file has a list of steps there, and the field holds
 the id of the first), dataclasses of such fields, and tuples and mappings of them. Their metadata say the rest:
@@ -15,11 +15,11 @@ the id of the first), dataclasses of such fields, and tuples and mappings of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, NewType, Protocol
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,14 @@ if TYPE_CHECKING:
 
 Goto = NewType("Goto", str)
 """Id of the first of some steps inside a step; empty if there are none."""
+NOWHERE: Final = Goto("")
 Percent = NewType("Percent", float)
 """A share from 0 to 1, written `95%`."""
+
+
+def setting(doc: str, default: Any = MISSING, **metadata: Any) -> Any:
+    """A field of a step, with what people read about it and the rest of its metadata."""
+    return field(default=default, metadata={"doc": doc, **metadata})
 
 
 @dataclass(frozen=True, slots=True)

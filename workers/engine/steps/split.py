@@ -2,8 +2,8 @@
 
     - split:
         arms:
-          short: {weight: 50, steps: [{send: welcome/short}]}
-          long: {weight: 50, steps: [{send: welcome/long}]}
+          short: {weight: 50, steps: [{send: welcome/hello}]}
+          long: {weight: 50, steps: [{send: trial/first-steps}]}
         measure: {event: email.clicked, within: 7 days}
         decide: {confidence: 95%, at_least: 200, at_most: 5000}
 
@@ -14,13 +14,13 @@ better arm as soon as the difference is certain enough, however often one looks 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.engine.campaigns.runs import share
 from workers.engine.rules import Expression, Trigger
-from workers.engine.steps import Goto, Percent, Verdict
+from workers.engine.steps import NOWHERE, Goto, Percent, Verdict, setting
 from workers.engine.values import MICROSECOND
 
 if TYPE_CHECKING:
@@ -29,46 +29,49 @@ if TYPE_CHECKING:
     from workers.engine.steps import Visit
 
 
+SURE: Final = Percent(0.95)
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One way: how many go it, in proportion to the others, and its steps."""
 
-    weight: float = 1
-    steps: Goto = Goto("")
+    weight: float = setting("how many go this way, in proportion to the other arms", 1)
+    steps: Goto = setting("what is done for them", NOWHERE)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What counts as success: an event within some time after the split."""
 
-    event: str = field(metadata={"names": "event"})
-    when: Expression | None = field(default=None, metadata={"scope": "event"})
-    within: timedelta = timedelta(days=7)
+    event: str = setting("the type of event that is success", names="event")
+    when: Expression | None = setting("only if this is true", None, scope="event")
+    within: timedelta = setting("how long after the split it counts", timedelta(days=7))
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """When the test is over: as soon as it is so certain, among at least so many people, and at most so many."""
 
-    confidence: Percent = Percent(0.95)
-    at_least: int = 100
-    at_most: int = 10_000
+    confidence: Percent = setting("how certain the difference has to be", SURE)
+    at_least: int = setting("people to look at before anything is decided", 100)
+    at_most: int = setting("people after whom the test ends without a difference", 10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """The arms by name, and the test, if it is one."""
 
-    arms: Mapping[str, Arm]
-    measure: Measure | None = None
-    decide: Stop | None = None
+    arms: Mapping[str, Arm] = setting("the ways, by name")
+    measure: Measure | None = setting("what is compared; without it nothing is", None)
+    decide: Stop | None = setting("when everybody takes the better way; without it nobody does", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `split` with `arms`, and for a test `measure` and `decide`."""
 
-    split: Split
+    split: Split = setting("the arms, and the test, if it is one")
     id: str
 
     @property

@@ -1,23 +1,24 @@
 """`wait_until`: wait for an event, or until something is true of the lead, but no longer than `at_most`.
 
     - wait_until: {event: email.clicked, at_most: 3 days}
-      then: [{send: welcome/case-study}]
-      else: [{send: welcome/reminder}]
+      then: [{send: trial/first-steps}]
+      else: [{send: welcome/hello}]
 
 `then` is done when it has happened, `else` when the time is over; both may be left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.rules import Expression
 from workers.engine.scoring import NO_EVENT
-from workers.engine.steps import Goto, Verdict
+from workers.engine.steps import NOWHERE, Goto, Verdict, setting
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from workers.engine.rules import Expression
     from workers.engine.steps import Visit
     from workers.engine.values import Event
 
@@ -28,19 +29,19 @@ UNTIL: Final = "until"
 class Wanted:
     """What is waited for: an event, perhaps only with a condition, or a condition on the lead."""
 
-    at_most: timedelta
-    event: str | None = field(default=None, metadata={"names": "event"})
-    when: Expression | None = field(default=None, metadata={"scope": "event"})
+    at_most: timedelta = setting("how long to wait for it")
+    event: str | None = setting("the type of event that is waited for", None, names="event")
+    when: Expression | None = setting("only if this is true; alone, what is waited for", None, scope="event")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `wait_until` with `event` or `when` or both, and `at_most`; `then` and `else`, lists of steps."""
 
-    wait_until: Wanted
+    wait_until: Wanted = setting("what is waited for")
     id: str
-    then: Goto = field(default=Goto(""), metadata={"beside": True})
-    otherwise: Goto = field(default=Goto(""), metadata={"key": "else", "beside": True})
+    then: Goto = setting("steps for when it has happened", NOWHERE, beside=True)
+    otherwise: Goto = setting("steps for when the time is over", NOWHERE, beside=True, key="else")
 
     def run(self, visit: Visit) -> Verdict:
         """Stay here, or go on because the time is over or it is so already."""

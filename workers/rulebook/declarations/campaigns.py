@@ -1,6 +1,6 @@
 """Campaigns, and the senders of webhooks."""
 
-# ruff: noqa: TC003  (annotations are read at run time)
+# ruff: noqa: TC001, TC003  (annotations are read at run time)
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 from workers.rulebook.declarations.examples import EXAMPLES, Example
 from workers.rulebook.notations import Cap, Percentage
 from workers.rulebook.shape import HOLE, NAME, WORD, Raw, Shape, Source, Text, about
-
 
 FRAME: Final = f"campaign: welcome\nenter:\n  - {HOLE}\nsteps:\n  - send: welcome/hello"
 ONLY_IF: Final = about("only if this is true", example='lead.country == "DE"')
@@ -119,15 +118,14 @@ class Pause(Shape):
     complained: Percentage | None = field(default=None, metadata=about("share of complaints", example="0.3%"))
     failed: Percentage | None = field(default=None, metadata=about("share that could not be sent", example="20%"))
     days: int = field(default=1, metadata=about("days to look at, today included", least=1, most=90, example="2"))
-    at_least: int = field(
-        default=100, metadata=about("mails sent before shares say anything", least=1, example="50")
-    )
+    at_least: int = field(default=100, metadata=about("mails sent before shares say anything", least=1, example="50"))
 
 
 @dataclass(frozen=True)
 class CampaignFile(Shape):
     """A campaign: who enters, who leaves, and the steps between. Whoever is in it keeps to the version they entered,
-    unless `edit` says otherwise."""
+    unless `edit` says otherwise.
+    """
 
     title = "a campaign"
     campaign: Text = field(metadata=about("its name", pattern=NAME, example="welcome"))
@@ -145,7 +143,7 @@ class CampaignFile(Shape):
     )
     key: Source | None = field(
         default=None,
-        metadata=about("runs for different values of this go side by side: one per form, per order", example="event.form"),
+        metadata=about("runs for different values go side by side: one per form, per order", example="event.form"),
     )
     existing: bool = field(
         default=False,
@@ -162,7 +160,8 @@ class CampaignFile(Shape):
         default=None, metadata=about("share of those who enter that gets nothing, to compare with", example="5%")
     )
     priority: int = field(
-        default=0, metadata=about("who goes first where a cap lets only some; the highest", least=-100, most=100, example="10")
+        default=0,
+        metadata=about("who goes first where a cap lets only some; the highest", least=-100, most=100, example="10"),
     )
     edit: Literal["pin", "move", "drain"] | Move = field(
         default="pin",
@@ -172,7 +171,7 @@ class CampaignFile(Shape):
             example="move",
         ),
     )
-    pause_when: Pause | None = field(default=None, metadata=about("when it stops by itself"))
+    pause_when: Pause | None = field(default=None, metadata=about("when it stops by itself", example="{bounced: 5%}"))
     owner: Text | None = field(
         default=None, metadata=about("who is told when it has stopped by itself", example="ops@acme.example")
     )
@@ -181,7 +180,7 @@ class CampaignFile(Shape):
 
 @dataclass(frozen=True)
 class MailCap(Shape):
-    """Only so many mails to one lead in a stretch of time, over all campaigns; the most important campaigns go first."""
+    """Only so many mails to a lead in a stretch of time, over all campaigns; the most important campaigns go first."""
 
     title = "a cap"
     frame = f"caps:\n  - {HOLE}"
@@ -199,7 +198,9 @@ class CapsFile(Shape):
     """How many mails a lead may get."""
 
     title = "caps on mail"
-    caps: list[MailCap] = field(metadata=about("the caps; each of them holds", single=True))
+    caps: list[MailCap] = field(
+        metadata=about("the caps; each holds", single=True, example="\n  - limit: 3 per week")
+    )
 
 
 @dataclass(frozen=True)
