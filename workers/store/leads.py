@@ -181,7 +181,7 @@ _STRANDED: Final = text("""
 
 def stranded(conn: Connection, known: Collection[str]) -> dict[str, int]:
     """How many leads stand at stages that are none of these, by stage; those that nothing has happened to left out."""
-    return dict(conn.execute(_STRANDED, {"known": list(known)}).all())  # type: ignore[arg-type]
+    return dict(conn.execute(_STRANDED, {"known": list(known)}).all())
 
 
 _FAILED: Final = text("""
