@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from warnings import catch_warnings
 
 from workers.engine.hours.clocks import DAY, MIDNIGHT, instant_from, local_instant
 from workers.engine.hours.quiet import after_quiet
@@ -70,8 +71,9 @@ def holidays_of(code: str, year: int) -> frozenset[date]:
     if not has_holidays(code):
         return frozenset()
     country, _, part = code.partition("-")
-    # Only names depend on the language; without one, the machine's settings would be looked at.
-    kept = entity(country)(subdiv=part or None, years=year, expand=False, language="en_US")
+    with catch_warnings(action="ignore", category=UserWarning):  # some lunar holidays are not known far ahead
+        # Only names depend on the language; without one, the machine's settings would be looked at.
+        kept = entity(country)(subdiv=part or None, years=year, expand=False, language="en_US")
     return frozenset(day for day in kept if day.year == year)
 
 
