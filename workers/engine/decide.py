@@ -80,6 +80,7 @@ def decide(
 
 def settle(call: Call, events: Sequence[Event]) -> None:
     """Draw the consequences: where the lead stands, whether it is handed over, and which steps are due."""
+    lifecycle.rename_stage(call)
     lifecycle.settle_bands(call)
     lifecycle.settle_segments(call)
     promotion.follow_up(call, events)

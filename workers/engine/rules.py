@@ -274,6 +274,7 @@ class Stage:
         back_from: stages that lie after this one and from which `when` leads back here (recycling).
         reason: why a lead is here, for stages that need one (`recycled`, `disqualified`).
         terminal: nothing leads on from here but a rule of another stage that names it in `back_from`.
+        was: earlier names of it, under which leads may still stand here.
     """
 
     name: str
@@ -281,6 +282,7 @@ class Stage:
     back_from: tuple[str, ...] = ()
     reason: str = ""
     terminal: bool = False
+    was: tuple[str, ...] = ()
 
 
 class Timing(Protocol):
@@ -542,8 +544,9 @@ class Rulebook:
         templates: template files by path, as text.
         banded: the models that have bands.
         order: position of each stage.
-        back, ahead: for each stage, and for none (""), the stages that lead back from it, and those that a lead may
-            move on to, the last one first.
+        renamed: the present name of a stage by each earlier one.
+        back, ahead: for each stage the stages that lead back from it, and those that a lead may move on to, the last
+            one first.
         tests: the condition of each segment.
         scored: the rules by event type, each with its condition.
         horizon: microseconds after which no score decays any more.
@@ -577,6 +580,7 @@ class Rulebook:
     controls: Controls = Controls()
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
@@ -589,9 +593,10 @@ class Rulebook:
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
-        names = ["", *(stage.name for stage in self.stages)]
+        names = [stage.name for stage in self.stages]
         derive(self, "banded", tuple(model for model in self.models.values() if model.bands))
         derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
+        derive(self, "renamed", {old: stage.name for stage in self.stages for old in stage.was})
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
         derive(self, "tests", tuple((each.name, each.when.value) for each in self.segments.values()))
@@ -616,8 +621,8 @@ def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigge
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:
     """The stages that a lead may move on to by their conditions, the last one first."""
-    index = next((index for index, stage in enumerate(stages) if stage.name == here), -1)
-    if index >= 0 and stages[index].terminal:
+    index = next(index for index, stage in enumerate(stages) if stage.name == here)
+    if stages[index].terminal:
         return ()
     return tuple(stage for stage in reversed(stages[index + 1 :]) if stage.when and not stage.back_from)
 

@@ -216,7 +216,8 @@ class Reader:
     def _scalar(self, node: Node, kind: Any, key: str, said: About) -> Any:
         """Text, an expression, a number, true or false, a duration."""
         if not isinstance(node, Scalar) or node.value is None:
-            return self.wrong(node, described(kind), key)
+            hint = f"write something, or remove `{key}`" if isinstance(node, Scalar) else ""
+            return self.wrong(node, described(kind), key, hint)
         if is_notation(kind):
             value = kind.read(node)
             return self.wrong(node, kind.words, key, kind.advice) if value is None else value
