@@ -45,7 +45,7 @@ class Dated:
         """The next time after an instant, or None if there is none."""
         zone, _ = zone_by(self.zone, fields, account_zone, self.zone_fields)
         day = day_in(fields.get(self.field), zone)
-        return None if day is None else next_date(after, day, self.offset, self.at, zone, self.yearly)
+        return None if day is None else next_date(after, day, self.offset, self.at, zone, yearly=self.yearly)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ the id of the first), dataclasses of such fields, and tuples and mappings of the
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -37,9 +37,9 @@ Percent = NewType("Percent", float)
 """A share from 0 to 1, written `95%`."""
 
 
-def setting(doc: str, default: Any = MISSING, **metadata: Any) -> Any:
-    """A field of a step, with what people read about it and the rest of its metadata."""
-    return field(default=default, metadata={"doc": doc, **metadata})
+def said(doc: str, **more: Any) -> Mapping[str, Any]:
+    """The metadata of a setting: what people read about it, and the rest."""
+    return {"doc": doc, **more}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ Where no condition holds and there is no `else`, the run goes on with the next s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.engine.scoring import NO_EVENT
-from workers.engine.steps import NOWHERE, Goto, Verdict, setting
+from workers.engine.steps import NOWHERE, Goto, Verdict, said
 
 if TYPE_CHECKING:
     from workers.engine.rules import Expression
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 class Way:
     """One way: its condition and its steps; or the steps for everybody else."""
 
-    when: Expression | None = setting("the condition on the lead", None)
-    steps: Goto = setting("what is done if it holds", NOWHERE)
-    otherwise: Goto = setting("what is done for everybody who has come so far", NOWHERE, key="else")
+    when: Expression | None = field(default=None, metadata=said("the condition on the lead"))
+    steps: Goto = field(default=NOWHERE, metadata=said("what is done if it holds"))
+    otherwise: Goto = field(
+        default=NOWHERE, metadata=said("what is done for everybody who has come so far", key="else")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `branch`, a list of ways in order."""
 
-    branch: tuple[Way, ...] = setting("the ways, in order")
+    branch: tuple[Way, ...] = field(metadata=said("the ways, in order"))
     id: str
 
     def run(self, visit: Visit) -> Verdict:

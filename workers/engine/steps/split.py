@@ -14,13 +14,13 @@ better arm as soon as the difference is certain enough, however often one looks 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.campaigns.runs import share
 from workers.engine.rules import Expression, Trigger
-from workers.engine.steps import NOWHERE, Goto, Percent, Verdict, setting
+from workers.engine.steps import NOWHERE, Goto, Percent, Verdict, said
 from workers.engine.values import MICROSECOND
 
 if TYPE_CHECKING:
@@ -36,42 +36,44 @@ SURE: Final = Percent(0.95)
 class Arm:
     """One way: how many go it, in proportion to the others, and its steps."""
 
-    weight: float = setting("how many go this way, in proportion to the other arms", 1)
-    steps: Goto = setting("what is done for them", NOWHERE)
+    weight: float = field(default=1, metadata=said("how many go this way, in proportion to the other arms"))
+    steps: Goto = field(default=NOWHERE, metadata=said("what is done for them"))
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What counts as success: an event within some time after the split."""
 
-    event: str = setting("the type of event that is success", names="event")
-    when: Expression | None = setting("only if this is true", None, scope="event")
-    within: timedelta = setting("how long after the split it counts", timedelta(days=7))
+    event: str = field(metadata=said("the type of event that is success", names="event"))
+    when: Expression | None = field(default=None, metadata=said("only if this is true", scope="event"))
+    within: timedelta = field(default=timedelta(days=7), metadata=said("how long after the split it counts"))
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """When the test is over: as soon as it is so certain, among at least so many people, and at most so many."""
 
-    confidence: Percent = setting("how certain the difference has to be", SURE)
-    at_least: int = setting("people to look at before anything is decided", 100)
-    at_most: int = setting("people after whom the test ends without a difference", 10_000)
+    confidence: Percent = field(default=SURE, metadata=said("how certain the difference has to be"))
+    at_least: int = field(default=100, metadata=said("people to look at before anything is decided"))
+    at_most: int = field(default=10_000, metadata=said("people after whom the test ends without a difference"))
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """The arms by name, and the test, if it is one."""
 
-    arms: Mapping[str, Arm] = setting("the ways, by name")
-    measure: Measure | None = setting("what is compared; without it nothing is", None)
-    decide: Stop | None = setting("when everybody takes the better way; without it nobody does", None)
+    arms: Mapping[str, Arm] = field(metadata=said("the ways, by name"))
+    measure: Measure | None = field(default=None, metadata=said("what is compared; without it nothing is"))
+    decide: Stop | None = field(
+        default=None, metadata=said("when everybody takes the better way; without it nobody does")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `split` with `arms`, and for a test `measure` and `decide`."""
 
-    split: Split = setting("the arms, and the test, if it is one")
+    split: Split = field(metadata=said("the arms, and the test, if it is one"))
     id: str
 
     @property

@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.scoring import NO_EVENT
-from workers.engine.steps import NOWHERE, Goto, Verdict, setting
+from workers.engine.steps import NOWHERE, Goto, Verdict, said
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -29,19 +29,21 @@ UNTIL: Final = "until"
 class Wanted:
     """What is waited for: an event, perhaps only with a condition, or a condition on the lead."""
 
-    at_most: timedelta = setting("how long to wait for it")
-    event: str | None = setting("the type of event that is waited for", None, names="event")
-    when: Expression | None = setting("only if this is true; alone, what is waited for", None, scope="event")
+    at_most: timedelta = field(metadata=said("how long to wait for it"))
+    event: str | None = field(default=None, metadata=said("the type of event that is waited for", names="event"))
+    when: Expression | None = field(
+        default=None, metadata=said("only if this is true; alone, what is waited for", scope="event")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `wait_until` with `event` or `when` or both, and `at_most`; `then` and `else`, lists of steps."""
 
-    wait_until: Wanted = setting("what is waited for")
+    wait_until: Wanted = field(metadata=said("what is waited for"))
     id: str
-    then: Goto = setting("steps for when it has happened", NOWHERE, beside=True)
-    otherwise: Goto = setting("steps for when the time is over", NOWHERE, beside=True, key="else")
+    then: Goto = field(default=NOWHERE, metadata=said("steps for when it has happened", beside=True))
+    otherwise: Goto = field(default=NOWHERE, metadata=said("steps for when the time is over", beside=True, key="else"))
 
     def run(self, visit: Visit) -> Verdict:
         """Stay here, or go on because the time is over or it is so already."""

@@ -198,9 +198,7 @@ class CapsFile(Shape):
     """How many mails a lead may get."""
 
     title = "caps on mail"
-    caps: list[MailCap] = field(
-        metadata=about("the caps; each holds", single=True, example="\n  - limit: 3 per week")
-    )
+    caps: list[MailCap] = field(metadata=about("the caps; each holds", single=True, example="\n  - limit: 3 per week"))
 
 
 @dataclass(frozen=True)
