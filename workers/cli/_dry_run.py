@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.cli._base import local
+from workers.cli._stranded import about, stranded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ class Outlook:
         files, changes: what differs.
         standing: leads under way in each campaign that is changed or gone.
         recounted: leads that would be counted anew, because scores or counters are others.
+        stranded: leads by stage that stand where the new rules have no stage; such rules are refused.
         note: why there is nothing to compare with; empty if there is.
     """
 
@@ -36,6 +38,7 @@ class Outlook:
     changes: Sequence[Change]
     standing: Mapping[str, int] = field(default_factory=dict)
     recounted: int = 0
+    stranded: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
 
     def as_data(self) -> dict[str, Any]:
@@ -70,7 +73,8 @@ def with_database(conn: Connection, rulebook: Rulebook, bundle: Mapping[str, str
         if campaign in standing and (now is None or now.version != version):
             standing[campaign] += number
     recounted = leads.outdated(conn, rulebook.scoring)
-    return Outlook(latest[0], changed_files(files, bundle), different, standing, recounted)
+    left = stranded(conn, rulebook)
+    return Outlook(latest[0], changed_files(files, bundle), different, standing, recounted, left)
 
 
 def show(outlook: Outlook) -> None:
@@ -86,6 +90,8 @@ def show(outlook: Outlook) -> None:
     show_group("Files", outlook.files)
     for kind in dict.fromkeys(each.kind for each in outlook.changes):
         show_group(f"{kind.capitalize()}s", [each for each in outlook.changes if each.kind == kind], outlook.standing)
+    for each in outlook.stranded.items():
+        click.echo(f"\nWould be refused: {about(*each)}.")
     if outlook.recounted:
         click.echo(f"\n{leads(outlook.recounted)} would be counted anew from their events, in the background.")
 

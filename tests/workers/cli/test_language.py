@@ -279,6 +279,25 @@ def test_rules_whose_examples_do_not_hold_are_not_applied(dripline: Dripline, tm
     assert "was ever applied" in dripline("rulebook", "list").out
 
 
+def test_rules_that_would_strand_leads_are_refused_until_they_say_what_the_stage_is_called_now(
+    dripline: Dripline, tmp_path: Path, database: str
+):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    renamed = {path: text.replace("lead:", "known:") for path, text in RULES.items() if path == "rules/lifecycle.yaml"}
+    write(tmp_path, renamed)
+    assert "Would be refused: 1 lead stands at stage `lead`" in dripline("apply", "--dry-run").out
+    refused = dripline("apply")
+    assert (refused.code, refused.err) == (1, "Nothing was applied.\n")
+    assert "write `was: lead` at the stage that takes its place" in refused.out
+    assert json.loads(dripline("apply", "--json").out)["stranded"] == {"lead": 1}
+    write(tmp_path, {path: text.replace("known: {", "known: {was: lead, ") for path, text in renamed.items()})
+    assert dripline("apply").code == 0
+    back = dripline("rulebook", "rollback", version_of(RULES)[:8])
+    assert back.code == 0
+
+
 @pytest.mark.usefixtures("database")
 def test_versions_are_listed_shown_and_put_back(dripline: Dripline, tmp_path: Path):
     first = version_of(RULES)
