@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.exceptions import RenderError, RulebookError
+from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,19 +43,23 @@ class Checked:
     problems: Sequence[Problem]
     runs: Sequence[Run] = ()
 
+    @property
+    def errors(self) -> Sequence[Problem]:
+        """The findings that are no warnings."""
+        return [problem for problem in self.problems if problem.level == "error"]
+
 
 def check_all(bundle: Mapping[str, str]) -> Checked:
     """Check rules, mails and examples. Needs no database."""
     from workers.adapters import installed
-    from workers.rulebook import compile_rulebook, examples_of
+    from workers.rulebook import checked, examples_of
     from workers.simulate.examples import run_examples
 
-    try:
-        rulebook = compile_rulebook(bundle, installed())
-    except RulebookError as error:
-        return Checked(None, error.problems)  # type: ignore[arg-type]
+    rulebook, found = checked(bundle, installed())
+    if rulebook is None:
+        return Checked(None, found)
     runs = run_examples(examples_of(bundle), rulebook)
-    found = [*rendered(rulebook), *(problem for run in runs for problem in run.problems())]
+    found += [*rendered(rulebook), *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
@@ -64,12 +68,11 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
-    from dataclasses import asdict
-
     from workers.delivery.templates import Fields, Templates
+    from workers.rulebook.templates import ACCOUNT
 
-    templates = Templates(rulebook.templates)
-    account = Fields("account", asdict(rulebook.account))
+    templates = Templates(rulebook.templates, rulebook.account.site)
+    account = Fields("account", {name: getattr(rulebook.account, name) for name in ACCOUNT})
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
         for name, used in mails(rulebook).items():

@@ -10,7 +10,7 @@ import click
 
 from workers.cli._base import as_json, database_url, folders, now, print_json, settings, store
 from workers.cli._stranded import about, stranded
-from workers.cli.check import line, summary
+from workers.cli.check import counted, line, summary
 from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    if checked.problems or checked.rulebook is None:
+    if checked.errors or checked.rulebook is None:
         for problem in checked.problems:
             click.echo(line(problem, rules, templates))
-        click.echo(summary(0, len(checked.problems), "") + " Nothing was applied.", err=True)
+        click.echo(f"{summary(0, checked)} Nothing was applied.", err=True)
         return 1
+    if warnings := counted(len(checked.problems), "warning"):
+        click.echo(f"{warnings}; `dripline check` tells them.", err=True)
     if dry_run:
         return rehearse(checked.rulebook, bundle, as_json=as_json)
     version = version_of(bundle)

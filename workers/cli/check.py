@@ -14,6 +14,7 @@ from workers.exceptions import RulebookError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workers.cli._checking import Checked
     from workers.rulebook import Problem
 
 SECTION = "Rules"
@@ -22,21 +23,24 @@ SECTION = "Rules"
 @click.command
 @click.argument("rules", type=click.Path(path_type=Path), default="rules")
 @click.argument("templates", type=click.Path(path_type=Path), required=False)
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
 @click.option(
     "--format", "how", type=click.Choice(["text", "json", "sarif"]), default="text", help="How findings are printed."
 )
-def command(rules: Path, templates: Path | None, how: str) -> int:
+def command(*, rules: Path, templates: Path | None, strict: bool, how: str) -> int:
     """Find mistakes in rule and template files. Needs no database.
 
     RULES is the folder of rule files (default: rules), TEMPLATES that of mail templates (default: templates, beside
     the rules). Words, types and names are checked; then every mail is rendered, for a lead of whom only the address is
     known and for one of whom everything is; then the examples beside the rules are run. Every finding names file, line
-    and column, says what is wrong and what to do; all of them are shown at once. Exit code 1 if there is one.
+    and column, says what is wrong and what to do; all of them are shown at once. Exit code 1 if there is one that is no
+    warning.
 
     \b
     Examples:
       dripline check
       dripline check marketing/rules --format json
+      dripline check --strict                            also stops at warnings
       dripline check --format sarif > findings.sarif     for code hosts that show findings on the changed line
     """
     from workers.cli._checking import Checked, check_all
@@ -52,8 +56,8 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    found = checked.problems
-    version = "" if found else version_of(bundle)
+    found, wrong = checked.problems, checked.problems if strict else checked.errors
+    version = "" if checked.errors else version_of(bundle)
     if how == "json":
         told = {"version": version or None, "files": len(bundle), "examples": len(checked.runs)}
         print_json({**told, "problems": to_json(found, where)})
@@ -61,8 +65,8 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
         click.echo(json.dumps(to_sarif(found, where), indent=2))
     else:
         show(found, rules, mails)
-        click.echo(summary(len(bundle), len(found), version, len(checked.runs)), err=bool(found))
-    return 1 if found else 0
+        click.echo(summary(len(bundle), checked, version), err=bool(wrong))
+    return 1 if wrong else 0
 
 
 def show(found: Sequence[Problem], rules: Path, templates: Path) -> None:
@@ -85,9 +89,17 @@ def on_disk(path: str, rules: Path, templates: Path) -> str:
     return path
 
 
-def summary(files: int, problems: int, version: str, examples: int = 0) -> str:
+def summary(files: int, checked: Checked, version: str = "") -> str:
     """The last line."""
-    if problems:
-        return f"{problems} problem{'s' if problems != 1 else ''} found."
+    errors = len(checked.errors)
+    warnings = counted(len(checked.problems) - errors, "warning")
+    if errors:
+        return f"{counted(errors, 'problem')} found{', ' if warnings else ''}{warnings}."
+    examples = len(checked.runs)
     held = f" {examples} example{'s hold' if examples != 1 else ' holds'}." if examples else ""
-    return f"{files} files, no problems. Version {version[:12]}.{held}"
+    return f"{files} files, no problems{', ' if warnings else ''}{warnings}. Version {version[:12]}.{held}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`2 problems`; empty for none."""
+    return f"{number} {noun}{'s' if number != 1 else ''}" if number else ""

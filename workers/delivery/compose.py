@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Attachment, Mail
@@ -11,6 +11,7 @@ from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.delivery.templates import Fields, Templates, one_line
 from workers.exceptions import RenderError
+from workers.rulebook.templates import ACCOUNT
 from workers.store.outbox import message_name
 from workers.tokens import Unsubscribe, sign
 
@@ -41,6 +42,7 @@ class Composer:
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
         self._account = rulebook.account
+        self._said = Fields("account", {name: getattr(rulebook.account, name) for name in ACCOUNT})
         self._templates = Templates(rulebook.templates, rulebook.account.site)
         self._links = links
 
@@ -63,7 +65,7 @@ class Composer:
         unsubscribe = self._links.unsubscribe(lead_id, key)
         values = {
             "lead": Fields("lead", lead),
-            "account": Fields("account", asdict(self._account)),
+            "account": self._said,
             "unsubscribe_url": unsubscribe,
         }
         words = self._templates.render(template, values)
@@ -104,8 +106,8 @@ class Composer:
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
-        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", asdict(self._account))
-        return self._templates.note(template, {**facts, "lead": lead, "account": account})
+        lead = Fields("lead", facts.get("lead") or {})
+        return self._templates.note(template, {**facts, "lead": lead, "account": self._said})
 
 
 def is_address(text: object) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
 
 
+Level = Literal["error", "warning"]
 NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value", "criterion")
 FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in NOUNS)
 """Codes of names that are unknown where the file that declares them cannot be read."""
@@ -36,6 +37,7 @@ class Problem:
         code: a constant word for the kind of mistake (`unknown-key`).
         text: what is wrong, one sentence without a full stop.
         hint: what to do about it; may be empty.
+        level: a file with an error is not used; one with a warning is.
     """
 
     file: str
@@ -44,10 +46,12 @@ class Problem:
     code: str
     text: str
     hint: str = ""
+    level: Level = "error"
 
     def __str__(self) -> str:
         """One line: `rules/campaigns/welcome.yaml:3:5: unknown-key: there is no key …; did you mean …?`."""
-        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.text}{'; ' if self.hint else ''}{self.hint}"
+        code = self.code if self.level == "error" else f"{self.level}: {self.code}"
+        return f"{self.file}:{self.line}:{self.column}: {code}: {self.text}{'; ' if self.hint else ''}{self.hint}"
 
 
 class Problems:
@@ -62,12 +66,16 @@ class Problems:
         self.incomplete = False
 
     def __bool__(self) -> bool:
-        """True if there is at least one."""
-        return bool(self._found)
+        """True if there is at least one error."""
+        return any(problem.level == "error" for problem in self._found)
 
     def add(self, place: Place, code: str, text: str, hint: str = "") -> None:
-        """Record one finding."""
+        """Record an error."""
         self._found.add(Problem(place.file, place.line, place.column, code, text, hint))
+
+    def warn(self, place: Place, code: str, text: str, hint: str = "") -> None:
+        """Record a warning."""
+        self._found.add(Problem(place.file, place.line, place.column, code, text, hint, "warning"))
 
     def add_expression(self, place: Place, error: ExpressionError) -> None:
         """Record what is wrong with an expression; `place` is where the mistake in it stands."""

@@ -1,8 +1,8 @@
 """HTML and MJML as a row of tokens: as much of the grammar as mails need, and each token knows where it stands.
 
-A mark stands for a piece of Jinja2 in markup that is worked on as a whole (`assembly`): a number between two characters
-that nobody writes, and that stay as they are in styles and in MJML's attributes. In running text it stands in a comment,
-which may stand everywhere between tags; inside of an attribute, a title or a style it stands bare.
+A mark stands for a piece of Jinja2 in markup that is worked on as a whole (`assembly`): a number between two
+characters that nobody writes, and that stay as they are in styles and in MJML's attributes. In running text it stands
+in a comment, which may stand everywhere between tags; inside of an attribute, a title or a style it stands bare.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNPARSED: Final = frozenset({"script", "style", "textarea", "title", "mj-style",
 _TOKEN: Final = re.compile(
     r"""<!--(?P<comment>.*?)(?:-->|\Z)
     |   <(?:!|\?)[^>]*(?:>|\Z)
-    |   <(?P<close>/)?(?P<name>[a-zA-Z][^\s/>]*)(?P<inside>(?:[^"'>]++|"[^"]*+"|'[^']*+')*+)>""",
+    |   <(?P<close>/)?(?P<name>[a-zA-Z][^\s/>]*)(?P<inside>(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+)>""",
     re.DOTALL | re.VERBOSE,
 )
 _ATTRIBUTE: Final = re.compile(

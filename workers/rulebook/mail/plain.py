@@ -110,13 +110,12 @@ class Writer:
         self.out.append(text)
         self._spaced = text.endswith((" ", "\n"))
 
-    def _break(self, keep: int = 0) -> None:
-        """Write the line breaks that are due, but for as many as are kept."""
-        breaks = max(self._due - keep, 0) if self._begun else 0
-        if breaks:
-            self.out.append("\n" * breaks + self._indent())
-        self._begun, self._due = True, min(self._due, keep)
-        self._spaced = self._spaced or bool(breaks)
+    def _break(self) -> None:
+        """Write the line breaks that are due."""
+        if self._due and self._begun:
+            self.out.append("\n" * self._due + self._indent())
+            self._spaced = True
+        self._begun, self._due = True, 0
 
     def _indent(self) -> str:
         return "> " * self._open.count("blockquote") + "    " * self._open.count("li")
@@ -134,13 +133,12 @@ class Writer:
         kind, node = self._flat.marks[number] if self._flat else ("leaf", None)
         is_loop = type(node).__name__ == "For"
         if kind == "open":
-            if is_loop and self._begun:
-                self._break(keep=1)  # so that every round begins with one line break of its own
+            self._break()
             self._loops += is_loop
-            self._dues.append(self._due)
+            self._dues.append(0)
         elif kind in {"turn", "close"}:
             # What follows is as far apart as either way needs; `tidied` takes what is too much.
-            self._dues[-1] = max(self._dues[-1], self._due)
+            self._dues[-1], self._due = max(self._dues[-1], self._due), 0
             if kind == "close":
                 self._due = self._dues.pop()
                 self._loops -= is_loop
@@ -174,6 +172,8 @@ class Writer:
 
     def _begin(self, token: Token) -> None:
         name = token.name
+        if name == "li" and name in self._open and not LISTS & set(self._open[_last(self._open, name) :]):
+            self._end(name)
         parent = self._open[-1] if self._open else ""
         if name in CELLS and not self._due and not self._spaced:
             self._write("  ")
@@ -233,6 +233,10 @@ class Writer:
         if said:
             self._lines(1)
             self._write(ruler * min(len(said), len(RULE)))
+
+
+def _last(names: list[str], name: str) -> int:
+    return len(names) - 1 - names[::-1].index(name)
 
 
 def _bare(address: str) -> str:

@@ -74,8 +74,19 @@ def _from_mjml(markup: str) -> str:
     except OSError as error:  # its only error
         place = re.search(r"position (\d+)", str(error))
         said = re.sub(r" in root template.*", "", str(error))
-        at = len(markup.encode()[: int(place[1])].decode(errors="ignore")) if place else None
+        at = len(markup.encode()[: int(place[1])].decode(errors="ignore")) if place else _unclosed(markup)
         raise BadMarkup(f"this is no MJML: {said}", at) from error
+
+
+def _unclosed(markup: str) -> int | None:
+    """Where an element begins that does not end before the one around it does."""
+    open_: list[Token] = []
+    for token in tokens(markup):
+        if token.kind == "start" and not token.text.endswith("/"):
+            open_.append(token)
+        elif token.kind == "end" and open_ and open_.pop().name != token.name:
+            return token.at
+    return open_[-1].at if open_ else None
 
 
 def _reference(match: re.Match[str]) -> str:
