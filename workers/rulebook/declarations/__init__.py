@@ -16,6 +16,7 @@ from workers.rulebook.declarations.company import (
     MachinesFile,
 )
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
+from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
     Evidence,
     Opportunity,
@@ -37,6 +38,7 @@ __all__ = [
     "Account",
     "AccountFile",
     "Band",
+    "Business",
     "CampaignFile",
     "Decay",
     "EventTrigger",
@@ -57,6 +59,7 @@ __all__ = [
     "Owners",
     "PromoteFile",
     "Promotion",
+    "QuietHours",
     "Rule",
     "ScoreFile",
     "SegmentsFile",
