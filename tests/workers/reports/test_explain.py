@@ -233,7 +233,6 @@ def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
         assert status.read(conn, NOW).skipped == {
             ("bad-property", "event.order.placed"): 1,
             ("bad-value", "field.employees"): 1,
-            ("bad-value", "field.timeline"): 1,
             ("undeclared-event", "event.coffee.drunk"): 2,
         }
         assert status.read(conn, NOW + 31 * DAY).skipped == {}
