@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workers.rulebook.declarations.campaigns import CampaignFile, EventTrigger, SourceFile, StageTrigger, Trigger
+from workers.rulebook.declarations.campaigns import (
+    BandTrigger,
+    CampaignFile,
+    CapsFile,
+    EventTrigger,
+    Move,
+    SegmentTrigger,
+    SourceFile,
+    StageTrigger,
+    Trigger,
+)
 from workers.rulebook.declarations.company import (
     STANDARD_EVENTS,
     Account,
@@ -38,8 +48,10 @@ __all__ = [
     "Account",
     "AccountFile",
     "Band",
+    "BandTrigger",
     "Business",
     "CampaignFile",
+    "CapsFile",
     "Decay",
     "EventTrigger",
     "EventsFile",
@@ -54,6 +66,7 @@ __all__ = [
     "Group",
     "Machines",
     "MachinesFile",
+    "Move",
     "Opportunity",
     "Outcome",
     "Owners",
@@ -62,6 +75,7 @@ __all__ = [
     "QuietHours",
     "Rule",
     "ScoreFile",
+    "SegmentTrigger",
     "SegmentsFile",
     "Share",
     "SourceFile",
@@ -84,6 +98,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     GradeFile,
     PromoteFile,
     CampaignFile,
+    CapsFile,
     MachinesFile,
     ExamplesFile,
 )
