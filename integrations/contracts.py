@@ -151,6 +151,20 @@ class GreetingSource(Source, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail.
+
+    Attributes:
+        name: as the reader sees it, without a folder (`agenda.ics`).
+        type: its media type without parameters (`text/calendar`).
+    """
+
+    name: str
+    type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One message to one person.
 
@@ -158,6 +172,8 @@ class Mail:
         key: what this effect is (never the attempt); sent as idempotency key where the provider takes one.
         message_id: our own Message-ID without angle brackets, made of the key, so that bounces and replies correlate.
         headers: extra headers (`List-Unsubscribe`); names and values hold no line breaks.
+        reply_to: where answers go, `Name <name@company.example>`; empty for the sender.
+        attachments: in the order in which they are shown.
     """
 
     key: str
@@ -168,6 +184,8 @@ class Mail:
     message_id: str
     html: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

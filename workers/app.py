@@ -218,7 +218,8 @@ class App:
         if done.events or done.woken or done.failed:
             log.info(
                 "slice_processed", slice=slice_, events=done.events, woken=done.woken, recounted=done.recounted,
-                decisions=done.decisions, outbox=done.outbox, failed=done.failed, quarantined=done.quarantined,
+                decisions=done.decisions, outbox=done.outbox, failed=done.failed, held=done.held,
+                quarantined=done.quarantined,
             )  # fmt: skip
 
     def deliver(self, channel: str) -> None:

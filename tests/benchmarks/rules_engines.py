@@ -224,7 +224,7 @@ class Disagreement(Exception):
 def run(scale: float = 1.0) -> dict[str, Any]:
     """All measurements."""
     rulebook = compile_rulebook(bundle())
-    many, few = max(2_000, int(60_000 * scale)), max(200, int(2_000 * scale))
+    many, few = max(2_000, int(120_000 * scale)), max(200, int(2_000 * scale))
     made = happenings(many)
     events = [event for _, event in made]
     grouped = batches(made)

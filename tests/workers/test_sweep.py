@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.conftest import NOW, connected
 from tests.workers.processing import RULES, append, event, newsletter, run
+from workers.engine.decide import decide
 from workers.exceptions import StoreUnavailable
 from workers.store import outbox
 from workers.store.slices import slice_of
@@ -64,8 +65,10 @@ def test_what_nobody_can_prove_becomes_a_persons_matter_once_and_is_never_sent_a
 def test_an_event_that_waits_for_its_next_try_is_not_due(engine: Engine):
     append(engine, event(1))
 
-    def broken(*_, **__):
-        raise ValueError
+    def broken(state, lead_id, batch, *given, **more):
+        if batch:
+            raise ValueError
+        return decide(state, lead_id, batch, *given, **more)
 
     run(engine, decide=broken)
     assert look(engine).slices == set()

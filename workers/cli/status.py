@@ -48,10 +48,15 @@ def as_data(status: Status) -> dict[str, Any]:
 def show(status: Status) -> None:
     """For a person."""
     waited = f", the oldest for {status.oldest.total_seconds():.0f} s" if status.oldest else ""
+    failing = f", {status.failing} failing" if status.failing else ""
+    held = f", {status.held} held up by their lead" if status.held else ""
+    stuck = f", {status.stuck} failing: dripline quarantine leads" if status.stuck else ""
     promoted, accepted = status.opportunities
     click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
-    click.echo(f"events waiting  {status.backlog}{waited}" + (f", {status.failing} failing" if status.failing else ""))
-    click.echo(f"wake-ups due    {status.overdue}" + (f", {status.stuck} failing" if status.stuck else ""))
+    if status.outdated:
+        click.echo(f"counting anew   {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
+    click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
+    click.echo(f"wake-ups due    {status.overdue}{stuck}")
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
     if waiting := sum(rows for (_, _, reason), rows in status.outbox.items() if reason == UNPROVED):
         click.echo(f"waiting for you {waiting} that may have arrived: dripline outbox list --unclear")

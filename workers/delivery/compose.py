@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Mail
+from integrations.exceptions import Rejected
+from integrations.mime import parse_address
 from workers.delivery.templates import Fields, Templates, one_line
 from workers.exceptions import RenderError
 from workers.store.outbox import message_name
@@ -123,9 +124,16 @@ def recipient(lead: Mapping[str, Any]) -> str:
 
 
 def message_id(key: str, sender: str) -> str:
-    """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody."""
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    return f"{message_name(key)}@{domain}"
+    """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody.
+
+    Raises:
+        RenderError: the sender is none.
+    """
+    try:
+        _, address = parse_address(sender)
+    except Rejected as error:
+        raise RenderError(f"the sender {sender[:80]!r} cannot stand in a mail: {error}") from error
+    return f"{message_name(key)}@{address.rpartition('@')[2]}"
 
 
 def unsubscribe_headers(url: str) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 BY_TIME: Final = attrgetter("at", "id")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of it.
 
     Attributes:
@@ -96,12 +94,12 @@ def wake_at(call: Call) -> datetime | None:
 
 
 def wakings(call: Call) -> list[int]:
-    """Every such instant: steps that fall due, bands that decay or a hold changes, a hand-off nobody accepts."""
+    """Every such instant that may be the earliest: a step, a hand-off nobody accepts, a band that decays or is held."""
     state = call.state
     instants = [run.due for run in state.enrolments.values() if run.due is not None] if state.enrolments else []
-    for model in call.rulebook.banded:
-        if model.name in state.bands or state.holding or state.cooling:
-            instants += lifecycle.band_wakings(call, model)
     if state.handoff:
         instants.append(state.handoff[1])
+    for model in call.rulebook.banded:
+        if model.name in state.bands or state.holding or state.cooling:
+            instants += lifecycle.band_wakings(call, model, min(instants, default=None))
     return instants

@@ -73,10 +73,10 @@ def change_band(call: Call, model: ScoreModel, before: str | None, after: str | 
     call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
 
 
-def band_wakings(call: Call, model: ScoreModel) -> list[int]:
+def band_wakings(call: Call, model: ScoreModel, before: int | None) -> list[int]:
     """When the model's band has to be looked at again though nothing happens: decay, the end of a hold or cool-down."""
     instants = []
-    ends = call.standing.band_ends(model)
+    ends = call.standing.band_ends(model, before)
     if ends is not None:
         instants.append(ends)
     held = call.state.holding.get(model.name)
@@ -170,7 +170,8 @@ def change_stage(call: Call, stage: Stage, event: int | None) -> None:
 
 def stage_of(rulebook: Rulebook, name: str) -> Stage | None:
     """The stage of that name."""
-    return next((stage for stage in rulebook.stages if stage.name == name), None)
+    index = rulebook.order.get(name)
+    return None if index is None else rulebook.stages[index]
 
 
 def stage_index(rulebook: Rulebook, name: str) -> int:

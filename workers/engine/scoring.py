@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.decay import PRECISION, RESOLUTION
+from workers.engine.decay import HALVINGS, PRECISION, RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 NO_EVENT: Final[Mapping[str, Any]] = {}
 """The event that a condition on a lead sees."""
 HOUR: Final = 3_600_000_000
+MILLISECOND: Final = 1_000
 
 
 def part_sums(model: ScoreModel, sums: Mapping[str, Any], profile: Mapping[str, float], now: int) -> float:
@@ -87,48 +89,60 @@ def course(model: ScoreModel, sums: Mapping[str, Any], profile: Mapping[str, flo
     return at
 
 
-def falls_below(score_at: Course, threshold: float, now: int, far: int) -> int | None:
+def falls_below(score_at: Course, threshold: float, now: int, end: int) -> int | None:
     """The first instant after `now` at which a falling score is below a threshold by RESOLUTION; None for never.
 
-    For scores made of several sums, which have no closed form. The first step is the one that a straight line would
-    take, which a decaying score never undercuts; then the bracket is narrowed to a microsecond, between the straight
-    line through its ends and its middle. A sum of one kind answers by itself (`Decay.falls_below`).
+    For scores made of several sums, which have no closed form. What decays is a straight line in its logarithm, or
+    nearly one: the first step is the one that this line would take, then the bracket is narrowed to a millisecond,
+    between the line through its ends and its middle. A sum of one kind answers by itself (`Decay.falls_below`).
 
     Args:
         score_at: the score at an instant, if nothing but time happens; not rounded.
         threshold: points.
         now: microseconds.
-        far: microseconds after which nothing changes any more.
+        end: do not look further than this instant.
     """
-    target = threshold - RESOLUTION
-    low, above = now, score_at(now) - target
-    step = min(far, HOUR)
-    below = score_at(now + step) - target
+    gap = gap_of(score_at, threshold - RESOLUTION)
+    if end <= now or gap(end) > 0:
+        return None
+    low, above = now, gap(now)
+    high = min(end, now + HOUR)
+    below = gap(high)
     if below > 0 and above > below:
-        step = min(far, max(step, int(step * above / (above - below))))
-        below = score_at(now + step) - target
+        low, above, high = high, below, min(end, now + int((high - now) * above / (above - below)) + MILLISECOND)
+        below = gap(high)
     while below > 0:
-        if low + step - now >= far:
-            return None
-        low, above, step = low + step, below, min(far, step * 2)
-        below = score_at(low + step) - target
-    return narrowed(score_at, target, (low, above), (low + step, below))
+        low, above, high = high, below, min(end, now + 2 * (high - now))
+        below = gap(high)
+    return narrowed(gap, (low, above), (high, below))
 
 
-def narrowed(score_at: Course, target: float, low: tuple[int, float], high: tuple[int, float]) -> int:
-    """The first instant in a bracket at which the score is down at the target; ends are (instant, score - target)."""
+def gap_of(score_at: Course, target: float) -> Course:
+    """How far a score is above a target: the logarithm of their ratio, or where there is none, the difference."""
+    if target <= 0:
+        return lambda at: score_at(at) - target
+    lowest = target / 2**HALVINGS
+    return lambda at: log2(max(score_at(at), lowest) / target)
+
+
+def narrowed(gap: Course, low: tuple[int, float], high: tuple[int, float]) -> int:
+    """An instant at which the gap is closed, a millisecond after it is not; ends are (instant, gap).
+
+    The Illinois method: the line through both ends says where to look next, and an end that stays for a second time
+    counts half, so that both of them close in.
+    """
     (left, above), (right, below) = low, high
-    halve = False
-    while right - left > 1:
-        middle = (left + right) // 2
-        if not halve and above > below:
-            middle = min(right - 1, max(left + 1, left + int((right - left) * above / (above - below))))
-        width, gap = right - left, score_at(middle) - target
-        if gap > 0:
-            left, above = middle, gap
+    stayed = ""
+    while right - left > MILLISECOND:
+        middle = left + int((right - left) * above / (above - below)) if above > below else (left + right) // 2
+        middle = min(right - 1, max(left + 1, middle))
+        distance = gap(middle)
+        if distance > 0:
+            left, above, below = middle, distance, below / 2 if stayed == "right" else below
+            stayed = "right"
         else:
-            right, below = middle, gap
-        halve = (right - left) * 2 > width
+            right, below, above = middle, distance, above / 2 if stayed == "left" else above
+            stayed = "left"
     return right
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine import counters
-from workers.engine.decay import PRECISION
+from workers.engine.decay import KEEP, PRECISION
 from workers.engine.rules import Expression
 from workers.engine.scoring import NO_EVENT, band_at, course, falls_below, part_sums, plain_part
 from workers.engine.values import instant, micros
@@ -98,14 +98,9 @@ class Standing:
 
     def segments(self) -> list[str]:
         """The segments that the lead is in."""
-        known, fields = self._segments, self._state.fields
-        found = []
-        for name, test in self._rulebook.tests:
-            held = known.get(name)
-            if held is None:
-                held = known[name] = test(NO_EVENT, fields, self) is True
-            if held:
-                found.append(name)
+        fields, tests = self._state.fields, self._rulebook.tests
+        found = [name for name, test in tests if test(NO_EVENT, fields, self) is True]
+        self._segments = {**dict.fromkeys(self._rulebook.segments, False), **dict.fromkeys(found, True)}
         return found
 
     def count(self, event: str, within: Span | None = None) -> int:
@@ -146,18 +141,23 @@ class Standing:
         """The band that the lead belongs in by its score now, hysteresis included, hold and cool-down left out."""
         return band_at(model.bands, self._state.bands.get(model.name), self.score(model.name))
 
-    def band_ends(self, model: ScoreModel) -> int | None:
-        """When decay alone takes the lead out of its present band, in microseconds; None if it never does."""
+    def band_ends(self, model: ScoreModel, before: int | None = None) -> int | None:
+        """When decay alone takes the lead out of its present band, in microseconds.
+
+        None if it never does, or not before an instant at which the lead is looked at again anyway.
+        """
         name = self._state.bands.get(model.name)
         leave = next((band.leave for band in model.bands if band.name == name), None)
         if leave is None or leave <= model.minimum:
             return None
-        part = plain_part(model, self._state.scores)
+        part, sums = plain_part(model, self._state.scores), self._state.scores
         if part is not None:
             offset = sum(self.profile(model).values())
-            return part.decay.falls_below(self._state.scores[part.name], leave - offset, self._moment)
-        far = self._rulebook.horizon
-        return falls_below(self.course(model), leave, self._moment, far) if far else None
+            return part.decay.falls_below(sums[part.name], leave - offset, self._moment)
+        if model.formula is None and not any(sums.get(each.name) and each.decay is not KEEP for each in model.parts):
+            return None
+        end = self._moment + self._rulebook.horizon
+        return falls_below(self.course(model), leave, self._moment, end if before is None else min(end, before))
 
     def course(self, model: ScoreModel) -> Course:
         """The score at later instants, if nothing but decay happens: what rules say of the lead now stays true."""

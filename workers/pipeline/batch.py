@@ -129,6 +129,7 @@ class Batch:
         """Give back, or up, the events that nothing came of."""
         failed = [failure for verdict in verdicts for failure in verdict.failed]
         quarantined = give_back(self._conn, self._slice, failed, self._now)
+        held = sum(hold(self._conn, self._slice, v.lead, v.held, self._now) for v in verdicts if v.stuck)
         unknown = set(who.unknown)
         given_up = [
             PoisonEvent(event.id, event.source or "", *_verdict_on(event), event.received_at)
@@ -137,9 +138,10 @@ class Batch:
         ]
         quarantine.add_events(self._conn, given_up, self._now)
         return Processed(
-            events=len(claimed) - len(failed) - len(given_up),
+            events=len(claimed) - len(failed) - len(given_up) - held,
             recounted=sum(verdict.recounted for verdict in verdicts),
-            failed=len(failed) - quarantined + sum(verdict.woken and verdict.lead.failures > 0 for verdict in verdicts),
+            failed=len(failed) - quarantined + sum(verdict.stuck for verdict in verdicts),
+            held=held,
             quarantined=quarantined + len(given_up),
         )
 
@@ -196,6 +198,21 @@ def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str
             log.error("event_given_up", id=event.id, error=error.partition(":")[0])
     events.put_back(conn, slice_, again)
     return quarantine.add_events(conn, given_up, now)
+
+
+def hold(conn: Connection, slice_: int, lead: Lead, waiting: Iterable[Claimed], now: datetime) -> int:
+    """Let events wait until their lead is looked at again; they are not to blame, so no try is counted.
+
+    Returns:
+        how many wait.
+    """
+    until = lead.wake_at or now
+    error = f"waits for lead {lead.id}, whose wake-up fails: {lead.error}"
+    held = [Failed(event.id, event.received_at, event.attempts, until, error, lead.id) for event in waiting]
+    events.put_back(conn, slice_, held)
+    word = (lead.error or "").partition(":")[0]
+    log.warning("lead_stuck", id=lead.id, failures=lead.failures, error=word, until=until.isoformat(), held=len(held))
+    return len(held)
 
 
 def chunks(turns: Iterable[Turn], most: int) -> Iterator[list[Turn]]:

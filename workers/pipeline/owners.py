@@ -53,7 +53,7 @@ def assigned(decision: Decision, book: Book) -> Decision:
         return decision
     owner, why = book.give(effect.owners, effect.fallback)
     handed = replace(effect, opportunity={**effect.opportunity, "owner": owner})
-    return replace(decision, effect=handed, detail={**decision.detail, "owner": owner, **why})
+    return decision._replace(effect=handed, detail={**decision.detail, "owner": owner, **why})
 
 
 def rota(owners: Iterable[Owner]) -> str:

@@ -28,6 +28,7 @@ class Status:
         version: rulebook in force, empty if none.
         backlog: events not processed yet, those that wait for another attempt included.
         failing: events among them that failed at least once.
+        held: events among them that wait for a lead whose wake-up fails.
         oldest: how long the oldest of the backlog has waited; None if there is none.
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
@@ -43,6 +44,7 @@ class Status:
     version: str
     backlog: int
     failing: int
+    held: int
     oldest: timedelta | None
     overdue: int
     stuck: int
@@ -54,7 +56,7 @@ class Status:
     suppressions: Mapping[str, int]
 
 
-_BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0) FROM inbox")
+_BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
     SELECT min(first.received_at) FROM generate_series(0, :last) AS slice,
     LATERAL (
@@ -72,7 +74,7 @@ _SUPPRESSIONS: Final = text("SELECT reason, count(*) FROM suppressions GROUP BY 
 
 def read(conn: Connection, now: datetime) -> Status:
     """Count everything once."""
-    backlog, failing = conn.execute(_BACKLOG).one()
+    backlog, failing, held = conn.execute(_BACKLOG).one()
     overdue, stuck = conn.execute(_WAKE, {"now": now}).one()
     promoted, accepted = conn.execute(_OPPORTUNITIES).one()
     version = _version(conn)
@@ -81,6 +83,7 @@ def read(conn: Connection, now: datetime) -> Status:
         version=version.version if version else "",
         backlog=backlog,
         failing=failing,
+        held=held,
         oldest=oldest(conn, now),
         overdue=overdue,
         stuck=stuck,

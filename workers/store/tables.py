@@ -72,7 +72,9 @@ inbox: Final = Table(
     Column("received_at", _instant(), nullable=False, doc="finds the event's partition"),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("error", Text),
+    Column("waits_for", BigInteger, doc="the lead that has to get over its failing wake-up first"),
     PrimaryKeyConstraint("slice", "not_before", "event_id", name="inbox_pkey"),
+    Index("inbox_waits", "waits_for", postgresql_where=text("waits_for IS NOT NULL")),
 )
 """Events not yet processed; a row goes in the transaction that holds what came of its event."""
 
@@ -117,6 +119,7 @@ leads: Final = Table(
     Column("updated_at", _instant(), nullable=False),
     Index("leads_wake", "slice", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
     Index("leads_scoring", "scoring", "id", postgresql_where=text("failures = 0")),
+    Index("leads_stuck", "id", postgresql_where=text("failures > 0")),
 )
 
 identities: Final = Table(

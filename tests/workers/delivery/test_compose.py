@@ -46,6 +46,12 @@ def test_the_message_id_is_the_keys_and_the_senders_domain():
     assert message_id("other", "y@acme.test") != first.message_id
 
 
+def test_the_message_id_is_ascii_whatever_the_senders_domain() -> None:
+    assert message_id("k", "Nora <nora@büro.example>").endswith("@xn--bro-hoa.example")
+    with pytest.raises(RenderError, match="cannot stand in a mail"):
+        message_id("k", "nobody")
+
+
 def test_header_values_hold_no_line_breaks():
     mail = compose(account=replace(ACCOUNT, sender="Nora\r\nBcc: x <nora@acme.test>"))
     assert mail.sender == "Nora Bcc: x <nora@acme.test>"
