@@ -93,6 +93,7 @@ class Source(Protocol):
 
         Raises:
             BadSignature: it is missing, wrong, or too old.
+            Unverifiable: it cannot be told now.
         """
 
     def normalise(self, request: Request) -> Iterable[Incoming | Unreadable | Ignored]:
@@ -133,6 +134,14 @@ class Handshake:
     body: bytes = b""
     content_type: str = "text/plain"
     confirm: Callable[[], None] | None = None
+
+
+@runtime_checkable
+class AskingSource(Source, Protocol):
+    """A source that may have to ask its sender's servers (for a certificate) before it can tell who signed."""
+
+    asks: ClassVar[bool]
+    """True: `verify` may take seconds, so whoever serves others meanwhile gives it a thread of its own."""
 
 
 @runtime_checkable

@@ -50,54 +50,65 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A name, which may be empty, and an address, its domain in ASCII."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        """As in a header, the name quoted and in UTF-8: `"Nora" <nora@northwind.example>`."""
+        return '"' + re.sub(r'(["\\])', r"\\\1", self.name) + f'" <{self.address}>' if self.name else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment, its content in base64."""
+
+    name: str
+    type: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """A mail for an API that writes the message itself; nothing in it can break out of a header.
 
     Attributes:
-        sender_name: may be empty.
-        sender, to: addresses, domains in ASCII.
-        reply_to: an address or `Name <address>`; empty if the mail names none.
-        headers: the rest of them, our Message-ID included.
+        reply_to: None if answers go to the sender.
+        headers: those of the mail, and our Message-ID.
     """
 
-    sender_name: str
-    sender: str
+    sender: Person
     to: str
-    reply_to: str
+    reply_to: Person | None
     headers: Mapping[str, str]
-
-    @property
-    def from_line(self) -> str:
-        """`"Nora" <nora@northwind.example>`, in UTF-8."""
-        return written(self.sender_name, self.sender)
+    files: tuple[File, ...]
 
 
 def parts(mail: Mail, now: datetime) -> Parts:
     """The parts of a mail that could also be sent as a message.
 
     Raises:
-        Rejected: `bad-address` or `bad-header`, by the rules of `mime.build`.
+        Rejected: `bad-address`, `bad-header` or `bad-attachment`, by the rules of `mime.build`.
     """
     letter = build(mail, now)
-    reply_to = next((value for name, value in mail.headers.items() if name.lower() == "reply-to"), "")
-    others = {name: value for name, value in mail.headers.items() if name.lower() != "reply-to"}
-    headers = {**others, "Message-ID": f"<{mail.message_id}>"}
-    return Parts(parse_address(mail.sender)[0], letter.sender, letter.to, reply_to, headers)
-
-
-def written(name: str, address: str) -> str:
-    """Name and address as they stand in a header, the name quoted and in UTF-8."""
-    return '"' + re.sub(r'(["\\])', r"\\\1", name) + f'" <{address}>' if name else address
+    return Parts(
+        Person(*parse_address(mail.sender)),
+        letter.to,
+        Person(*parse_address(mail.reply_to)) if mail.reply_to else None,
+        {**mail.headers, "Message-ID": f"<{mail.message_id}>"},
+        tuple(File(each.name, each.type, base64.b64encode(each.content).decode()) for each in mail.attachments),
+    )
 
 
 # ── the key, there and back ──────────────────────────────────────────────────────────────────────────────────
 
 
-def metadata(mail: Mail, longest: int) -> dict[str, str]:
-    """What a provider is to hand back, no value beyond `longest` characters."""
-    if len(mail.key) <= longest:
-        return {KEY: mail.key}
-    return {NAME: mail.message_id.partition("@")[0]}
+def metadata(mail: Mail, longest: int, *, armour: bool = False) -> dict[str, str]:
+    """What a provider is to hand back, at most `longest` characters; in `armour` if it takes few kinds of them."""
+    key = armoured(mail.key) if armour else mail.key
+    return {KEY: key} if len(key) <= longest else {NAME: mail.message_id.partition("@")[0]}
 
 
 def armoured(text: str) -> str:
@@ -117,9 +128,9 @@ def told(metadata: object, *, armour: bool = False) -> dict[str, Any]:
     """The properties of an event that say which mail it is about, from the metadata that came back."""
     if not isinstance(metadata, dict):
         return {}
-    found = {ours: metadata[theirs] for theirs, ours in ((KEY, "message_key"), (NAME, "message_id"))
-             if isinstance(metadata.get(theirs), str)}  # fmt: skip
-    return {ours: disarmoured(value) for ours, value in found.items()} if armour else found
+    key, name = metadata.get(KEY), metadata.get(NAME)
+    found = {"message_key": disarmoured(key) if armour else key} if isinstance(key, str) else {}
+    return found | ({"message_id": name} if isinstance(name, str) else {})
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────

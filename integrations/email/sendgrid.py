@@ -29,9 +29,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import BadSignature, Malformed, Unusable
-from integrations.mime import parse_address
 from integrations.options import check_keys, table_option
-from integrations.posting import KEY, NAME, Parts, document, metadata, parts, refusal, utc_now, word
+from integrations.posting import KEY, NAME, Parts, Person, document, metadata, parts, refusal, utc_now, word
 from integrations.reading import (
     digest,
     email_identity,
@@ -147,19 +146,26 @@ def content(mail: Mail, parts_: Parts) -> dict[str, Any]:
     body = [{"type": "text/plain", "value": mail.text}]
     if mail.html is not None:
         body.append({"type": "text/html", "value": mail.html})
-    person = {"to": [{"email": parts_.to}], "custom_args": metadata(mail, LONGEST_KEY)}
-    document_ = {
-        "personalizations": [person],
-        "from": _person(parts_.sender_name, parts_.sender),
+    about = {"to": [{"email": parts_.to}], "custom_args": metadata(mail, LONGEST_KEY)}
+    said: dict[str, Any] = {
+        "personalizations": [about],
+        "from": _person(parts_.sender),
         "subject": mail.subject,
         "content": body,
         "headers": dict(parts_.headers),
     }
-    return document_ | ({"reply_to": _person(*parse_address(parts_.reply_to))} if parts_.reply_to else {})
+    if parts_.reply_to:
+        said["reply_to"] = _person(parts_.reply_to)
+    if parts_.files:
+        said["attachments"] = [
+            {"filename": each.name, "type": each.type, "content": each.content, "disposition": "attachment"}
+            for each in parts_.files
+        ]
+    return said
 
 
-def _person(name: str, address: str) -> dict[str, str]:
-    return {"email": address, "name": name} if name else {"email": address}
+def _person(person: Person) -> dict[str, str]:
+    return {"email": person.address, **({"name": person.name} if person.name else {})}
 
 
 # ── feedback ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -37,26 +37,41 @@ def no_proxies(monkeypatch: MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def assert_same(ours: dict[str, Any], theirs: dict[str, Any], *, headers: tuple[str, ...] = ("authorization",)) -> None:
-    """The same method, path, query, credentials, and all members of the bodies that both have."""
+def assert_same(
+    ours: dict[str, Any],
+    theirs: dict[str, Any],
+    *,
+    headers: tuple[str, ...] = ("authorization",),
+    only_ours: frozenset[str] = frozenset(),
+) -> None:
+    """The same method, path, query and credentials, and a body of which theirs has every member, with equal values.
+
+    `only_ours` are the members that their client has no word for.
+    """
     assert ours["method"] == theirs["method"]
     (ours_at, theirs_at) = (urlsplit(each["path"]) for each in (ours, theirs))
     assert ours_at.path == theirs_at.path
     assert parse_qs(ours_at.query) == parse_qs(theirs_at.query)
     for name in headers:
         assert ours["headers"][name] == theirs["headers"][name], name
-    assert shared(ours["json"], theirs["json"]), "the bodies have nothing in common"
+    assert ours["json"]
+    assert set(_differences(ours["json"], theirs["json"])) == only_ours
 
 
-def shared(ours: Any, theirs: Any, where: str = "") -> int:
-    """How many values are in both documents at the same place; they have to be equal."""
+def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
+    """Members of `ours` that are missing in `theirs`; those that both have must be equal."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        return sum(shared(ours[key], theirs[key], f"{where}.{key}") for key in ours.keys() & theirs.keys())
-    if isinstance(ours, list) and isinstance(theirs, list):
+        for key, value in ours.items():
+            if key in theirs:
+                yield from _differences(value, theirs[key], f"{where}.{key}")
+            else:
+                yield f"{where}.{key}"
+    elif isinstance(ours, list) and isinstance(theirs, list):
         assert len(ours) == len(theirs), where
-        return sum(shared(a, b, f"{where}[{place}]") for place, (a, b) in enumerate(zip(ours, theirs, strict=True)))
-    assert ours == theirs, where
-    return 1
+        for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(a, b, f"{where}[{place}]")
+    else:
+        assert ours == theirs, where
 
 
 def form(request: dict[str, Any]) -> dict[str, list[bytes]]:

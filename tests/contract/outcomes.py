@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from integrations import discovery
+from integrations.contracts import Mail
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.contract.scripted import Http, Smtp, nobody_listens
 
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
 FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
 OUTCOMES: Final = frozenset({"accepted", "rejected", "unavailable", "unknown"})
 
+MAIL: Final = Mail(
+    key="mail:17:welcome:1:hello",
+    sender="Nora at Northwind <nora@northwind.example>",
+    to="ann@acme.test",
+    subject="Grüße aus Berlin",
+    text="Hello Ann,\n.\nthis is it.\n",
+    html="<p>Hello Ann</p>",
+    message_id="d41d8cd98f@northwind.example",
+    headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
+)
+"""What goes out in most cases."""
 CONSENT: Final = "consent"
 PAGE: Final = {"Content-Type": "text/html"}
 STANDARD: Final[list[tuple[str, Any, dict[str, Any]]]] = [

@@ -8,6 +8,7 @@ order. Beside these it may have:
   `sender` (it is a password, and the body is believed);
 - `forged`: pairs of texts in the body; with the first replaced by the second, the delivery must be refused;
 - `form`: the body is a form, and its field of this name holds the JSON;
+- `inside`: the event itself is JSON in a text, which is this member of the body;
 - `url`: what was posted to.
 """
 
@@ -45,18 +46,26 @@ class Recorded:
     proof: str = "body"
     forged: tuple[tuple[str, str], ...] = ()
     form: str = ""
+    inside: str = ""
 
     @property
-    def document(self) -> Any:
+    def whole(self) -> Any:
         """The JSON in the body."""
         body = self.request.body
         return orjson.loads(parse_qs(body.decode(), strict_parsing=True)[self.form][0] if self.form else body)
 
+    @property
+    def document(self) -> Any:
+        """The JSON that holds the event."""
+        return orjson.loads(self.whole[self.inside]) if self.inside else self.whole
+
     def saying(self, document: bytes) -> Request:
         """The same delivery with another document in it, which need not be JSON."""
-        if not self.form:
-            return replace(self.request, body=document)
-        return replace(self.request, body=urlencode({self.form: document}).encode())
+        if self.inside:
+            document = orjson.dumps({**self.whole, self.inside: document.decode(errors="replace")})
+        if self.form:
+            document = urlencode({self.form: document}).encode()
+        return replace(self.request, body=document)
 
     def __str__(self) -> str:
         return f"{self.adapter}/{self.name}"
@@ -87,6 +96,7 @@ def _load(adapter: str, path: Path) -> Recorded:
         case.get("proof", "body"),
         tuple((before, after) for before, after in case.get("forged", [])),
         case.get("form", ""),
+        case.get("inside", ""),
     )
 
 

@@ -12,10 +12,10 @@ from urllib.parse import unquote_plus
 import pytest
 
 from integrations import discovery
-from integrations.contracts import FindingProvider, Mail, Trace
+from integrations.contracts import Attachment, FindingProvider, Mail, Trace
 from integrations.posting import armoured
 from tests.contract.comparing import form
-from tests.contract.outcomes import FIXTURES, Case, cases, check, missing_outcomes, outcome, staged
+from tests.contract.outcomes import FIXTURES, MAIL, Case, cases, check, missing_outcomes, outcome, staged
 from tests.contract.recorded import recorded
 
 if TYPE_CHECKING:
@@ -28,16 +28,6 @@ FINDING = [case for case in ALL if case.call == "find"]
 ACCEPTING = [case for case in CASES if "accepted" in case.expect]
 OVER_HTTP = list({case.adapter: case for case in reversed(ACCEPTING) if "http" in case.server}.values())[::-1]
 FEEDING_BACK = [adapter for adapter in ADAPTERS if adapter in discovery.names("sources")]
-MAIL: Final = Mail(
-    key="mail:17:welcome:1:hello",
-    sender="Nora at Northwind <nora@northwind.example>",
-    to="ann@acme.test",
-    subject="Grüße aus Berlin",
-    text="Hello Ann,\n.\nthis is it.\n",
-    html="<p>Hello Ann</p>",
-    message_id="d41d8cd98f@northwind.example",
-    headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
-)
 TRACE: Final = Trace(MAIL.key, "d41d8cd98f", MAIL.to, datetime(2026, 9, 7, 10, tzinfo=UTC))
 CARRIED: Final = (MAIL.key, armoured(MAIL.key))
 """A key as it goes out; some providers take letters and digits only."""
@@ -147,12 +137,8 @@ def test_names_and_domains_of_all_languages_go_out_whole(case: Case, tmp_path: P
 
 @pytest.mark.parametrize("case", OVER_HTTP, ids=str)
 def test_headers_go_out_and_an_answer_may_go_elsewhere(case: Case, tmp_path: Path) -> None:
-    headers = {
-        **MAIL.headers,
-        "Reply-To": "Ana <ana@northwind.example>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
-    said = readable(sent(case, replace(MAIL, headers=headers), tmp_path))
+    headers = {**MAIL.headers, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    said = readable(sent(case, replace(MAIL, headers=headers, reply_to="Ana <ana@northwind.example>"), tmp_path))
     assert "https://northwind.example/u/1" in said
     assert "List-Unsubscribe=One-Click" in said
     assert said.count("ana@northwind.example") == 1
@@ -163,6 +149,15 @@ def test_a_mail_without_html_has_none(case: Case, tmp_path: Path) -> None:
     said = readable(sent(case, replace(MAIL, html=None), tmp_path))
     assert "this is it" in said
     assert "html" not in said.lower().replace("text/html", "")
+
+
+@pytest.mark.parametrize("case", OVER_HTTP, ids=str)
+def test_attachments_go_out(case: Case, tmp_path: Path) -> None:
+    agenda = Attachment("agenda.ics", "text/calendar", b"BEGIN:VCALENDAR")
+    said = readable(sent(case, replace(MAIL, attachments=(agenda,)), tmp_path))
+    assert "agenda.ics" in said
+    assert "text/calendar" in said
+    assert base64.b64encode(agenda.content).decode() in said
 
 
 # ── looking up what is unclear ───────────────────────────────────────────────────────────────────────────────
