@@ -16,6 +16,7 @@ from integrations.contracts import BatchSource, Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, Malformed
 from integrations.reading import EARLIEST, LONGEST_IDENTITY
 from tests.contract.recorded import FIXTURES, Recorded, as_data, recorded
+from workers.rulebook.declarations import STANDARD_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,13 @@ def test_every_adapter_has_a_recorded_delivery(adapter: str) -> None:
 def test_a_recorded_delivery_becomes_these_events(case: Recorded) -> None:
     case.source.verify(case.request)
     assert as_data(case.source.normalise(case.request)) == case.expect
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_becomes_of_mails_and_opportunities_needs_no_declaration(case: Recorded) -> None:
+    for part in case.source.normalise(case.request):
+        if isinstance(part, Incoming) and part.type.startswith(("email.", "crm.")):
+            assert part.type in STANDARD_EVENTS
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import local
+from workers.cli._base import local, many
+from workers.cli._stranded import about, stranded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ class Outlook:
         files, changes: what differs.
         standing: leads under way in each campaign that is changed or gone.
         recounted: leads that would be counted anew, because scores or counters are others.
+        stranded: leads by stage that stand where the new rules have no stage; such rules are refused.
         note: why there is nothing to compare with; empty if there is.
     """
 
@@ -36,6 +38,7 @@ class Outlook:
     changes: Sequence[Change]
     standing: Mapping[str, int] = field(default_factory=dict)
     recounted: int = 0
+    stranded: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
 
     def as_data(self) -> dict[str, Any]:
@@ -70,7 +73,8 @@ def with_database(conn: Connection, rulebook: Rulebook, bundle: Mapping[str, str
         if campaign in standing and (now is None or now.version != version):
             standing[campaign] += number
     recounted = leads.outdated(conn, rulebook.scoring)
-    return Outlook(latest[0], changed_files(files, bundle), different, standing, recounted)
+    left = stranded(conn, rulebook)
+    return Outlook(latest[0], changed_files(files, bundle), different, standing, recounted, left)
 
 
 def show(outlook: Outlook) -> None:
@@ -86,13 +90,10 @@ def show(outlook: Outlook) -> None:
     show_group("Files", outlook.files)
     for kind in dict.fromkeys(each.kind for each in outlook.changes):
         show_group(f"{kind.capitalize()}s", [each for each in outlook.changes if each.kind == kind], outlook.standing)
+    for each in outlook.stranded.items():
+        click.echo(f"\nWould be refused: {about(*each)}.")
     if outlook.recounted:
-        click.echo(f"\n{leads(outlook.recounted)} would be counted anew from their events, in the background.")
-
-
-def leads(number: int) -> str:
-    """So many leads."""
-    return "1 lead" if number == 1 else f"{number:,} leads"
+        click.echo(f"\n{many(outlook.recounted, 'lead')} would be counted anew from their events, in the background.")
 
 
 def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int] | None = None) -> None:
@@ -103,5 +104,5 @@ def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int
         parts = ", ".join(f"{name} {before} → {after}".strip() for name, before, after in each.details)
         line = f"  {each.what:<8} {each.name}" + (f": {parts}" if parts else "")
         if standing and each.name in standing:
-            line += f"\n           {leads(standing[each.name])} under way keep to the version they entered"
+            line += f"\n           {many(standing[each.name], 'lead')} under way keep to the version they entered"
         click.echo(line)

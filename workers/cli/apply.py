@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli._base import as_json, database_url, folders, now, print_json, settings, store
+from workers.cli._stranded import about, stranded
 from workers.cli.check import line, summary
 from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
 
@@ -35,7 +36,8 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
     Everything that `dripline check` looks at has to be right, the examples beside the rules included; else nothing
     changes. Running processes switch between two batches, without a restart. Whoever is in a campaign keeps to the
     version they entered. Where scores or counters changed, leads are counted anew from their events in the background.
-    Going back: dripline rulebook rollback.
+    Rules without a stage that leads stand at are refused: `was` says which one takes its place. Going back: dripline
+    rulebook rollback.
 
     \b
     Examples:
@@ -61,15 +63,20 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
     version = version_of(bundle)
     with store() as engine, engine.begin() as conn:
         before = in_force(conn)
-        if before != version:
+        left = stranded(conn, checked.rulebook) if before != version else {}
+        changed = before != version and not left
+        if changed:
             put(conn, version, bundle, author or getpass.getuser(), message)
     if as_json:
-        print_json({"version": version, "before": before, "changed": before != version, "files": len(bundle)})
+        print_json({"version": version, "before": before, "changed": changed, "files": len(bundle), "stranded": left})
+    elif left:
+        click.echo("\n".join(f"{about(*each)}." for each in left.items()))
+        click.echo("Nothing was applied.", err=True)
     elif before == version:
         click.echo(f"Version {version[:12]} is in force already.")
     else:
         click.echo(f"Version {version[:12]} is in force now" + (f" (before: {before[:12]})." if before else "."))
-    return 0
+    return 1 if left else 0
 
 
 def rehearse(rulebook: Rulebook, bundle: Mapping[str, str], *, as_json: bool) -> int:

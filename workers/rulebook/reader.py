@@ -139,6 +139,9 @@ class Reader:
             return self.shape(node, shapes[0], key)
         by_key = {next(iter(declared(shape))): shape for shape in shapes}
         present = [name for name in by_key if name in node.entries]
+        whole = [name for name in present if set(present) <= set(declared(by_key[name]))]
+        if len(whole) == 1:  # `when` alone is one thing, and beside `event` a part of it
+            return self.shape(node, by_key[whole[0]], key)
         if len(present) == 1:
             return self.shape(node, by_key[present[0]], key)
         listed = " or ".join(f"`{name}`" for name in by_key)
@@ -213,7 +216,8 @@ class Reader:
     def _scalar(self, node: Node, kind: Any, key: str, said: About) -> Any:
         """Text, an expression, a number, true or false, a duration."""
         if not isinstance(node, Scalar) or node.value is None:
-            return self.wrong(node, described(kind), key)
+            hint = f"write something, or remove `{key}`" if isinstance(node, Scalar) else ""
+            return self.wrong(node, described(kind), key, hint)
         if is_notation(kind):
             value = kind.read(node)
             return self.wrong(node, kind.words, key, kind.advice) if value is None else value

@@ -174,6 +174,16 @@ def outdated(conn: Connection, scoring: str) -> int:
     return int(conn.scalar(_COUNT_OUTDATED, {"scoring": scoring}) or 0)
 
 
+_STRANDED: Final = text("""
+    SELECT stage, count(*) FROM leads WHERE stage <> '' AND stage <> ALL(:known) GROUP BY stage ORDER BY stage
+""")
+
+
+def stranded(conn: Connection, known: Collection[str]) -> dict[str, int]:
+    """How many leads stand at stages that are none of these, by stage; those that nothing has happened to left out."""
+    return dict(conn.execute(_STRANDED, {"known": list(known)}).all())
+
+
 _FAILED: Final = text("""
     UPDATE leads SET wake_at = :wake_at, failures = failures + 1, error = :error, updated_at = :now WHERE id = :id
 """)

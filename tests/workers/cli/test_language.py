@@ -146,9 +146,24 @@ def test_simulate_sums_up(dripline: Dripline, tmp_path: Path):
     done = dripline("simulate", "events.jsonl", "--until", "2026-04-30")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("3 events of 2 leads, by rules and templates")
-    assert "1 events left out: they came before" in done.out
+    assert "1 event left out: came before" in done.out
     assert "welcome.send-hello  hello" in done.out
-    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out.replace("leads", "lead")
+    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out
+
+
+def test_simulate_says_what_counts_for_nothing(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    odd = [
+        line(0, "coffee.drunk", "ann@acme.test"),
+        line(1, "coffee.drunk", "ann@acme.test"),
+        line(2, "order.placed", "ann@acme.test", properties={"amount": "4000"}, lead={"employees": "many"}),
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(odd))
+    done = dripline("simulate", "events.jsonl").out
+    assert "Left aside\n  undeclared-event  event.coffee.drunk  2\n" in done
+    assert "  bad-property  event.order.placed      1\n" in done
+    told = json.loads(dripline("simulate", "events.jsonl", "--json").out)["summary"]["skipped"]
+    assert {"reason": "bad-value", "rule": "field.employees", "times": 1} in told
 
 
 def test_simulate_as_data(dripline: Dripline, tmp_path: Path):
@@ -277,6 +292,25 @@ def test_rules_whose_examples_do_not_hold_are_not_applied(dripline: Dripline, tm
     assert refused.code == 1
     assert "Nothing was applied." in refused.err
     assert "was ever applied" in dripline("rulebook", "list").out
+
+
+def test_rules_that_would_strand_leads_are_refused_until_they_say_what_the_stage_is_called_now(
+    dripline: Dripline, tmp_path: Path, database: str
+):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    renamed = {path: text.replace("lead:", "known:") for path, text in RULES.items() if path == "rules/lifecycle.yaml"}
+    write(tmp_path, renamed)
+    assert "Would be refused: 1 lead stands at stage `lead`" in dripline("apply", "--dry-run").out
+    refused = dripline("apply")
+    assert (refused.code, refused.err) == (1, "Nothing was applied.\n")
+    assert "write `was: lead` at the stage that takes its place" in refused.out
+    assert json.loads(dripline("apply", "--json").out)["stranded"] == {"lead": 1}
+    write(tmp_path, {path: text.replace("known: {", "known: {was: lead, ") for path, text in renamed.items()})
+    assert dripline("apply").code == 0
+    back = dripline("rulebook", "rollback", version_of(RULES)[:8])
+    assert back.code == 0
 
 
 @pytest.mark.usefixtures("database")

@@ -15,12 +15,15 @@ FieldType = Literal[
 ]  # fmt: skip
 STANDARD_EVENTS: Final = {
     "email.sent": {},
+    "email.deferred": {},
+    "email.dropped": {"reason": "text"},
     "email.delivered": {},
     "email.opened": {"machine": "boolean"},
     "email.clicked": {"url": "text", "machine": "boolean"},
     "email.bounced": {"kind": "text", "reason": "text"},
     "email.complained": {},
     "email.unsubscribed": {},
+    "email.resubscribed": {},
     "email.replied": {},
     "form.submitted": {"form": "text"},
     "page.viewed": {"url": "text"},
