@@ -44,7 +44,7 @@ def test_published_signatures(method: str, url: str, signature: str) -> None:
 
 @pytest.mark.parametrize("token", ["", "a/session+token=="])
 @pytest.mark.parametrize(
-    "url", ["https://email.us-east-1.amazonaws.com/v2/email/outbound-emails", "http://x.test:81/a?b=c d&a="]
+    "url", ["https://email.us-east-1.amazonaws.com/v2/email/outbound-emails", "http://x.test:81/a?b=c%20d&a="]
 )
 def test_amazons_own_client_signs_alike(token: str, url: str) -> None:
     body, headers = b'{"a": "\xc3\xbc"}', {"Content-Type": "application/json", "X-Odd": "  a   b "}
