@@ -1,8 +1,8 @@
 """Signs that a machine followed a link or fetched a picture, and not the person the mail was for.
 
 Mail scanners follow every link before a mail is delivered, privacy proxies fetch every picture at once, and previews
-ask only for headers. None of them can be told with certainty; what is taken for a machine's work is recorded as such and
-credited later if the person does something themselves (`workers.engine.quarantine`).
+ask only for headers. None of them can be told with certainty; what is taken for a machine's work is recorded as such,
+and credited later if the person does something themselves (`workers.engine.quarantine`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`/c/<token>` and `/o/<token>`: the links and the picture in a mail, which tell that it was read.
 
-A link leads on to where it did in the mail and nowhere else: the address is part of what is signed. Whoever follows one
-is served at once, whether the visit can be noted down or not. Machines are told apart (`machines`) and recorded as such.
+A link leads on to where it did in the mail and nowhere else: the address is part of what is signed. Whoever follows
+one is served at once, whether the visit can be noted down or not. Machines are told apart (`machines`).
 """
 
 from __future__ import annotations
