@@ -21,6 +21,7 @@ from workers.rulebook.declarations import (
     PromoteFile,
     ScoreFile,
     SourceFile,
+    TrackingFile,
 )
 from workers.rulebook.dependencies import check_dependencies
 from workers.rulebook.examples import check_examples
@@ -37,6 +38,7 @@ from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
 from workers.rulebook.templates import categories_of, check_templates
+from workers.rulebook.tracking import tracking
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         credit=credit,
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
+        tracking=tracking(specs.one(TrackingFile), check),
     )
     return None if problems else indexed(rulebook, specs, check)
 

@@ -41,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
+from workers.rulebook.declarations.tracking import TrackingFile
 
 if TYPE_CHECKING:
     from workers.rulebook.shape import Shape
@@ -90,6 +91,7 @@ __all__ = [
     "StagesFile",
     "Steps",
     "Territory",
+    "TrackingFile",
     "Trigger",
 ]
 
@@ -105,6 +107,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     PromoteFile,
     CampaignFile,
     CapsFile,
+    TrackingFile,
     MachinesFile,
     ExamplesFile,
 )
