@@ -69,10 +69,9 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
     from workers.delivery.templates import Fields, Templates
-    from workers.rulebook.templates import ACCOUNT
 
     templates = Templates(rulebook.templates, rulebook.account.site)
-    account = Fields("account", {name: getattr(rulebook.account, name) for name in ACCOUNT})
+    account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
         for name, used in mails(rulebook).items():

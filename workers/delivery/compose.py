@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
+from workers.clock import system_clock
 from workers.delivery.templates import Fields, Templates, one_line
+from workers.delivery.tracking import Tracker
 from workers.exceptions import RenderError
-from workers.rulebook.templates import ACCOUNT
 from workers.store.outbox import message_name
 from workers.tokens import Unsubscribe, sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workers.clock import Clock
     from workers.engine.rules import Rulebook
 
 ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
@@ -31,6 +33,7 @@ class Links:
 
     public_url: str
     secret: str
+    clock: Clock = system_clock
 
     def unsubscribe(self, lead_id: int, key: str) -> str:
         """The link that ends marketing mail to this lead; `key` says which mail it stood in."""
@@ -42,9 +45,10 @@ class Composer:
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
         self._account = rulebook.account
-        self._said = Fields("account", {name: getattr(rulebook.account, name) for name in ACCOUNT})
+        self._said = Fields("account", rulebook.account.words)
         self._templates = Templates(rulebook.templates, rulebook.account.site)
         self._links = links
+        self._tracker = Tracker(rulebook.tracking, links.public_url, links.secret)
 
     def has(self, template: str) -> bool:
         """True if this version has that template."""
@@ -70,18 +74,26 @@ class Composer:
         }
         words = self._templates.render(template, values)
         sender = words.sender or one_line(self._account.sender)
+        html = self._tracked(words.html, key, lead_id, template, lead) if words.html else words.html
         return Mail(
             key=key,
             sender=sender,
             to=recipient(lead),
             subject=words.subject,
             text=words.text,
-            html=words.html,
+            html=html,
             message_id=message_id(key, sender),
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
             reply_to=words.reply_to,
             attachments=tuple(Attachment(file.name, file.type, file.content) for file in words.files),
         )
+
+    def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
+        """The HTML with the links that the rules want."""
+        html = self._tracker.named(html, key, template)
+        if not self._tracker.wanted(template, lead):
+            return html
+        return self._tracker.html(html, lead_id, key, int(self._links.clock().timestamp()))
 
     def notice(self, key: str, to: str, subject: str, text: str) -> Mail:
         """A plain message to a colleague, from the account's own sender.

@@ -5,14 +5,14 @@ lines of `---`, then comes the text; beside it a `mail.html` or a `mail.mjml`, w
 `mail.txt` says none. A hand-off note is a folder with a `note.txt`, which is nothing but text.
 
 A mail goes through these stages, each a function of what the one before made: values into subject and preheader; values
-into the HTML, which is styled already or is styled now (`compiled.Page`); links; the plain text.
+into the HTML, which is finished already or is finished now (`compiled.Page`); the plain text beside it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import escape, unescape
+from html import unescape
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import TemplateSyntaxError
@@ -23,13 +23,11 @@ from workers.rulebook.mail.compiled import compile_mail, environment_of
 from workers.rulebook.sandbox import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from workers.rulebook.mail.compiled import CompiledMail, File
 
 FOLDER: Final = "templates/"
-LINK: Final = re.compile(r"""(<(?:a|area|v:\w+)\s(?:[^>"']|"[^"]*"|'[^']*')*?\bhref=)"([^"]*)\"""")
-"""What leads somewhere, in HTML that was made by us: values are always in double quotes."""
 UNSAFE: Final = re.compile(r"""\shref="\s*(?!https?:|mailto:|tel:|sms:)([a-z][a-z0-9+.-]*:[^"]*)\"""", re.IGNORECASE)
 """A link that a mail may not have. A field's value can make one where a template begins a link with it."""
 
@@ -104,13 +102,8 @@ class Templates:
             self._compiled[name] = compile_mail(self._environment, self._files, name, self._site)
         return self._compiled[name]
 
-    def render(self, name: str, values: Mapping[str, Any], rewrite: Callable[[str], str] | None = None) -> Rendered:
+    def render(self, name: str, values: Mapping[str, Any]) -> Rendered:
         """The mail `name` with these values.
-
-        Args:
-            name: its folder.
-            values: the template's variables.
-            rewrite: gives the address that a link in the HTML is to have, for the one that it has.
 
         Raises:
             RenderError: there is no such template, it is broken, or it needs a value that is not there.
@@ -125,7 +118,7 @@ class Templates:
             sender=one_line(mail.head.sender or ""),
             subject=subject,
             text=self._text(mail, values, html),
-            html=relinked(html, rewrite) if html and rewrite else html,
+            html=html,
             preheader=preheader,
             reply_to=one_line(mail.head.reply_to or ""),
             files=mail.files,
@@ -161,16 +154,6 @@ class Templates:
         assert mail.page is not None
         assert html is not None
         return mail.page.plain(values, html)
-
-
-def relinked(html: str, rewrite: Callable[[str], str]) -> str:
-    """The HTML with other addresses behind its links; those inside of the mail stay."""
-
-    def changed(match: re.Match[str]) -> str:
-        address = unescape(match[2])
-        return match[0] if address.startswith("#") else f'{match[1]}"{escape(rewrite(address))}"'
-
-    return LINK.sub(changed, html)
 
 
 def one_line(text: str) -> str:
