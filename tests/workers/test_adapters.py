@@ -27,7 +27,8 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
-            f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; there is sendgrid, standard, typeform",
+            (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
+            "`adapter: standard`; there is sendgrid, standard, typeform"),
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
-
-
-NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value", "criterion")
-FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in NOUNS)
-"""Codes of names that are unknown where the file that declares them cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,12 +49,12 @@ class Problems:
     """Collects findings, so that one run of `check` shows them all and not only the first.
 
     Attributes:
-        incomplete: a file that may declare names could not be read, so that unknown names say nothing.
+        hidden: codes that say nothing, because a file that may declare such names could not be read.
     """
 
     def __init__(self) -> None:
         self._found: set[Problem] = set()
-        self.incomplete = False
+        self.hidden: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """True if there is at least one."""
@@ -75,4 +70,4 @@ class Problems:
 
     def found(self) -> list[Problem]:
         """All of them by file, line and column, without those that only follow from an unreadable file."""
-        return sorted(problem for problem in self._found if not (self.incomplete and problem.code in FOLLOWING))
+        return sorted(problem for problem in self._found if problem.code not in self.hidden)

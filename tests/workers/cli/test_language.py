@@ -148,7 +148,7 @@ def test_simulate_sums_up(dripline: Dripline, tmp_path: Path):
     assert done.out.startswith("3 events of 2 leads, by rules and templates")
     assert "1 event left out: came before" in done.out
     assert "welcome.send-hello  hello" in done.out
-    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out
+    assert "Not promoted: 1 lead far enough, and\n  no evidence of timing  1" in done.out
 
 
 def test_simulate_says_what_counts_for_nothing(dripline: Dripline, tmp_path: Path):
