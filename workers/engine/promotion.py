@@ -41,6 +41,20 @@ def consider(call: Call) -> None:
     call.state.missing = missing
 
 
+def promote_by_step(call: Call) -> None:
+    """Promote because a campaign says so, whatever the stage; what has to be there has to be there all the same."""
+    rule, ends = call.rulebook.promotion, stage_index(call.rulebook, OPPORTUNITY)
+    if rule is None or (call.state.promotions and not call.state.lost):
+        return
+    if call.state.promotions == 0 and 0 <= ends <= stage_index(call.rulebook, call.state.stage):
+        return
+    held = {name: holds(call, test) for name, test in rule.evidence.items()}
+    if missing := missing_for(call, rule, held):
+        call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
+    else:
+        promote(call, rule, held)
+
+
 def missing_for(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> list[str]:
     """What stands against promotion now: `when`, names of evidence, `email`."""
     missing = [] if holds(call, rule.when) else ["when"]

@@ -11,10 +11,11 @@ from zoneinfo import available_timezones
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
-from workers.rulebook.campaigns import campaign
+from workers.rulebook.campaigns import campaign, caps, plan_of
 from workers.rulebook.declarations import (
     AccountFile,
     CampaignFile,
+    CapsFile,
     GradeFile,
     MachinesFile,
     PromoteFile,
@@ -35,7 +36,7 @@ from workers.rulebook.scoring import ScoreCompiler
 from workers.rulebook.shape import Shape, Text, declared
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
-from workers.rulebook.templates import check_templates
+from workers.rulebook.templates import categories_of, check_templates
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         grades=named(specs.of(GradeFile), "grade", lambda file: grade(file, check), problems),
         segments=held,
         credit=credit,
+        caps=caps(specs.of(CapsFile)),
+        categories=categories_of(bundle),
     )
     return None if problems else indexed(rulebook, specs, check)
 
@@ -101,7 +104,7 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
     )
-    return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)))
+    return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 
 
 def named(files: Sequence[S], key: str, build: Callable[[S], T], problems: Problems) -> dict[str, T]:
@@ -139,7 +142,7 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     if not is_mailbox(spec.sender):
         hint = 'write "Name <name@company.example>"'
         check.problems.add(spec.sender.place, "bad-address", f"`{spec.sender}` is no sender", hint)
-    return Account(*(str(getattr(spec, key)) for key in declared(type(spec))))
+    return Account(**{key: str(getattr(spec, key)) for key in declared(type(spec))})  # type: ignore[arg-type]
 
 
 def credit_of(specs: Specs, check: Checker) -> int:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from workers.rulebook.declarations import (
     STANDARD_EVENTS,
     AccountFile,
+    CampaignFile,
     EventsFile,
     FieldsFile,
     GradeFile,
@@ -45,6 +46,7 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
         stages=stages.names("stages") if stages else [],
         templates=mail_names(bundle),
         notes=note_names(bundle),
+        campaigns=[str(file.campaign) for file in specs.of(CampaignFile)],
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
     )
 

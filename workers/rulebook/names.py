@@ -53,6 +53,7 @@ class Names:
         stages: in order.
         templates: folders below `templates/` that hold a `mail.txt`.
         notes: the same for those that hold a `note.txt`.
+        campaigns: names of the campaigns.
         zone: of the account.
     """
 
@@ -66,6 +67,7 @@ class Names:
     stages: Collection[str] = ()
     templates: Collection[str] = ()
     notes: Collection[str] = ()
+    campaigns: Collection[str] = ()
     zone: str = "UTC"
 
     def scope(self, event: str | None = None, refused: Mapping[str, str] | None = None) -> Scope:
@@ -128,7 +130,7 @@ class Checker:
         """Where a compiled expression stands."""
         return next(use.source.place for use in self.uses if use.expression is expression)
 
-    def optional(self, source: Source | None, want: str, scope: Scope) -> Expression | None:
+    def optional(self, source: Source | None, want: str | None, scope: Scope) -> Expression | None:
         """The same for a key that may be left out."""
         return None if source is None else self.expression(source, want, scope)
 
@@ -147,6 +149,10 @@ class Checker:
     def stage(self, name: Text) -> bool:
         """True if the lifecycle has this stage."""
         return self.known("stage", name, self.names.stages, "declare it in rules/lifecycle.yaml")
+
+    def segment(self, name: Text) -> bool:
+        """True if there is a segment of this name."""
+        return self.known("segment", name, self.names.segments, "declare it in rules/segments.yaml")
 
     def score(self, name: Text) -> bool:
         """True if there is a score of this name."""

@@ -103,6 +103,30 @@ class Cap(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Percentage(Notation):
+    """`5%`, `0.3%`; `share` is a number from 0 to 1."""
+
+    words = "a share"
+    advice = "write it like 5%"
+    pattern = r"^[0-9]{1,3}([.][0-9]+)?\s*%$"
+
+    share: float
+
+    @classmethod
+    def read(cls, node: Scalar) -> Percentage | None:
+        """See `Notation.read`."""
+        share = share_of(node.raw)
+        return None if share is None else cls(share)
+
+
+def share_of(text: str) -> float | None:
+    """A percentage as a number from 0 to 1."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:[.][0-9]+)?)\s*%", text.strip(), re.ASCII)
+    share = float(match[1]) / 100 if match else None
+    return share if share is not None and share <= 1 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance(Notation):
     """`1 business day`, `4 business hours`, or a plain duration. A business day is 24 hours, not on a weekend."""
 

@@ -140,6 +140,9 @@ class Reader:
             return self.shape(node, shapes[0], key)
         by_key = {next(iter(declared(shape))): shape for shape in shapes}
         present = [name for name in by_key if name in node.entries]
+        whole = [name for name in present if set(present) <= set(declared(by_key[name]))]
+        if len(whole) == 1:  # `when` alone is one thing, and beside `event` a part of it
+            return self.shape(node, by_key[whole[0]], key)
         if len(present) == 1:
             return self.shape(node, by_key[present[0]], key)
         listed = " or ".join(f"`{name}`" for name in by_key)

@@ -162,8 +162,8 @@ def of_steps() -> Iterator[Entry]:
     """The steps of campaigns; their modules say what they are."""
     for word in steps.found():
         doc = cleandoc(import_module(f"{steps.__name__}.{word}").__doc__ or "").split("\n")
-        shown = [line.strip() for line in doc if line.strip().startswith("- ")]
-        text = "\n".join(line for line in doc if not line.strip().startswith("- ")).replace("\n\n\n", "\n\n")
+        shown = [line.removeprefix(INDENT) for line in doc if line.startswith((INDENT, "- "))]
+        text = "\n".join(line for line in doc if not line.startswith((INDENT, "- "))).replace("\n\n\n", "\n\n")
         frame = f"campaign: welcome\nenter: {{event: form.submitted}}\nsteps:\n  {HOLE}"
         yield Entry(word, "a step of a campaign", sentence(text.removeprefix(f"`{word}`: ")), filled(frame, shown))
 

@@ -79,9 +79,9 @@ STAGES = (
 WELCOME = Campaign(
     name="welcome",
     version="w1",
-    enter=(Trigger("form.submitted", says(lambda event, _, __: event.get("form") == "newsletter"), None),),
+    enter=(Trigger("form.submitted", says(lambda event, _, __: event.get("form") == "newsletter")),),
     again=None,
-    exits=(Trigger("email.replied", None, None), Trigger(None, None, "opportunity")),
+    exits=(Trigger("email.replied"), Trigger(stage="opportunity")),
     steps=(
         send.Step("welcome/hello", "hello"),
         wait.Step(2 * DAY, "pause"),
@@ -93,7 +93,7 @@ NURTURE = replace(
     WELCOME,
     name="nurture",
     version="n1",
-    enter=(Trigger(None, None, "lead"),),
+    enter=(Trigger(stage="lead"),),
     again=30 * DAY,
     exits=(),
     steps=(send.Step("nurture/one", "one"), end.Step("nurtured", "end")),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workers.rulebook.declarations.campaigns import CampaignFile, EventTrigger, SourceFile, StageTrigger, Trigger
+from workers.rulebook.declarations.campaigns import (
+    BandTrigger,
+    CampaignFile,
+    CapsFile,
+    EventTrigger,
+    Move,
+    SegmentTrigger,
+    SourceFile,
+    StageTrigger,
+    Trigger,
+)
 from workers.rulebook.declarations.company import (
     STANDARD_EVENTS,
     Account,
@@ -37,7 +47,9 @@ __all__ = [
     "Account",
     "AccountFile",
     "Band",
+    "BandTrigger",
     "CampaignFile",
+    "CapsFile",
     "Decay",
     "EventTrigger",
     "EventsFile",
@@ -52,6 +64,7 @@ __all__ = [
     "Group",
     "Machines",
     "MachinesFile",
+    "Move",
     "Opportunity",
     "Outcome",
     "Owners",
@@ -59,6 +72,7 @@ __all__ = [
     "Promotion",
     "Rule",
     "ScoreFile",
+    "SegmentTrigger",
     "SegmentsFile",
     "Share",
     "SourceFile",
@@ -81,6 +95,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     GradeFile,
     PromoteFile,
     CampaignFile,
+    CapsFile,
     MachinesFile,
     ExamplesFile,
 )
