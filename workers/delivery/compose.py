@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Mail
@@ -63,7 +63,7 @@ class Composer:
         unsubscribe = self._links.unsubscribe(lead_id, key)
         values = {
             "lead": Fields("lead", lead),
-            "account": Fields("account", asdict(self._account)),
+            "account": Fields("account", self._account.words),
             "unsubscribe_url": unsubscribe,
         }
         words = self._templates.render(template, values)
@@ -102,7 +102,7 @@ class Composer:
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
-        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", asdict(self._account))
+        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", self._account.words)
         return self._templates.note(template, {**facts, "lead": lead, "account": account})
 
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP, units
-from workers.engine.hours import Calendar
+from workers.engine.hours import WORKING_WEEK, Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -503,14 +503,19 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money."""
+    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
 
     company: str
     zone: str
     currency: str
     sender: str
     address: str
-    business: Calendar = field(default_factory=Calendar)
+    business: Calendar = WORKING_WEEK
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What templates may say of it."""
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
 
 
 @dataclass(frozen=True, slots=True)

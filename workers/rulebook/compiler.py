@@ -33,7 +33,7 @@ from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
-from workers.rulebook.shape import Shape, Text, declared
+from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
 from workers.rulebook.templates import categories_of, check_templates
@@ -142,7 +142,14 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     if not is_mailbox(spec.sender):
         hint = 'write "Name <name@company.example>"'
         check.problems.add(spec.sender.place, "bad-address", f"`{spec.sender}` is no sender", hint)
-    return Account(**{key: str(getattr(spec, key)) for key in declared(type(spec))})  # type: ignore[arg-type]
+    return Account(
+        company=str(spec.company),
+        zone=str(spec.zone),
+        currency=str(spec.currency),
+        sender=str(spec.sender),
+        address=str(spec.address),
+        business=spec.business,
+    )
 
 
 def credit_of(specs: Specs, check: Checker) -> int:

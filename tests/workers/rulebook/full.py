@@ -8,6 +8,9 @@ from tests.workers.rulebook.base import BASE
 
 FULL: Final = {
     **BASE,
+    "rules/account.yaml": f"""{BASE["rules/account.yaml"]}\
+  business: {{days: [mon, tue, wed, thu], holidays: [DE-BY, lead], closed: [2026-12-24]}}
+""",
     "rules/fields.yaml": """\
 fields:
   first_name: {type: text, personal: true}

@@ -57,6 +57,10 @@ class Calendar:
         return not any(code and day in holidays_of(code, day.year) for code in codes)
 
 
+WORKING_WEEK: Final = Calendar()
+"""Monday to Friday."""
+
+
 # ── public holidays ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -84,6 +88,13 @@ def has_holidays(code: str) -> bool:
         return False
     country, part = match.groups()
     return (kept := entity(country)) is not None and (part is None or part in kept.subdivisions)
+
+
+def countries() -> Mapping[str, str]:
+    """The codes of all countries whose public holidays are known, by whatever they are called, in lower case."""
+    from holidays.registry import COUNTRIES
+
+    return {name.casefold(): codes[1] for codes in COUNTRIES.values() for name in codes}
 
 
 def entity(country: str) -> Any:

@@ -26,6 +26,7 @@ from workers.rulebook.declarations.company import (
     MachinesFile,
 )
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
+from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
     Evidence,
     Opportunity,
@@ -48,6 +49,7 @@ __all__ = [
     "AccountFile",
     "Band",
     "BandTrigger",
+    "Business",
     "CampaignFile",
     "CapsFile",
     "Decay",
@@ -70,6 +72,7 @@ __all__ = [
     "Owners",
     "PromoteFile",
     "Promotion",
+    "QuietHours",
     "Rule",
     "ScoreFile",
     "SegmentTrigger",

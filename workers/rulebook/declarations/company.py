@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
 
+from workers.engine.hours import WORKING_WEEK, Calendar
 from workers.rulebook.shape import EVENT_TYPE, HOLE, WORD, Shape, Text, about
 
 FieldType = Literal[
@@ -79,6 +80,10 @@ class Account(Shape):
     )
     address: Text = field(
         metadata=about("the postal address that the law wants in every mail", example="Speicherstraße 12, Hamburg")
+    )
+    business: Calendar = field(
+        default=WORKING_WEEK,
+        metadata=about("which days are business days; default: Monday to Friday", example="{holidays: [DE]}"),
     )
 
 
