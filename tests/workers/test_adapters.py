@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from integrations import discovery
 from tests.workers.rulebooks import BUNDLE
 from workers.adapters import installed
 from workers.dev import shipped_bundle
@@ -28,7 +29,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
             (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
-            "`adapter: standard`; there is sendgrid, standard, typeform"),
+            f"`adapter: standard`; there is {', '.join(sorted(discovery.names('sources')))}"),
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",
@@ -55,7 +56,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),
-            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is hubspot, webhook",
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is {', '.join(sorted(discovery.names('crm')))}",
         ),
     ],
 )  # fmt: skip

@@ -53,10 +53,10 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    if checked.problems or checked.rulebook is None:
-        for problem in checked.problems:
-            click.echo(line(problem, rules, templates))
-        click.echo(summary(0, len(checked.problems), "") + " Nothing was applied.", err=True)
+    for problem in checked.problems:
+        click.echo(line(problem, rules, templates), err=problem.level != "error")
+    if checked.errors or checked.rulebook is None:
+        click.echo(summary(0, checked.errors, "") + " Nothing was applied.", err=True)
         return 1
     if dry_run:
         return rehearse(checked.rulebook, bundle, as_json=as_json)

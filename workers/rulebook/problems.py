@@ -31,6 +31,7 @@ class Problem:
         code: a constant word for the kind of mistake (`unknown-key`).
         text: what is wrong, one sentence without a full stop.
         hint: what to do about it; may be empty.
+        level: `error`, or `warning` for what can be meant so.
     """
 
     file: str
@@ -39,10 +40,12 @@ class Problem:
     code: str
     text: str
     hint: str = ""
+    level: str = "error"
 
     def __str__(self) -> str:
         """One line: `rules/campaigns/welcome.yaml:3:5: unknown-key: there is no key …; did you mean …?`."""
-        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.text}{'; ' if self.hint else ''}{self.hint}"
+        said = f"{self.code}: {self.text}" + (f"; {self.hint}" if self.hint else "")
+        return f"{self.file}:{self.line}:{self.column}: {'' if self.level == 'error' else f'{self.level}: '}{said}"
 
 
 class Problems:

@@ -99,6 +99,29 @@ def test_an_example_that_does_not_hold_is_a_finding_at_its_place(dripline: Dripl
     ]
 
 
+@pytest.mark.usefixtures("database")
+def test_what_some_leads_lack_at_some_places_is_a_warning(dripline: Dripline, tmp_path: Path):
+    hello = RULES["templates/hello/mail.txt"]
+    guarded = "{% if lead.employees is defined and lead.employees > 5 %}{{ lead.timeline }}{% endif %}\n"
+    unsent = hello.replace("subject: Hello", "subject: Now {{ lead.timeline }}, hello")
+    write(tmp_path, {"templates/hello/mail.txt": hello + guarded, "templates/unsent/mail.txt": unsent})
+    done = dripline("check")
+    assert (done.code, done.err) == (0, "")
+    first, second, last = done.out.splitlines()
+    number = (hello + guarded).count("\n")
+    assert first.startswith(f"templates/hello/mail.txt:{number}:61: warning: may-be-missing: who comes by here without")
+    assert second.startswith("templates/unsent/mail.txt:2:10: warning: may-be-missing: ")
+    assert "(nothing sends it yet); write {{ lead.timeline" in second
+    assert last.endswith(" 2 warnings.")
+    assert dripline("check", "--strict").code == 1
+    levels = [each["level"] for each in json.loads(dripline("check", "--format", "json").out)["problems"]]
+    assert levels == ["warning", "warning"]
+    run = json.loads(dripline("check", "--format", "sarif").out)["runs"][0]
+    assert {each["level"] for each in run["results"]} == {"warning"}
+    applied = dripline("apply")
+    assert (applied.code, applied.err.count("may-be-missing")) == (0, 2)
+
+
 def test_a_mail_that_needs_what_not_every_lead_has_is_a_finding(dripline: Dripline, tmp_path: Path):
     mail = RULES["templates/hello/mail.txt"].replace(
         'Hello {{ lead.first_name | default("you") }}\n\n', "Hello {{ lead.first_name }}\n"
@@ -106,7 +129,7 @@ def test_a_mail_that_needs_what_not_every_lead_has_is_a_finding(dripline: Dripli
     write(tmp_path, {"templates/hello/mail.txt": mail})
     done = dripline("check")
     assert done.code == 1
-    assert done.out.startswith("templates/hello/mail.txt:5:1: template-value: with nothing but the address known")
+    assert done.out.startswith("templates/hello/mail.txt:5:10: template-value: nobody without `lead.first_name` gets")
     assert "welcome.send-hello" in done.out
     assert 'write {{ lead.first_name | default("…") }}' in done.out
 
