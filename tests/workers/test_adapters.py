@@ -12,6 +12,7 @@ from workers.rulebook import check, compile_rulebook
 
 PRODUCT = "rules/sources/product.yaml"
 PROMOTION = "rules/promotion.yaml"
+SOURCES, CRMS = (", ".join(sorted(discovery.names(kind))) for kind in ("sources", "crm"))
 
 
 @pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
@@ -29,7 +30,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
             (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
-            f"`adapter: standard`; there is {', '.join(sorted(discovery.names('sources')))}"),
+            f"`adapter: standard`; there is {SOURCES}"),
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",
@@ -56,7 +57,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),
-            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is {', '.join(sorted(discovery.names('crm')))}",
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is {CRMS}",
         ),
     ],
 )  # fmt: skip
