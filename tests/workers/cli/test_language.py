@@ -317,6 +317,50 @@ def test_rules_whose_examples_do_not_hold_are_not_applied(dripline: Dripline, tm
     assert "was ever applied" in dripline("rulebook", "list").out
 
 
+def test_a_dry_run_says_who_would_have_been_promoted(dripline: Dripline, tmp_path: Path, database: str):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    ask = ("apply", "--dry-run")
+    eager = RULES["rules/promotion.yaml"].replace("at: sales-qualified", "at: lead").replace("all: true", "any: true")
+    write(tmp_path, {"rules/promotion.yaml": eager})
+    done = dripline(*ask)
+    for said in (
+        "Over recorded history: 1 lead, 2 events until",
+        "Promoted: 0 by the rules of now, 1 by the new ones",
+        "1 more (1 open): ann@acme.test",
+        "lead → opportunity  1  ann@acme.test",
+    ):
+        assert said in done.out
+    told = json.loads(dripline(*ask, "--json").out)["impact"]
+    assert told["promoted"]["more"]["leads"] == [{"lead": "ann@acme.test", "outcome": "open"}]
+    assert json.loads(dripline(*ask, "--json", "--leads", "0").out)["impact"] is None
+    assert "recorded history" not in dripline(*ask, "--leads", "0").out
+    assert dripline("status").out.count("sales") == 0  # nothing was promoted in truth
+    write(tmp_path, {"rules/promotion.yaml": RULES["rules/promotion.yaml"], "templates/hello/mail.html": "<p>Hi</p>"})
+    assert "recorded history" not in dripline(*ask).out
+
+
+def test_impact_looks_at_the_store_or_at_a_file(dripline: Dripline, tmp_path: Path, database: str):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    assert "Every lead would have come out the same." in dripline("impact").out
+    eager = RULES["rules/promotion.yaml"].replace("at: sales-qualified", "at: lead").replace("all: true", "any: true")
+    write(tmp_path / "new", {"rules/promotion.yaml": eager})
+    stored = json.loads(dripline("impact", "new/rules", "--json", "--all").out)
+    assert (stored["leads"], stored["of"], stored["promoted"]["after"]) == (1, 1, 1)
+    assert json.loads(dripline("impact", "rules", "--against", "new/rules", "--json").out)["promoted"]["after"] == 0
+    assert dripline("impact", "new/rules", "--against", version_of(RULES)[:9], "--leads", "1").code == 0
+    (tmp_path / "log.jsonl").write_text(dripline("export").out)
+    of_file = dripline("impact", "new/rules", "--events", "log.jsonl", "--against", "rules", "--json")
+    assert json.loads(of_file.out)["promoted"]["more"] == stored["promoted"]["more"]
+    assert "--against names the folder" in dripline("impact", "--events", "log.jsonl").err
+    (tmp_path / "log.jsonl").write_text("")
+    assert "holds no events" in dripline("impact", "--events", "log.jsonl", "--against", "rules").err
+    assert "no version begins with zz" in dripline("impact", "--against", "zz").err
+
+
 def test_rules_that_would_strand_leads_are_refused_until_they_say_what_the_stage_is_called_now(
     dripline: Dripline, tmp_path: Path, database: str
 ):
