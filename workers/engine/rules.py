@@ -519,6 +519,26 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is told of how mails are read.
+
+    Attributes:
+        clicks, opens: whether links lead through us, and whether a picture tells of the opening.
+        consent: over the lead's fields: only mails to leads for whom it is true are tracked; None for all.
+        untracked: templates in which nothing is tracked.
+        utm: parameters for every link, `{campaign}` and `{template}` in them.
+        url: scheme and domain of tracked links; empty for that of the web process.
+    """
+
+    clicks: bool = False
+    opens: bool = False
+    consent: Expression | None = None
+    untracked: frozenset[str] = frozenset()
+    utm: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A configured webhook source: route name, adapter file name, and the adapter's own options (field mapping)."""
 
@@ -543,6 +563,7 @@ class Rulebook:
         categories: of each template, `marketing` or `transactional`.
         plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
+        tracking: what is told of how mails are read.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
@@ -583,6 +604,7 @@ class Rulebook:
     categories: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
     controls: Controls = Controls()
+    tracking: Tracking = Tracking()
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)

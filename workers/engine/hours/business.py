@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from warnings import catch_warnings
 
@@ -64,6 +65,10 @@ WORKING_WEEK: Final = Calendar()
 # ── public holidays ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+ONE_AT_A_TIME: Final = Lock()
+"""Warnings are silenced for the whole process, not for a thread. (Some lunar holidays are not known far ahead.)"""
+
+
 @lru_cache(maxsize=4096)
 def holidays_of(code: str, year: int) -> frozenset[date]:
     """The public holidays of a country or a part of it, days in lieu included; none where nobody knows them.
@@ -75,7 +80,7 @@ def holidays_of(code: str, year: int) -> frozenset[date]:
     if not has_holidays(code):
         return frozenset()
     country, _, part = code.partition("-")
-    with catch_warnings(action="ignore", category=UserWarning):  # some lunar holidays are not known far ahead
+    with ONE_AT_A_TIME, catch_warnings(action="ignore", category=UserWarning):
         # Only names depend on the language; without one, the machine's settings would be looked at.
         kept = entity(country)(subdiv=part or None, years=year, expand=False, language="en_US")
     return frozenset(day for day in kept if day.year == year)

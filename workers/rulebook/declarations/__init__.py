@@ -8,8 +8,11 @@ from workers.rulebook.declarations.campaigns import (
     BandTrigger,
     CampaignFile,
     CapsFile,
+    DateTrigger,
+    Enter,
     EventTrigger,
     Move,
+    ScheduleTrigger,
     SegmentTrigger,
     SourceFile,
     StageTrigger,
@@ -38,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
+from workers.rulebook.declarations.tracking import TrackingFile
 
 if TYPE_CHECKING:
     from workers.rulebook.shape import Shape
@@ -52,7 +56,9 @@ __all__ = [
     "Business",
     "CampaignFile",
     "CapsFile",
+    "DateTrigger",
     "Decay",
+    "Enter",
     "EventTrigger",
     "EventsFile",
     "Evidence",
@@ -74,6 +80,7 @@ __all__ = [
     "Promotion",
     "QuietHours",
     "Rule",
+    "ScheduleTrigger",
     "ScoreFile",
     "SegmentTrigger",
     "SegmentsFile",
@@ -84,6 +91,7 @@ __all__ = [
     "StagesFile",
     "Steps",
     "Territory",
+    "TrackingFile",
     "Trigger",
 ]
 
@@ -99,6 +107,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     PromoteFile,
     CampaignFile,
     CapsFile,
+    TrackingFile,
     MachinesFile,
     ExamplesFile,
 )
