@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli._base import folders, print_json
+from workers.cli._base import folders, many, print_json
 from workers.exceptions import RulebookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workers.cli._checking import Checked
     from workers.rulebook import Problem
 
 SECTION = "Rules"
@@ -23,24 +22,22 @@ SECTION = "Rules"
 @click.command
 @click.argument("rules", type=click.Path(path_type=Path), default="rules")
 @click.argument("templates", type=click.Path(path_type=Path), required=False)
-@click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
 @click.option(
     "--format", "how", type=click.Choice(["text", "json", "sarif"]), default="text", help="How findings are printed."
 )
-def command(*, rules: Path, templates: Path | None, strict: bool, how: str) -> int:
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
+def command(rules: Path, templates: Path | None, how: str, strict: bool) -> int:
     """Find mistakes in rule and template files. Needs no database.
 
     RULES is the folder of rule files (default: rules), TEMPLATES that of mail templates (default: templates, beside
     the rules). Words, types and names are checked; then every mail is rendered, for a lead of whom only the address is
     known and for one of whom everything is; then the examples beside the rules are run. Every finding names file, line
-    and column, says what is wrong and what to do; all of them are shown at once. Exit code 1 if there is one that is no
-    warning.
+    and column, says what is wrong and what to do; all of them are shown at once. Exit code 1 if there is one.
 
     \b
     Examples:
       dripline check
       dripline check marketing/rules --format json
-      dripline check --strict                            also stops at warnings
       dripline check --format sarif > findings.sarif     for code hosts that show findings on the changed line
     """
     from workers.cli._checking import Checked, check_all
@@ -56,8 +53,8 @@ def command(*, rules: Path, templates: Path | None, strict: bool, how: str) -> i
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    found, wrong = checked.problems, checked.problems if strict else checked.errors
-    version = "" if checked.errors else version_of(bundle)
+    found, errors = checked.problems, checked.errors
+    version = "" if errors else version_of(bundle)
     if how == "json":
         told = {"version": version or None, "files": len(bundle), "examples": len(checked.runs)}
         print_json({**told, "problems": to_json(found, where)})
@@ -65,8 +62,9 @@ def command(*, rules: Path, templates: Path | None, strict: bool, how: str) -> i
         click.echo(json.dumps(to_sarif(found, where), indent=2))
     else:
         show(found, rules, mails)
-        click.echo(summary(len(bundle), checked, version), err=bool(wrong))
-    return 1 if wrong else 0
+        said = summary(len(bundle), errors, version, len(checked.runs), len(found) - errors)
+        click.echo(said, err=bool(errors))
+    return 1 if errors or (strict and found) else 0
 
 
 def show(found: Sequence[Problem], rules: Path, templates: Path) -> None:
@@ -89,17 +87,10 @@ def on_disk(path: str, rules: Path, templates: Path) -> str:
     return path
 
 
-def summary(files: int, checked: Checked, version: str = "") -> str:
+def summary(files: int, problems: int, version: str, examples: int = 0, warnings: int = 0) -> str:
     """The last line."""
-    errors = len(checked.errors)
-    warnings = counted(len(checked.problems) - errors, "warning")
-    if errors:
-        return f"{counted(errors, 'problem')} found{', ' if warnings else ''}{warnings}."
-    examples = len(checked.runs)
+    more = f" {many(warnings, 'warning')}." if warnings else ""
+    if problems:
+        return f"{many(problems, 'problem')} found.{more}"
     held = f" {examples} example{'s hold' if examples != 1 else ' holds'}." if examples else ""
-    return f"{files} files, no problems{', ' if warnings else ''}{warnings}. Version {version[:12]}.{held}"
-
-
-def counted(number: int, noun: str) -> str:
-    """`2 problems`; empty for none."""
-    return f"{number} {noun}{'s' if number != 1 else ''}" if number else ""
+    return f"{many(files, 'file')}, no problems. Version {version[:12]}.{held}{more}"

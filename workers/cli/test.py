@@ -36,7 +36,6 @@ def command(rules: Path, templates: Path | None, words: str, verbose: bool, as_j
       dripline test
       dripline test -k promotion -v
     """
-    from workers.cli._checking import Checked
     from workers.rulebook import compile_rulebook, examples_of, read
     from workers.simulate.examples import run_examples
 
@@ -46,7 +45,7 @@ def command(rules: Path, templates: Path | None, words: str, verbose: bool, as_j
         rulebook = compile_rulebook(bundle)
     except RulebookError as error:
         show(error.problems, rules, templates)  # type: ignore[arg-type]
-        click.echo(f"{summary(0, Checked(None, error.problems))} No example was run.", err=True)  # type: ignore[arg-type]
+        click.echo(summary(0, len(error.problems), "") + " No example was run.", err=True)
         return 1
     chosen = [each for each in examples_of(bundle) if words.lower() in f"{each.node.place.file} {each.name}".lower()]
     runs = run_examples(chosen, rulebook)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import TemplateSyntaxError, nodes
 
 from workers.exceptions import RenderError
 from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
-from workers.rulebook.mail.files import TEXT, content_of, layout_path, markup_path, media_type
+from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
 from workers.rulebook.mail.head import body_of, read_head
-from workers.rulebook.mail.markup import MARK, OPENS, Token, attributes, is_void, tokens
+from workers.rulebook.mail.layouts import layouts_of
+from workers.rulebook.mail.marking import bare, comment, marked
+from workers.rulebook.mail.markup import MARK
 from workers.rulebook.mail.plain import plain, tidied
-from workers.rulebook.mail.styling import BadMarkup, commented, finished, preheader_mark
+from workers.rulebook.mail.styling import BadMarkup, finished
 from workers.rulebook.problems import Problems
 from workers.rulebook.sandbox import BoundedEnvironment, render
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from workers.rulebook.mail.head import FrontMatter
 
 PREHEADER: Final = "preheader"
-BESIDE: Final = re.compile(r"[+~]|:(?:first|last|nth|only|empty|has|not|is|where)\b")
-"""In selectors: what depends on the elements around one, of which a mail has only those of one branch."""
-BY_VALUE: Final = frozenset({"class", "css-class", "id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +113,7 @@ class CompiledMail:
 
 def environment_of(files: Mapping[str, str]) -> BoundedEnvironment:
     """What all templates of a bundle are compiled in; paths are below `templates/`."""
-    layouts: dict[str, str] = {}
-    for path, text in files.items():
-        name, _, file = path.rpartition("/")
-        if file == f"mail{TEXT}" and (layout := _layout(path, text)):
-            own = [path, *([markup] if (markup := markup_path(name, files)) else [])]
-            layouts |= {each: found for each in own if (found := layout_path(layout, each)) in files}
-    return BoundedEnvironment({path: body_of(f"/{path}", text) for path, text in files.items()}, layouts)
-
-
-def _layout(path: str, text: str) -> str:
-    head = read_head(path, text, Problems())
-    return str(head.layout) if head and head.layout else ""
+    return BoundedEnvironment({path: body_of(f"/{path}", text) for path, text in files.items()}, layouts_of(files))
 
 
 def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name: str, site: str) -> CompiledMail:
@@ -218,17 +205,15 @@ def _mentions(environment: BoundedEnvironment, path: str, name: str) -> bool:
 
 def _finished_page(environment: BoundedEnvironment, path: str, site: str, *, preheader: bool, shows: bool) -> Page:
     flat, sources = _flat(environment, path, preheader=preheader)
-    markup = commented(flat.text)
-    if markup is None:
-        raise Unsuitable("a tag has Jinja2 outside of quotes")
+    markup = marked(flat)
     mjml = path.endswith(".mjml")
-    check_branches(markup, flat)
     number = len(flat.marks) - 1
     try:
-        html = finished(markup, mjml=mjml, preheader=preheader_mark(number) if preheader else "", site=site)
+        html = finished(markup, mjml=mjml, preheader=comment(number) if preheader else "", site=site)
     except BadMarkup as error:
         place, line = _place(markup, error.at, flat, sources)
         raise RenderError(f"{place}, line {line}: {error}") from error
+    marked(replace(flat, text=bare(html)))  # a browser's parser may have ended elements where their author had not
     everything = frozenset(range(len(flat.marks)))
     tree = rebuild(html, flat, everything, environment)
     script = Script(environment.compiled(tree, path), sources)
@@ -261,46 +246,3 @@ def _place(markup: str, at: int | None, flat: Flat, sources: Sources) -> tuple[s
     for match in MARK.finditer(before):
         line, since = flat.marks[int(match[1] or match[2])].node.lineno, match.end()
     return sources.place(line + before.count("\n", since))
-
-
-def check_branches(markup: str, flat: Flat) -> None:
-    """See that elements begin and end in the same branch, and that no selector asks about what branches change.
-
-    Raises:
-        Unsuitable: they do not, or one does.
-    """
-    open_: list[str] = []
-    floors = [0]
-    changes = any(kind != "leaf" for kind, _ in flat.marks)
-    styled = any(token.kind == "start" and token.name in {"style", "mj-style"} for token in tokens(markup))
-    for token in tokens(markup):
-        if token.kind == "comment" and (match := MARK.fullmatch(token.text)):
-            _branch(flat.marks[int(match[2])], open_, floors)
-        elif token.kind == "start":
-            if styled and any(each.name in BY_VALUE and OPENS in each.value for each in attributes(token)):
-                raise Unsuitable("a class or id is a value")
-            if not is_void(token):
-                open_.append(token.name)
-        elif token.kind == "end":
-            _close(token, open_, floors[-1])
-        elif token.kind == "raw" and token.name in {"style", "mj-style"} and changes and BESIDE.search(token.text):
-            raise Unsuitable("a style goes by the elements around one, which differ from mail to mail")
-
-
-def _branch(found: Mark, open_: list[str], floors: list[int]) -> None:
-    if found.kind == "open":
-        floors.append(len(open_))
-    elif found.kind in {"turn", "close"} and len(open_) != floors[-1]:
-        raise Unsuitable(f"<{open_[-1] if open_ else '?'}> begins in one branch of Jinja2 and ends in another")
-    if found.kind == "close":
-        floors.pop()
-
-
-def _close(token: Token, open_: list[str], floor: int) -> None:
-    """Take away the element that ends, with those in it whose end tags were left out."""
-    if token.name not in open_[floor:]:
-        if token.name in open_:
-            raise Unsuitable(f"<{token.name}> begins in one branch of Jinja2 and ends in another")
-        return
-    while open_.pop() != token.name:
-        pass

@@ -94,7 +94,8 @@ class Inspector:
             if (owner, attribute) in OF_MAPPINGS or attribute in known:
                 continue
             if known and owner not in assigned:
-                hint = suggestion(attribute, known, owner + ".{}") or "declare it in rules/fields.yaml"
+                declare = "declare it in rules/fields.yaml" if owner == "lead" else ""
+                hint = suggestion(attribute, known, owner + ".{}", declare)
                 text = f"the {owner} has no field `{attribute}`"
                 yield Finding(node.lineno, words_of(owner, attribute), "unknown-field", text, hint)
         for node, path in references(tree):

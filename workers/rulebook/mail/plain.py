@@ -9,6 +9,7 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING, Final
 
+from workers.rulebook.mail.marking import without
 from workers.rulebook.mail.markup import MARK, Token, attribute, is_void, tokens
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Writer:
         self._flat = flat
         self._silent: AbstractSet[int] = flat.silent if flat else frozenset()
         self._due = 0  # line breaks to write before the next word
+        self._hard = False  # somebody wrote <br> for one of them
         self._begun = False
         self._spaced = True  # white space would be the second
         self._open: list[str] = []
@@ -91,10 +93,23 @@ class Writer:
             self._start(token)
         elif token.kind == "end":
             self._end(token.name)
-        elif token.kind == "text" and not self._unseen:
-            self._text(unescape(token.text))
+        elif token.kind == "text":
+            self._words(token.text)
 
     # ── words ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _words(self, text: str) -> None:
+        """Running text, in which values have their marks."""
+        at = 0
+        for match in MARK.finditer(text) if self._flat else ():
+            self._said(text[at : match.start()])
+            self._mark(int(match[2]), match[0])
+            at = match.end()
+        self._said(text[at:])
+
+    def _said(self, text: str) -> None:
+        if not self._unseen:
+            self._text(unescape(text))
 
     def _text(self, text: str) -> None:
         text = _INVISIBLE.sub("", text)
@@ -115,7 +130,7 @@ class Writer:
         if self._due and self._begun:
             self.out.append("\n" * self._due + self._indent())
             self._spaced = True
-        self._begun, self._due = True, 0
+        self._begun, self._due, self._hard = True, 0, False
 
     def _indent(self) -> str:
         return "> " * self._open.count("blockquote") + "    " * self._open.count("li")
@@ -137,6 +152,8 @@ class Writer:
             self._loops += is_loop
             self._dues.append(0)
         elif kind in {"turn", "close"}:
+            if self._hard:
+                self._break()
             # What follows is as far apart as either way needs; `tidied` takes what is too much.
             self._dues[-1], self._due = max(self._dues[-1], self._due), 0
             if kind == "close":
@@ -162,7 +179,7 @@ class Writer:
 
     def _void(self, token: Token) -> None:
         if token.name == "br":
-            self._due = min(self._due + 1, 2)
+            self._due, self._hard = min(self._due + 1, 2), True
         elif token.name == "img":
             self._text(attribute(token, "alt") or "")
         elif token.name == "hr":
@@ -219,14 +236,12 @@ class Writer:
             self._lines(2 if name in PARAGRAPHS and not (name in LISTS and self._lists) else 1)
 
     def _link(self, address: str, since: int) -> None:
-        said = "".join(self.out[since:]).strip()
+        said = without("".join(self.out[since:]), self._silent).strip()
         if not address or address.startswith("#") or (said and _bare(said) == _bare(address)):
             return
         if said:
             self.out[-1] = self.out[-1].rstrip(" ")
-            self._write(f" <{address}>")
-        else:
-            self._write(address)
+        self._write(f" <{address}>" if said else f"<{address}>")
 
     def _rule(self, ruler: str, since: int) -> None:
         said = MARK.sub("x" * A_WORD, "".join(self.out[since:])).strip()

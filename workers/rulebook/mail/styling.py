@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from workers.rulebook.mail.markup import CLOSES, MARK, OPENS, mark, replaced, tokens, without_comments
+from workers.rulebook.mail.markup import CLOSES, OPENS, replaced, tokens, without_comments
 
 if TYPE_CHECKING:
     from css_inline import CSSInliner
@@ -141,32 +141,3 @@ def absolute(address: str, site: str) -> str:
     if address.strip().startswith("//"):
         return f"https:{address.strip()}"
     return urljoin(site.rstrip("/") + "/", address.strip())
-
-
-# ── marks in markup ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def commented(markup: str) -> str | None:
-    """The markup with marks in comments where they stand between tags.
-
-    Returns:
-        None where a mark stands in a tag outside of quotes, where neither comment nor value can be.
-    """
-    pieces = []
-    for token in tokens(markup):
-        piece = markup[token.at : token.end]
-        if token.kind == "text":
-            piece = MARK.sub(lambda match: f"<!--{match[0]}-->", piece)
-        elif token.kind == "start" and OPENS in _outside_of_quotes(token.text):
-            return None
-        pieces.append(piece)
-    return "".join(pieces)
-
-
-def _outside_of_quotes(text: str) -> str:
-    return re.sub(r"\"[^\"]*\"|'[^']*'", "", text)
-
-
-def preheader_mark(number: int) -> str:
-    """The mark of a preheader, as it stands between tags."""
-    return f"<!--{mark(number)}-->"
