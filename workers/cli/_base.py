@@ -125,6 +125,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     console().print(made)
 
 
+def many(number: int, noun: str) -> str:
+    """`1 lead`, `2,400 leads`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def local(at: datetime | None) -> str:
     """A time as people here read it; empty for none."""
     return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -64,12 +64,10 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
-    from dataclasses import asdict
-
     from workers.delivery.templates import Fields, Templates
 
     templates = Templates(rulebook.templates)
-    account = Fields("account", asdict(rulebook.account))
+    account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
         for name, used in mails(rulebook).items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import local
+from workers.cli._base import local, many
 from workers.cli._stranded import about, stranded
 
 if TYPE_CHECKING:
@@ -93,12 +93,7 @@ def show(outlook: Outlook) -> None:
     for each in outlook.stranded.items():
         click.echo(f"\nWould be refused: {about(*each)}.")
     if outlook.recounted:
-        click.echo(f"\n{leads(outlook.recounted)} would be counted anew from their events, in the background.")
-
-
-def leads(number: int) -> str:
-    """So many leads."""
-    return "1 lead" if number == 1 else f"{number:,} leads"
+        click.echo(f"\n{many(outlook.recounted, 'lead')} would be counted anew from their events, in the background.")
 
 
 def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int] | None = None) -> None:
@@ -109,5 +104,5 @@ def show_group(title: str, changes: Sequence[Change], standing: Mapping[str, int
         parts = ", ".join(f"{name} {before} → {after}".strip() for name, before, after in each.details)
         line = f"  {each.what:<8} {each.name}" + (f": {parts}" if parts else "")
         if standing and each.name in standing:
-            line += f"\n           {leads(standing[each.name])} under way keep to the version they entered"
+            line += f"\n           {many(standing[each.name], 'lead')} under way keep to the version they entered"
         click.echo(line)

@@ -84,6 +84,7 @@ def show(story: Story, entries: int | None) -> None:
     for campaign in story.not_in:
         for line in not_in(campaign):
             click.echo(f"  {line}")
+    show_aside(story)
     show_outbox(story)
     click.echo("\nThe whole story: --timeline. Every entry of the scores: --all.")
 
@@ -217,6 +218,15 @@ def not_in(told: NotIn) -> Iterator[str]:
     for condition in told.conditions:
         if not condition.holds:
             yield f"  {because(condition)}"
+
+
+def show_aside(story: Story) -> None:
+    """What reached us and counts for nothing; nothing where there is none."""
+    if story.aside:
+        section("Left aside")
+    for each in story.aside:
+        often = f"{each.number} times, last at" if each.number > 1 else "at"
+        click.echo(f"  {each.text}  ({often} {local(each.latest)}, event {each.event})")
 
 
 def show_outbox(story: Story) -> None:

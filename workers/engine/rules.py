@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP, units
-from workers.engine.hours import Calendar
+from workers.engine.hours import WORKING_WEEK, Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -503,14 +503,39 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money."""
+    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
 
     company: str
     zone: str
     currency: str
     sender: str
     address: str
-    business: Calendar = field(default_factory=Calendar)
+    business: Calendar = WORKING_WEEK
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What templates may say of it."""
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is told of how mails are read.
+
+    Attributes:
+        clicks, opens: whether links lead through us, and whether a picture tells of the opening.
+        consent: over the lead's fields: only mails to leads for whom it is true are tracked; None for all.
+        untracked: templates in which nothing is tracked.
+        utm: parameters for every link, `{campaign}` and `{template}` in them.
+        url: scheme and domain of tracked links; empty for that of the web process.
+    """
+
+    clicks: bool = False
+    opens: bool = False
+    consent: Expression | None = None
+    untracked: frozenset[str] = frozenset()
+    utm: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,6 +563,7 @@ class Rulebook:
         categories: of each template, `marketing` or `transactional`.
         plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
+        tracking: what is told of how mails are read.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
@@ -578,6 +604,7 @@ class Rulebook:
     categories: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
     controls: Controls = Controls()
+    tracking: Tracking = Tracking()
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)

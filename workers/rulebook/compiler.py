@@ -21,6 +21,7 @@ from workers.rulebook.declarations import (
     PromoteFile,
     ScoreFile,
     SourceFile,
+    TrackingFile,
 )
 from workers.rulebook.dependencies import check_dependencies
 from workers.rulebook.examples import check_examples
@@ -28,15 +29,16 @@ from workers.rulebook.fields import fields
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
-from workers.rulebook.nodes import Mapped
+from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
-from workers.rulebook.shape import Shape, Text, declared
+from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
 from workers.rulebook.templates import categories_of, check_templates
+from workers.rulebook.tracking import tracking
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
     from workers.rulebook.installed import Installed
-    from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
     from workers.rulebook.specs import Specs
 
@@ -87,6 +88,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         credit=credit,
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
+        tracking=tracking(specs.one(TrackingFile), check),
     )
     return None if problems else indexed(rulebook, specs, check)
 
@@ -138,7 +140,14 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     if not is_mailbox(spec.sender):
         hint = 'write "Name <name@company.example>"'
         check.problems.add(spec.sender.place, "bad-address", f"`{spec.sender}` is no sender", hint)
-    return Account(**{key: str(getattr(spec, key)) for key in declared(type(spec))})  # type: ignore[arg-type]
+    return Account(
+        company=str(spec.company),
+        zone=str(spec.zone),
+        currency=str(spec.currency),
+        sender=str(spec.sender),
+        address=str(spec.address),
+        business=spec.business,
+    )
 
 
 def credit_of(specs: Specs, check: Checker) -> int:
@@ -195,16 +204,6 @@ def check_source(file: SourceFile, adapter: Text, installed: Installed, check: C
     mistake = installed.refusal(adapter, file.options)
     if mistake:
         check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
-
-
-def key_place(node: Node, keys: Sequence[str]) -> Place:
-    """Where the last of these keys stands, each below the one before it; as near as the file has them."""
-    place = node.place
-    for key in keys:
-        if not isinstance(node, Mapped) or key not in node.entries:
-            break
-        place, node = node.keys[key], node.entries[key]
-    return place
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

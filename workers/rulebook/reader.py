@@ -70,9 +70,9 @@ class Reader:
             return node.plain
         return self._scalar(node, kind, key, said)
 
-    def wrong(self, node: Node, wanted: str, key: str, hint: str = "") -> object:
+    def wrong(self, node: Node, wanted: str, key: str, hint: str = "", code: str = "wrong-type") -> object:
         """Record a value of the wrong type."""
-        self._problems.add(node.place, "wrong-type", f"`{key}` wants {wanted}, this is {node.said}", hint)
+        self._problems.add(node.place, code, f"`{key}` wants {wanted}, this is {node.said}", hint)
         return BAD
 
     # ── mappings with declared keys ──────────────────────────────────────────────────────────────────────────
@@ -87,7 +87,9 @@ class Reader:
         values = {name: self._value(node, kind, name) for name in keys}
         if BAD in values.values():
             return BAD
-        return kind(node=node, **{keys[name][0].name: value for name, value in values.items() if value is not MISSING})
+        given = {keys[name][0].name: value for name, value in values.items() if value is not MISSING}
+        made = kind(node=node, **given).made(self._problems)
+        return BAD if made is None else made
 
     @staticmethod
     def _as_mapping(node: Node, kind: type[Shape], keys: Mapping[str, Any]) -> Node:
@@ -159,13 +161,13 @@ class Reader:
             return get_origin(kind) in {list, tuple} if isinstance(node, Listing) else get_origin(kind) is dict
         if get_origin(kind) is Literal:
             return node.value in get_args(kind)
-        if kind is timedelta:
-            return parse_duration(node.raw) is not None
+        if is_notation(kind) or kind is timedelta:
+            return (parse_duration(node.raw) if kind is timedelta else kind.read(node)) is not None
         if kind is int and isinstance(node.value, str):
             return NUMERAL.fullmatch(node.raw) is not None  # meant as a number, and refused as one
-        if kind is float:
-            return type(node.value) in {int, float}
-        return kind in {Text, str, Source} if isinstance(node.value, str) else kind is type(node.value)
+        if isinstance(node.value, str):
+            return kind in {Text, str, Source}
+        return type(node.value) in ({int, float} if kind is float else {kind})
 
     # ── lists and open mappings ──────────────────────────────────────────────────────────────────────────────
 
@@ -220,7 +222,7 @@ class Reader:
             return self.wrong(node, described(kind), key, hint)
         if is_notation(kind):
             value = kind.read(node)
-            return self.wrong(node, kind.words, key, kind.advice) if value is None else value
+            return self.wrong(node, kind.words, key, kind.hint(node), kind.code) if value is None else value
         value = SCALARS[kind](node)
         if value is BAD:
             return self.wrong(node, described(kind), key, advice(node, kind))

@@ -107,7 +107,7 @@ def shapes_in(kind: Any, seen: set[type[Shape]]) -> Iterator[type[Shape]]:
             for _, held, _ in declared(kind).values():
                 yield from shapes_in(held, seen)
         return
-    for inner in members(kind) if len(members(kind)) > 1 else getattr(kind, "__args__", ()):
+    for inner in members(kind) if members(kind) != [kind] else getattr(kind, "__args__", ()):
         yield from shapes_in(inner, seen)
 
 

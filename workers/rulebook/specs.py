@@ -18,6 +18,7 @@ from workers.rulebook.declarations import (
     ScoreFile,
     SegmentsFile,
     StagesFile,
+    TrackingFile,
 )
 from workers.rulebook.nodes import Mapped, Node, Scalar
 from workers.rulebook.reader import BAD, Reader
@@ -35,7 +36,7 @@ KIND_OF: Final = {next(iter(declared(kind))): kind for kind in KINDS}
 """The kinds of rule files by their word."""
 GUESTS: Final = frozenset({next(iter(declared(kind))) for kind in (MachinesFile, ExamplesFile)})
 """Words that also stand in files of other kinds."""
-ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile)
+ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile)
 """Kinds of which there is one file: two would contradict each other, or have no order."""
 DECLARING: Final = frozenset(
     {None, FieldsFile, EventsFile, StagesFile, ScoreFile, SegmentsFile, GradeFile, PromoteFile}

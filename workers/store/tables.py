@@ -181,6 +181,7 @@ decisions: Final = Table(
     Column("event_id", BigInteger),
     Column("detail", JSONB, nullable=False),
     Index("decisions_lead", "lead_id", "id"),
+    Index("decisions_skipped", "decided_at", postgresql_where=text("kind = 'skipped'")),
     postgresql_partition_by="RANGE (decided_at)",
 )
 """Why everything is as it is. Rows are added and never changed. One partition a month."""

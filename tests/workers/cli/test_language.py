@@ -146,9 +146,24 @@ def test_simulate_sums_up(dripline: Dripline, tmp_path: Path):
     done = dripline("simulate", "events.jsonl", "--until", "2026-04-30")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("3 events of 2 leads, by rules and templates")
-    assert "1 events left out: they came before" in done.out
+    assert "1 event left out: came before" in done.out
     assert "welcome.send-hello  hello" in done.out
-    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out.replace("leads", "lead")
+    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out
+
+
+def test_simulate_says_what_counts_for_nothing(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    odd = [
+        line(0, "coffee.drunk", "ann@acme.test"),
+        line(1, "coffee.drunk", "ann@acme.test"),
+        line(2, "order.placed", "ann@acme.test", properties={"amount": "4000"}, lead={"employees": "many"}),
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(odd))
+    done = dripline("simulate", "events.jsonl").out
+    assert "Left aside\n  undeclared-event  event.coffee.drunk  2\n" in done
+    assert "  bad-property  event.order.placed      1\n" in done
+    told = json.loads(dripline("simulate", "events.jsonl", "--json").out)["summary"]["skipped"]
+    assert {"reason": "bad-value", "rule": "field.employees", "times": 1} in told
 
 
 def test_simulate_as_data(dripline: Dripline, tmp_path: Path):

@@ -27,6 +27,7 @@ from workers.engine.rules import (
 )
 from workers.engine.steps import end, send, wait
 from workers.engine.values import Event
+from workers.rulebook.declarations import STANDARD_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,6 +134,13 @@ FIELDS = {
 }  # fmt: skip
 
 
+DECLARED = {
+    **STANDARD_EVENTS,
+    "product.trial_started": {},
+    "content.downloaded": {"content": "text"},
+}
+
+
 @dataclass(frozen=True)
 class Parts:
     rules: tuple[EventRule, ...] = RULES
@@ -161,7 +169,7 @@ def rulebook(**changes: Any) -> Rulebook:
         version="0123456789abcdef",
         account=Account("Acme", "UTC", "EUR", "Acme <a@acme.test>", "Street 1"),
         fields=parts.fields,
-        events={},
+        events=DECLARED,
         models={"engagement": parts.engagement, "fit": FIT},
         stages=parts.stages,
         campaigns={campaign.name: campaign for campaign in parts.campaigns},

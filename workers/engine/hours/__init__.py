@@ -11,10 +11,12 @@ Instants are aware datetimes in UTC; zones are those of IANA. What holds everywh
 from __future__ import annotations
 
 from workers.engine.hours.business import (
+    WORKING_WEEK,
     Calendar,
     add_business,
     add_business_time,
     business_days,
+    countries,
     country_of,
     has_holidays,
     holidays_of,
@@ -22,12 +24,15 @@ from workers.engine.hours.business import (
     on_business_day,
 )
 from workers.engine.hours.clocks import WEEKDAYS, Weekday, local_instant, next_local, weekdays_of
-from workers.engine.hours.dates import Schedule, anniversary, next_date
+from workers.engine.hours.dates import Schedule, anniversary, next_date, occurrence
 from workers.engine.hours.quiet import Quiet, after_quiet
-from workers.engine.hours.zones import zone_by, zone_named, zone_of
+from workers.engine.hours.zones import ACCOUNT, LEAD, zone_by, zone_named, zone_of
 
 __all__ = [
+    "ACCOUNT",
+    "LEAD",
     "WEEKDAYS",
+    "WORKING_WEEK",
     "Calendar",
     "Quiet",
     "Schedule",
@@ -37,6 +42,7 @@ __all__ = [
     "after_quiet",
     "anniversary",
     "business_days",
+    "countries",
     "country_of",
     "has_holidays",
     "holidays_of",
@@ -44,6 +50,7 @@ __all__ = [
     "next_allowed",
     "next_date",
     "next_local",
+    "occurrence",
     "on_business_day",
     "weekdays_of",
     "zone_by",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from warnings import catch_warnings
 
@@ -57,7 +58,15 @@ class Calendar:
         return not any(code and day in holidays_of(code, day.year) for code in codes)
 
 
+WORKING_WEEK: Final = Calendar()
+"""Monday to Friday."""
+
+
 # ── public holidays ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+ONE_AT_A_TIME: Final = Lock()
+"""Warnings are silenced for the whole process, not for a thread. (Some lunar holidays are not known far ahead.)"""
 
 
 @lru_cache(maxsize=4096)
@@ -71,7 +80,7 @@ def holidays_of(code: str, year: int) -> frozenset[date]:
     if not has_holidays(code):
         return frozenset()
     country, _, part = code.partition("-")
-    with catch_warnings(action="ignore", category=UserWarning):  # some lunar holidays are not known far ahead
+    with ONE_AT_A_TIME, catch_warnings(action="ignore", category=UserWarning):
         # Only names depend on the language; without one, the machine's settings would be looked at.
         kept = entity(country)(subdiv=part or None, years=year, expand=False, language="en_US")
     return frozenset(day for day in kept if day.year == year)
@@ -84,6 +93,13 @@ def has_holidays(code: str) -> bool:
         return False
     country, part = match.groups()
     return (kept := entity(country)) is not None and (part is None or part in kept.subdivisions)
+
+
+def countries() -> Mapping[str, str]:
+    """The codes of all countries whose public holidays are known, by whatever they are called, in lower case."""
+    from holidays.registry import COUNTRIES
+
+    return {name.casefold(): codes[1] for codes in COUNTRIES.values() for name in codes}
 
 
 def entity(country: str) -> Any:

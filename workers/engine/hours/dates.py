@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.hours.clocks import local_instant, next_local
+from workers.engine.hours.clocks import WEEKDAYS, local_instant, next_local
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -79,6 +79,13 @@ class Schedule:
     clock: time
     weekdays: frozenset[int] | None = None
     day: int | None = None
+
+    def __str__(self) -> str:
+        """As it is written."""
+        if self.day is not None:
+            return f"month on {self.day} at {self.clock:%H:%M}"
+        days = "day" if self.weekdays is None else ", ".join(WEEKDAYS[day] for day in sorted(self.weekdays))
+        return f"{days} {self.clock:%H:%M}"
 
     def next(self, at: datetime, zone: ZoneInfo) -> datetime:
         """The next instant after `at`."""

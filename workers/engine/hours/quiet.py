@@ -29,6 +29,10 @@ class Quiet:
     end: time
     zone: str = LEAD
 
+    def __str__(self) -> str:
+        """As people say it."""
+        return f"{self.start:%H:%M} to {self.end:%H:%M}"
+
     def covers(self, clock: time) -> bool:
         """True if the hours are quiet when clocks show this."""
         if self.start <= self.end:

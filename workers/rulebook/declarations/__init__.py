@@ -8,8 +8,11 @@ from workers.rulebook.declarations.campaigns import (
     BandTrigger,
     CampaignFile,
     CapsFile,
+    DateTrigger,
+    Enter,
     EventTrigger,
     Move,
+    ScheduleTrigger,
     SegmentTrigger,
     SourceFile,
     StageTrigger,
@@ -26,6 +29,7 @@ from workers.rulebook.declarations.company import (
     MachinesFile,
 )
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
+from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
     Evidence,
     Opportunity,
@@ -37,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
+from workers.rulebook.declarations.tracking import TrackingFile
 
 if TYPE_CHECKING:
     from workers.rulebook.shape import Shape
@@ -48,9 +53,12 @@ __all__ = [
     "AccountFile",
     "Band",
     "BandTrigger",
+    "Business",
     "CampaignFile",
     "CapsFile",
+    "DateTrigger",
     "Decay",
+    "Enter",
     "EventTrigger",
     "EventsFile",
     "Evidence",
@@ -70,7 +78,9 @@ __all__ = [
     "Owners",
     "PromoteFile",
     "Promotion",
+    "QuietHours",
     "Rule",
+    "ScheduleTrigger",
     "ScoreFile",
     "SegmentTrigger",
     "SegmentsFile",
@@ -81,6 +91,7 @@ __all__ = [
     "StagesFile",
     "Steps",
     "Territory",
+    "TrackingFile",
     "Trigger",
 ]
 
@@ -96,6 +107,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     PromoteFile,
     CampaignFile,
     CapsFile,
+    TrackingFile,
     MachinesFile,
     ExamplesFile,
 )

@@ -171,7 +171,7 @@ class Promotion(Shape):
     accept_within: Allowance | None = field(
         default=None,
         metadata=about(
-            "how long sales may take to accept; business time leaves out Saturday and Sunday in the account's zone",
+            "how long sales may take to accept; business time stands still on the account's own days off (`business`)",
             example="1 business day", beside=("escalate: head-of-sales@northwind.example",),
         ),
     )  # fmt: skip
