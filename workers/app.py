@@ -161,7 +161,7 @@ class App:
         self.announcer = Announcer(hints, broker)
         self.adapters = adapters or Adapters(settings, clock)
         self.engine = connect(settings.database_url, size=settings.pool_size)
-        self.library = Library(self.engine, Links(settings.public_url, settings.secret))
+        self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
         self.deliverer = Deliverer(
             self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
         )

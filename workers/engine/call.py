@@ -24,11 +24,18 @@ class Call:
         state: a copy; the caller's state stays as it was.
         standing: scores, bands and stage of that copy.
         reached: stages entered during this call, in order.
+        joined: segments entered during this call.
+        banded: (model, band) of the bands entered during this call.
+        touched: names of the enrolments that this call has changed.
+        fresh: True if nothing was known of the lead before.
         quiet: True while events are taken in that were decided on before.
         whole: True while the lead's whole history is taken in, in its order, so that nothing is forgotten.
     """
 
-    __slots__ = ("decisions", "lead_id", "moment", "now", "quiet", "reached", "rulebook", "standing", "state", "whole")
+    __slots__ = (
+        "banded", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached", "rulebook",
+        "standing", "state", "touched", "whole",
+    )  # fmt: skip
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime) -> None:
         self.state = state.copy()
@@ -39,6 +46,10 @@ class Call:
         self.standing = Standing(self.state, rulebook, now, self.moment)
         self.decisions: list[Decision] = []
         self.reached: list[str] = []
+        self.joined: list[str] = []
+        self.banded: list[tuple[str, str]] = []
+        self.touched: set[str] = set()
+        self.fresh = not (state.events or state.stage)
         self.quiet = False
         self.whole = False
 

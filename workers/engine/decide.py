@@ -29,11 +29,13 @@ class Outcome(NamedTuple):
         state: the lead's new state.
         decisions: in the order they were made.
         wake_at: when the lead has to be looked at again though nothing happens to it; None for never.
+        touched: names of the enrolments that have changed.
     """
 
     state: LeadState
     decisions: tuple[Decision, ...]
     wake_at: datetime | None
+    touched: frozenset[str] = frozenset()
 
 
 def decide(
@@ -73,7 +75,7 @@ def decide(
     call.state.scoring = rulebook.scoring
     call.look_again()
     settle(call, ordered)
-    return Outcome(call.state, tuple(call.decisions), wake_at(call))
+    return Outcome(call.state, tuple(call.decisions), wake_at(call), frozenset(call.touched))
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:
@@ -97,7 +99,7 @@ def wake_at(call: Call) -> datetime | None:
 def wakings(call: Call) -> list[int]:
     """Every such instant that may be the earliest: a step, a hand-off nobody accepts, a band that decays or is held."""
     state = call.state
-    instants = [run.due for run in state.enrolments.values() if run.due is not None] if state.enrolments else []
+    instants = campaigns.wakings(call) if state.enrolments or state.agenda else []
     if state.handoff:
         instants.append(state.handoff[1])
     for model in call.rulebook.banded:

@@ -70,6 +70,7 @@ def change_band(call: Call, model: ScoreModel, before: str | None, after: str | 
         del call.state.bands[model.name]
     else:
         call.state.bands[model.name] = after
+        call.banded.append((model.name, after))
     call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
 
 
@@ -106,6 +107,7 @@ def settle_segments(call: Call) -> None:
         entered = [name for name in after if name not in before]
         left = [name for name in before if name not in after]
         call.state.segments = after
+        call.joined += entered
         call.say("segmented", (entered or left)[0], {"entered": entered, "left": left})
 
 

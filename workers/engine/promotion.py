@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from workers.engine.hours import add_business_time
 from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from workers.engine.call import Call
     from workers.engine.rules import Expression, Owner, PromotionRule
@@ -24,7 +24,6 @@ CENT: Final = Decimal("0.01")
 PERSON: Final = ("email", "first_name", "last_name", "phone", "title", "company")
 ACCEPTING: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
 """Signs that somebody in sales has taken the opportunity up."""
-SATURDAY: Final = 5
 
 
 def consider(call: Call) -> None:
@@ -39,6 +38,20 @@ def consider(call: Call) -> None:
     elif missing != call.state.missing:
         call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
     call.state.missing = missing
+
+
+def promote_by_step(call: Call) -> None:
+    """Promote because a campaign says so, whatever the stage; what has to be there has to be there all the same."""
+    rule, ends = call.rulebook.promotion, stage_index(call.rulebook, OPPORTUNITY)
+    if rule is None or (call.state.promotions and not call.state.lost):
+        return
+    if call.state.promotions == 0 and 0 <= ends <= stage_index(call.rulebook, call.state.stage):
+        return
+    held = {name: holds(call, test) for name, test in rule.evidence.items()}
+    if missing := missing_for(call, rule, held):
+        call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
+    else:
+        promote(call, rule, held)
 
 
 def missing_for(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> list[str]:
@@ -184,15 +197,8 @@ def escalate(call: Call, key: str) -> None:
 
 
 def acceptance_due(call: Call, rule: PromotionRule, within: timedelta) -> datetime:
-    """When the time to accept is over; in business time, Saturdays and Sundays of the account's zone do not count."""
+    """When the time to accept is over; business time stands still on the account's days off, in the account's zone."""
     if not rule.business_time:
         return call.now + within
-    at, rest = local(call), within
-    while rest > timedelta():
-        midnight = (at + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        if at.weekday() < SATURDAY:
-            step = min(rest, midnight - at)
-            rest, at = rest - step, at + step
-        else:
-            at = midnight
-    return at
+    account = call.rulebook.account
+    return add_business_time(call.now, within, ZoneInfo(account.zone), account.business, None)

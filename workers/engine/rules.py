@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP, units
+from workers.engine.hours import WORKING_WEEK, Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.counters import Counted, Span
     from workers.engine.decay import Decay
+    from workers.engine.hours import Quiet
     from workers.engine.steps import Step
 
 
@@ -282,13 +285,70 @@ class Stage:
     was: tuple[str, ...] = ()
 
 
+class Timing(Protocol):
+    """When a campaign begins by itself: at a date that a lead's field tells, or on a schedule."""
+
+    def basis(self, fields: Mapping[str, Any]) -> str:
+        """What the next time depends on, as text: while it stays the same, so does what was worked out before."""
+
+    def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
+        """The next time after an instant, or None if there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Something that starts or ends a run: an event (with a condition), or a stage that was reached."""
+    """Something that starts or ends a run: one of the following, and `when` must hold, too.
 
-    event: str | None
-    when: Expression | None
-    stage: str | None
+    Attributes:
+        event: an event of this type.
+        when: a condition over the event (if one is named) and the lead; alone, it is looked at whenever the lead is.
+        stage: the stage was reached.
+        segment: the segment was entered; for an exit, the lead is in it.
+        band: (model, band): the band was entered; for an exit, the lead is in it.
+        timing: a date or a schedule; starts runs only.
+    """
+
+    event: str | None = None
+    when: Expression | None = None
+    stage: str | None = None
+    segment: str | None = None
+    band: tuple[str, str] | None = None
+    timing: Timing | None = None
+
+    @property
+    def standing(self) -> bool:
+        """True if it is about where the lead stands."""
+        return bool(self.stage or self.segment or self.band)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a campaign is for.
+
+    Attributes:
+        trigger: reaching it.
+        within: microseconds after entry in which it counts; None for any time.
+        leaves: whether the run ends with it.
+    """
+
+    trigger: Trigger
+    within: int | None = None
+    leaves: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWhen:
+    """When a campaign stops by itself: so many of what it sent within the latest days ended badly.
+
+    Attributes:
+        shares: by what may happen to a mail (`bounced`, `complained`, `failed`), the share (0 to 1) that is too much.
+        days: whole UTC days that are looked at, today included.
+        at_least: mails sent in them before a share says anything.
+    """
+
+    shares: Mapping[str, float]
+    days: int = 1
+    at_least: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +358,24 @@ class Campaign:
     Attributes:
         version: content hash of the campaign's definition.
         again: `never`, or the least time between two entries.
-        steps: in order; ids are unique within the campaign.
+        steps: in the order of the file, those inside branches included; ids are unique within the campaign.
+        after: the step that follows each step, "" at the end; empty where that is the next one of `steps`.
+        key: runs with different values of this expression (over the event that enters) go side by side.
+        existing: whether leads that are where the campaign begins when it is published enter, too.
+        hold_out: the share (0 to 1) of those who enter that is sent nothing, to compare with.
+        goal: what it is for.
+        priority: who goes first where only so many may be sent; the highest.
+        quiet: hours in which nothing is sent.
+        business_days: whether things are sent on business days only.
+        edit: what happens to runs of older versions: they keep to theirs (`pin`), go on in this one (`move`), or keep
+            to theirs and nobody enters any more (`drain`).
+        moves: for `move`, the steps of this version that stand for removed ones.
+        pause_when: when it stops by itself; None for never.
+        owner: who is told of that, an address; empty for the promotion's fallback.
+        following: the same, worked out.
+        by_id: steps by id.
+        measures: of the splits that test something, what is counted, by the step's id.
+        heeded: types of the events that matter to somebody who has entered.
     """
 
     name: str
@@ -307,13 +384,65 @@ class Campaign:
     again: timedelta | None
     exits: tuple[Trigger, ...]
     steps: tuple[Step, ...]
+    after: Mapping[str, str] = field(default_factory=dict)
+    key: Expression | None = None
+    existing: bool = False
+    hold_out: float = 0.0
+    goal: Goal | None = None
+    priority: int = 0
+    quiet: Quiet | None = None
+    business_days: bool = False
+    edit: str = "pin"
+    moves: Mapping[str, str] = field(default_factory=dict)
+    pause_when: PauseWhen | None = None
+    owner: str = ""
+    following: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
+    measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
+    heeded: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    def position(self, step: str) -> int | None:
-        """Index of the step with this id, or None."""
-        for index, candidate in enumerate(self.steps):
-            if candidate.id == step:
-                return index
-        return None
+    def __post_init__(self) -> None:
+        """Work out once what every event asks for."""
+        ids = [step.id for step in self.steps]
+        derive(self, "following", self.after or dict(pairwise([*ids, ""])))
+        derive(self, "by_id", {step.id: step for step in self.steps})
+        derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
+        triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
+        derive(self, "heeded", frozenset(each.event for each in triggers if each.event))
+
+    @property
+    def first(self) -> str:
+        """Id of the first step, "" if there is none."""
+        return self.steps[0].id if self.steps else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Only so many messages to one lead, over all campaigns.
+
+    Attributes:
+        most: how many in any stretch of `window` microseconds.
+        category: of the mails that count, empty for all.
+        delay: what would be too many waits until it may go; if not, it is skipped.
+    """
+
+    most: int
+    window: int
+    category: str = ""
+    delay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What people and results have decided since the rules were published.
+
+    Attributes:
+        paused: campaigns in which nothing goes on.
+        winners: by `campaign.step` of a split, the arm that everybody takes from now on.
+    """
+
+    paused: frozenset[str] = frozenset()
+    winners: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,13 +503,39 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money."""
+    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
 
     company: str
     zone: str
     currency: str
     sender: str
     address: str
+    business: Calendar = WORKING_WEEK
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What templates may say of it."""
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is told of how mails are read.
+
+    Attributes:
+        clicks, opens: whether links lead through us, and whether a picture tells of the opening.
+        consent: over the lead's fields: only mails to leads for whom it is true are tracked; None for all.
+        untracked: templates in which nothing is tracked.
+        utm: parameters for every link, `{campaign}` and `{template}` in them.
+        url: scheme and domain of tracked links; empty for that of the web process.
+    """
+
+    clicks: bool = False
+    opens: bool = False
+    consent: Expression | None = None
+    untracked: frozenset[str] = frozenset()
+    utm: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +559,11 @@ class Rulebook:
         events: declared event types and the types of their properties.
         counted: what expressions ask about the history, by event type.
         credit: microseconds within which a human sign credits a machine's open or click.
+        caps: how many messages a lead may get.
+        categories: of each template, `marketing` or `transactional`.
+        plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
+        controls: campaigns that are paused, tests that are decided.
+        tracking: what is told of how mails are read.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
@@ -416,6 +576,9 @@ class Rulebook:
         tests: the condition of each segment.
         scored: the rules by event type, each with its condition.
         horizon: microseconds after which no score decays any more.
+        standing: campaigns that are entered by where a lead stands.
+        timed: (id, campaign, trigger) for all that begin by date or schedule.
+        zone_fields, country_fields: the lead fields that tell where a lead lives.
     """
 
     version: str
@@ -437,6 +600,11 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
+    caps: tuple[Cap, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
+    plan: str = ""
+    controls: Controls = Controls()
+    tracking: Tracking = Tracking()
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
@@ -445,6 +613,10 @@ class Rulebook:
     tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
     scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
+    standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
+    timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
+    zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    country_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
@@ -459,6 +631,19 @@ class Rulebook:
         derive(self, "scored", pairs)
         lasts = [part.decay.lasts for model in self.models.values() for part in model.parts]
         derive(self, "horizon", max(lasts, default=0))
+        campaigns = self.campaigns.values()
+        derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
+        derive(self, "timed", tuple(timed(campaigns)))
+        for kind in ("zone", "country"):
+            derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
+
+
+def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigger]]:
+    """The ways into campaigns that open by date or schedule, each with a name of its own."""
+    for campaign in campaigns:
+        for index, trigger in enumerate(campaign.enter):
+            if trigger.timing is not None:
+                yield f"{campaign.name}.{index}", campaign, trigger
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

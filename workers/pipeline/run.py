@@ -137,7 +137,7 @@ class _Run:
                 held = self._hold(conn)
                 claimed, due = events.take(conn, held, now, each), leads.due(conn, held, now, each)
                 left, full = Processed(more=self._slices - held), crowded(claimed, due, each)
-                return left + self._work(conn, claimed, due, now), full
+                return left + self._work(conn, held, claimed, due, now), full
         except _BatchFailed as failed:
             return left + self._halve(failed.units, now, failed.__cause__), full
 
@@ -153,14 +153,16 @@ class _Run:
         with transaction(self._engine) as conn:
             hold_slices(conn, self._slices)
             claimed = events.take_these(conn, self._slices, now, units.events)
-            return self._work(conn, claimed, units.wakes, now)
+            return self._work(conn, self._slices, claimed, units.wakes, now)
 
-    def _work(self, conn: Connection, claimed: list[Claimed], due: Collection[int], now: datetime) -> Processed:
+    def _work(
+        self, conn: Connection, held: Collection[int], claimed: list[Claimed], due: Collection[int], now: datetime
+    ) -> Processed:
         active = self._rulebooks.active(conn)
         if not claimed and not due:
             return Processed()
         try:
-            return Batch(conn, active, now, self._decide).work(claimed, due)
+            return Batch(conn, min(held), active, now, self._decide).work(claimed, due)
         except Exception as error:
             if not data_fault(error):
                 raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workers.engine.call import Call
-from workers.engine.campaigns import refusal
+from workers.engine.campaigns.entry import refusal
 from workers.engine.expressions.reasons import Reason, Seen, reasons, scope, values
 from workers.engine.lifecycle import stage_index
 from workers.engine.scoring import NO_EVENT

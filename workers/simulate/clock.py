@@ -39,6 +39,7 @@ class Result:
         people: everybody, with their final states.
         decisions: (lead id, decision) in the order they were made, unless they were not to be kept.
         kinds: how many decisions of each kind there were.
+        skipped: what counts for nothing, by (reason, what it is about).
         mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
         counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
     """
@@ -47,6 +48,7 @@ class Result:
     until: datetime | None = None
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
@@ -127,6 +129,8 @@ class Simulation:
         kinds = self.result.kinds
         for decision in outcome.decisions:
             kinds[decision.kind] = kinds.get(decision.kind, 0) + 1
+            if decision.kind == "skipped":
+                self.result.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
             if self._keep:
                 self.result.decisions.append((person.id, decision))
             if decision.effect is not None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import leads, outbox, quarantine, rulebooks
+from workers.store import decisions, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -38,6 +39,7 @@ class Status:
         quarantine: what nobody has replayed yet, by reason.
         opportunities: promotions so far, and how many of them the CRM has.
         suppressions: addresses that may not be mailed, by reason.
+        skipped: what reached us in the last thirty days and counts for nothing, by (reason, what it is about).
     """
 
     at: datetime
@@ -54,8 +56,10 @@ class Status:
     quarantine: Mapping[str, int]
     opportunities: tuple[int, int]
     suppressions: Mapping[str, int]
+    skipped: Mapping[tuple[str, str], int]
 
 
+RECENT: Final = timedelta(days=30)
 _BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
     SELECT min(first.received_at) FROM generate_series(0, :last) AS slice,
@@ -93,6 +97,7 @@ def read(conn: Connection, now: datetime) -> Status:
         quarantine=quarantine.counts(conn),
         opportunities=(promoted, accepted),
         suppressions=_by_name(conn, _SUPPRESSIONS),
+        skipped=decisions.skipped(conn, now - RECENT),
     )
 
 

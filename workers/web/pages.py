@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -173,6 +174,17 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _labelled(
         "dripline_suppressions", "May not be mailed.", ["reason"], {(k,): n for k, n in found.suppressions.items()}
     )
+    yield _labelled(
+        "dripline_skipped", "Reached us in the last thirty days and counts for nothing.", ["reason"], by_reason(found)
+    )
+
+
+def by_reason(found: Status) -> dict[tuple[str], int]:
+    """What was left aside, by reason alone: what it is about can be anything that somebody sends."""
+    numbers: Counter[tuple[str]] = Counter()
+    for (reason, _), number in found.skipped.items():
+        numbers[reason,] += number
+    return dict(numbers)
 
 
 def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,6 +24,7 @@ from tests.workers.engine.builders import (
 from workers.engine.call import Call
 from workers.engine.counters import Counted, count, span_of
 from workers.engine.decide import Outcome, decide
+from workers.engine.hours import Calendar
 from workers.engine.owners import next_owner
 from workers.engine.promotion import acceptance_due
 from workers.engine.rules import Band, Field, Owner, Segment, Stage, Trigger
@@ -327,6 +328,14 @@ def test_business_time_stands_still_at_weekends(now, days, expected) -> None:
     call = Call(LeadState(), 7, rules, datetime.fromisoformat(now).replace(tzinfo=zone))
     due = acceptance_due(call, replace(PROMOTION, business_time=True), timedelta(days=days))
     assert due == datetime.fromisoformat(expected).replace(tzinfo=zone)
+
+
+def test_business_time_stands_still_on_the_accounts_days_off() -> None:
+    easter = replace(rulebook().account, zone="Europe/Berlin", business=Calendar(countries=("DE", "lead")))
+    thursday = datetime(2026, 4, 2, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    call = Call(LeadState(fields={"country": "US"}), 7, replace(rulebook(), account=easter), thursday.astimezone(UTC))
+    due = acceptance_due(call, replace(PROMOTION, business_time=True), timedelta(hours=26))
+    assert due == datetime(2026, 4, 7, 14, tzinfo=ZoneInfo("Europe/Berlin"))
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ from workers.reports import story
 from workers.reports.story import Line, Story
 from workers.reports.words import WORDINGS, sentence
 from workers.rulebook import compile_rulebook, version_of
-from workers.store import events, leads, rulebooks
+from workers.store import events, leads, rulebooks, status
 from workers.store.events import NewEvent
 from workers.store.rulebooks import Rulebooks
 from workers.store.slices import slice_of
@@ -191,7 +191,7 @@ def test_every_decision_has_words(ann: Engine):
     assert set(said) <= set(WORDINGS)
     assert said["promoted"].startswith("opportunity 2500.00 EUR for webhook, on the evidence of size, timing")
     assert said["enrolled"] == "enters welcome"
-    assert any("field.employees not taken over" in sentence(line) for line in told.timeline)
+    assert any("field employees not taken over" in sentence(line) for line in told.timeline)
     json.dumps(told.as_data(), default=str)
 
 
@@ -206,3 +206,33 @@ def test_nobody_has_no_story(engine: Engine):
     apply(engine, RULES, NOW)
     with engine.begin() as conn:
         assert story.read(conn, ANN, COMPILED.__getitem__, NOW) is None
+
+
+def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
+    odd = [
+        event(20, "coffee.drunk", NOW, {"shoe_size": 38}),
+        event(21, "coffee.drunk", NOW),
+        event(22, "order.placed", NOW, {"employees": "many"}, amount="lots"),
+    ]
+    happen(ann, odd, NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    assert {(each.reason, each.rule, each.number) for each in told.aside} == {
+        ("bad-value", "field.timeline", 1),
+        ("undeclared-event", "event.coffee.drunk", 2),
+        ("undeclared-field", "field.shoe_size", 1),
+        ("bad-property", "event.order.placed", 1),
+        ("bad-value", "field.employees", 1),
+    }
+    assert {each.text for each in told.aside} >= {
+        "no rule can use it: the rules declare no event coffee.drunk",
+        "no rule can use the amount of this order.placed: lots is not a number",
+    }
+    json.dumps(told.as_data(), default=str)
+    with ann.connect() as conn:
+        assert status.read(conn, NOW).skipped == {
+            ("bad-property", "event.order.placed"): 1,
+            ("bad-value", "field.employees"): 1,
+            ("undeclared-event", "event.coffee.drunk"): 2,
+        }
+        assert status.read(conn, NOW + 31 * DAY).skipped == {}
