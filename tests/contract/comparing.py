@@ -7,8 +7,8 @@ default written out) is its own business.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
-from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -76,10 +76,12 @@ def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
 
 def form(request: dict[str, Any]) -> dict[str, list[bytes]]:
     """The fields of a multipart form."""
-    head = f"Content-Type: {request['headers']['content-type']}\r\n\r\n".encode()
-    message = message_from_bytes(head + request["body"], policy=policy.HTTP)
+    boundary = re.search(r'boundary="?([^";]+)', request["headers"]["content-type"])
+    assert boundary
     fields: dict[str, list[bytes]] = {}
-    for part in message.iter_parts():
-        name = part.get_param("name", header="content-disposition")
-        fields.setdefault(str(name), []).append(part.get_payload(decode=True) or b"")
+    for part in request["body"].split(b"--" + boundary[1].encode())[1:-1]:
+        head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
+        name = re.search(rb'name="([^"]+)"', head)
+        assert name
+        fields.setdefault(name[1].decode(), []).append(content)
     return fields

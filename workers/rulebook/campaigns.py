@@ -7,22 +7,21 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
-from workers.engine.rules import Campaign, Cap, Goal, PauseWhen, Trigger
+from workers.engine.rules import Campaign, Cap, PauseWhen
 from workers.engine.steps import send
 from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
-from workers.rulebook.declarations import BandTrigger, EventTrigger, Move, SegmentTrigger, StageTrigger
-from workers.rulebook.declarations.campaigns import EventGoal
+from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
 from workers.rulebook.steps import read_steps
+from workers.rulebook.triggers import goal, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from workers.engine.rules import Rulebook
     from workers.engine.steps import Step
-    from workers.rulebook import declarations
     from workers.rulebook.declarations import CampaignFile, CapsFile
-    from workers.rulebook.declarations.campaigns import Pause, StageGoal
+    from workers.rulebook.declarations.campaigns import Pause
     from workers.rulebook.names import Checker
     from workers.rulebook.nodes import Node
 
@@ -44,6 +43,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
         )
     check_order(file, check)
     check_loop(file, journey.steps, check)
+    check_yearly(file, check)
     check_owner(file, check)
     return Campaign(
         name=str(file.campaign),
@@ -58,6 +58,8 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
         hold_out=file.hold_out.share if file.hold_out else 0.0,
         goal=goal(file.goal, check) if file.goal else None,
         priority=file.priority,
+        quiet=file.quiet_hours,
+        business_days=file.send_on is not None,
         edit="move" if isinstance(file.edit, Move) else file.edit,
         moves=moves(file, journey.steps, check),
         pause_when=pause_when(file.pause_when) if file.pause_when else None,
@@ -66,52 +68,6 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def triggers(declared: Sequence[declarations.Trigger], check: Checker) -> tuple[Trigger, ...]:
-    """What starts or ends a run."""
-    return tuple(trigger(each, check) for each in declared)
-
-
-def trigger(declared: declarations.Trigger, check: Checker) -> Trigger:
-    """An event, a stage, a segment or a band, with its condition; or a condition alone."""
-    if isinstance(declared, EventTrigger):
-        known = check.event(declared.event)
-        when = check.optional(declared.when, "boolean", check.names.scope(declared.event)) if known else None
-        return Trigger(str(declared.event), when)
-    when = check.optional(declared.when, "boolean", check.names.scope())
-    if isinstance(declared, StageTrigger):
-        check.stage(declared.stage)
-        return Trigger(stage=str(declared.stage), when=when)
-    if isinstance(declared, SegmentTrigger):
-        check.segment(declared.segment)
-        return Trigger(segment=str(declared.segment), when=when)
-    if isinstance(declared, BandTrigger):
-        return Trigger(band=band(declared, check), when=when)
-    return Trigger(when=when)
-
-
-def band(declared: BandTrigger, check: Checker) -> tuple[str, str]:
-    """The score and the band that a trigger names."""
-    if len(declared.band) != 1:
-        text = "`band` wants one score and its band"
-        check.problems.add(declared.place("band"), "wrong-type", text, "write it like {engagement: hot}")
-        return ("", "")
-    ((model, name),) = declared.band.items()
-    if check.score(model):  # type: ignore[arg-type]  # keys of a dict know their places, too
-        check.known("band", name, check.names.bands[model], f"declare it in the file of the score `{model}`")  # type: ignore[arg-type]
-    return str(model), str(name)
-
-
-def goal(declared: EventGoal | StageGoal, check: Checker) -> Goal:
-    """What the campaign is for."""
-    within = declared.within // MICROSECOND if declared.within else None
-    if isinstance(declared, EventGoal):
-        known = check.event(declared.event)
-        when = check.optional(declared.when, "boolean", check.names.scope(declared.event)) if known else None
-        return Goal(Trigger(str(declared.event), when), within, declared.leave)
-    check.stage(declared.stage)
-    return Goal(Trigger(stage=str(declared.stage)), within, declared.leave)
 
 
 def key_event(file: CampaignFile) -> str | None:
@@ -172,6 +128,16 @@ def check_loop(file: CampaignFile, steps: Sequence[Step], check: Checker) -> Non
         if isinstance(each, EventTrigger) and each.event in BY_MAIL and each.when is None:
             text = f"every mail of this campaign is followed by {each.event}, which starts it again"
             check.problems.add(each.event.place, "campaign-loop", text, "add `when`, or let `again` be never")
+
+
+def check_yearly(file: CampaignFile, check: Checker) -> None:
+    """What comes round every year has to find the door open again."""
+    if file.again != "never":
+        return
+    for each in file.enter:
+        if isinstance(each, DateTrigger) and each.yearly:
+            text = "it comes round every year, and nobody enters this campaign twice"
+            check.problems.add(each.place("yearly"), "once-only", text, "add `again: 300 days`, or remove `yearly`")
 
 
 def check_owner(file: CampaignFile, check: Checker) -> None:

@@ -29,7 +29,7 @@ from workers.rulebook.fields import fields
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
-from workers.rulebook.nodes import Mapped
+from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
     from workers.rulebook.installed import Installed
-    from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
     from workers.rulebook.specs import Specs
 
@@ -205,16 +204,6 @@ def check_source(file: SourceFile, adapter: Text, installed: Installed, check: C
     mistake = installed.refusal(adapter, file.options)
     if mistake:
         check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
-
-
-def key_place(node: Node, keys: Sequence[str]) -> Place:
-    """Where the last of these keys stands, each below the one before it; as near as the file has them."""
-    place = node.place
-    for key in keys:
-        if not isinstance(node, Mapped) or key not in node.entries:
-            break
-        place, node = node.keys[key], node.entries[key]
-    return place
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

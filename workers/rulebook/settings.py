@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 from workers.engine.expressions.durations import parse_duration
 from workers.engine.rules import Expression
 from workers.engine.steps import BusinessDays, Goto, Percent
+from workers.rulebook.lookups import LOOKED_UP
 from workers.rulebook.nodes import Listing, Mapped, Node, Scalar
 from workers.rulebook.notations import share_of
 from workers.rulebook.reader import BAD, Reader
@@ -79,8 +80,15 @@ class Settings:
             return self._expression(node, name, known.get("event") if key.scope == "event" else None)
         value = self._typed(node, key.kind, name, key)
         if value is not BAD and key.names:
-            return value if self._known(key.names, value) else BAD
+            unknown = [each for each in (value if isinstance(value, tuple) else (value,)) if not self._known(key, each)]
+            if unknown:
+                return BAD
+            value = tuple(map(str, value)) if isinstance(value, tuple) else value
         return str(value) if isinstance(value, Text) and not isinstance(value, Source) else value
+
+    def _known(self, key: Key, name: Text) -> bool:
+        """True if what a setting names is there."""
+        return LOOKED_UP[key.names](self._check, name)
 
     def _typed(self, node: Node, kind: Any, name: str, key: Key) -> Any:
         """A value of a type."""
@@ -127,24 +135,6 @@ class Settings:
             return self._reader.wrong(node, "a mapping (`key: value`)", name)
         values = {str(each): self._typed(value, kind, f"{name}.{each}", key) for each, value in node}
         return BAD if BAD in values.values() else values
-
-    def _known(self, noun: str, value: Any) -> bool:
-        """True if what a setting names is there."""
-        names, check = self._check.names, self._check
-        match noun:
-            case "template":
-                return check.known("template", value, names.templates, f"write templates/{value}/mail.txt")
-            case "event":
-                return check.event(value)
-            case "stage":
-                return check.stage(value)
-            case "score":
-                return check.score(value)
-            case "field":
-                return check.known("field", value, names.fields, "declare it in rules/fields.yaml")
-            case "campaign":
-                return check.known("campaign", value, names.campaigns, "write a file that begins with `campaign:`")
-        raise AssertionError(f"a step names a {noun}, and nobody knows how to look that up")
 
 
 NO_KEY: Final = Key("", None, required=False)

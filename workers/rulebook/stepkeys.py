@@ -9,6 +9,7 @@ from datetime import time, timedelta
 from functools import cache
 from typing import Any
 
+from workers.engine.hours import Weekday
 from workers.engine.rules import Expression
 from workers.rulebook.shape import HIDDEN, is_shape, members
 
@@ -29,7 +30,10 @@ class Key:
 @cache
 def keys_of(kind: Any) -> Mapping[str, Key]:
     """The keys of a step, or of a part of one, by how they are written."""
-    local = {"timedelta": timedelta, "time": time, "Any": Any, "Expression": Expression, "Mapping": Mapping}
+    local = {
+        "timedelta": timedelta, "time": time, "Any": Any, "Expression": Expression, "Mapping": Mapping,
+        "Weekday": Weekday,
+    }  # fmt: skip
     hints = typing.get_type_hints(kind, localns=local)
     return {
         item.metadata.get("key", item.name): Key(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from workers.engine.steps import found
-from workers.rulebook.nodes import Listing, Mapped, Node, Scalar
+from workers.rulebook.nodes import Listing, Mapped, Node, Scalar, key_place
 from workers.rulebook.reader import BAD, Reader
 from workers.rulebook.settings import Settings
 from workers.rulebook.shape import NAME, About, Text
@@ -15,9 +15,9 @@ from workers.rulebook.wording import written
 from workers.text import slug, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from workers.engine.steps import Step
+    from workers.engine.steps import Known, Objection, Step
     from workers.rulebook.names import Checker
 
 ID = About("", pattern=NAME)
@@ -122,7 +122,15 @@ class StepReader:
         if BAD in values.values() or not identifier:
             return None
         self.nodes[identifier] = node
-        return cast("Step", kind(**values, id=identifier))
+        step = kind(**values, id=identifier)
+        self._object(step, node)
+        return cast("Step", step)
+
+    def _object(self, step: Any, node: Mapped) -> None:
+        """What the step itself says against its settings."""
+        object_to: Callable[[Known], Iterable[Objection]] | None = getattr(step, "objections", None)
+        for each in object_to(self._check.names) if object_to else ():
+            self._check.problems.add(key_place(node, each.keys), each.code, each.text, each.hint)
 
     def _word(self, node: Mapped) -> str | None:
         """The step's word; of the other keys, only those are right that stand beside it."""

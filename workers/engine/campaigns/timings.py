@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.hours import Schedule, next_date, zone_by
+from workers.engine.hours import LEAD, Schedule, next_date, zone_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MORNING: Final = time(9)
 """When things are done that have a day and no time."""
 UNTOLD: Final = ""
+SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ class Dated:
     zone_fields: tuple[str, ...] = ()
 
     def basis(self, fields: Mapping[str, Any]) -> str:
-        """The date and what may tell the zone, as text."""
-        return basis(fields, (self.field, *self.zone_fields))
+        """The date, what is to be done with it, and what may tell the zone, as text."""
+        said = f"{self.offset // SECOND} {self.at:%H:%M} {self.yearly:d} {self.zone}\n"
+        return said + basis(fields, (self.field, *(self.zone_fields if self.zone == LEAD else ())))
 
     def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
         """The next time after an instant, or None if there is none."""
@@ -64,7 +66,7 @@ class Scheduled:
 
     def basis(self, fields: Mapping[str, Any]) -> str:
         """The schedule itself, and what may tell the zone, as text."""
-        return f"{self.schedule}{basis(fields, self.zone_fields if self.zone == 'lead' else ())}"
+        return f"{self.schedule} {self.zone}\n{basis(fields, self.zone_fields if self.zone == LEAD else ())}"
 
     def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
         """The next time after an instant."""

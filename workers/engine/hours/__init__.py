@@ -24,7 +24,7 @@ from workers.engine.hours.business import (
     on_business_day,
 )
 from workers.engine.hours.clocks import WEEKDAYS, Weekday, local_instant, next_local, weekdays_of
-from workers.engine.hours.dates import Schedule, anniversary, next_date
+from workers.engine.hours.dates import Schedule, anniversary, next_date, occurrence
 from workers.engine.hours.quiet import Quiet, after_quiet
 from workers.engine.hours.zones import ACCOUNT, LEAD, zone_by, zone_named, zone_of
 
@@ -50,6 +50,7 @@ __all__ = [
     "next_allowed",
     "next_date",
     "next_local",
+    "occurrence",
     "on_business_day",
     "weekdays_of",
     "zone_by",

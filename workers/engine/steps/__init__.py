@@ -7,6 +7,8 @@ Beside `run`, a step that waits for something may have `hear(visit, event) -> Ve
 stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that has a
 `measure`, a trigger, gets it counted for the arms it has split people into, within `measured_within` microseconds.
 
+One whose settings can contradict each other has `objections(known) -> Iterable[Objection]`: what `check` says of them.
+
 Fields may be expressions (`Expression`), other steps (`Goto`: the file has a list of steps there, and the field holds
 the id of the first), dataclasses of such fields, and tuples and mappings of them. Their metadata say the rest:
 `{"names": "template"}` what a name stands for, `{"key": "else"}` how it is written where that is no Python name,
@@ -22,7 +24,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from workers.engine.call import Call
@@ -40,6 +42,37 @@ Percent = NewType("Percent", float)
 def said(doc: str, **more: Any) -> Mapping[str, Any]:
     """The metadata of a setting: what people read about it, and the rest."""
     return {"doc": doc, **more}
+
+
+class Known(Protocol):
+    """What the rule files declare, as far as settings may depend on it.
+
+    Attributes:
+        fields: the lead's fields and their types.
+        allowed: for those that have only certain values, these.
+    """
+
+    @property
+    def fields(self) -> Mapping[str, str]: ...
+    @property
+    def allowed(self) -> Mapping[str, Collection[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why the settings of a step make no sense.
+
+    Attributes:
+        code: kind of mistake, a constant word.
+        text: what is wrong, one sentence without a full stop.
+        hint: what to do about it.
+        keys: lead from the step to the key that is wrong, as far as it is there; numbers are those of list items.
+    """
+
+    code: str
+    text: str
+    hint: str = ""
+    keys: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any, Final, Literal
 
+from workers.engine.campaigns.timings import MORNING
+from workers.engine.hours import Quiet, Schedule
 from workers.rulebook.declarations.examples import EXAMPLES, Example
 from workers.rulebook.notations import Cap, Percentage
 from workers.rulebook.shape import HOLE, NAME, WORD, Raw, Shape, Source, Text, about
+from workers.rulebook.times import Zone
 
 FRAME: Final = f"campaign: welcome\nenter:\n  - {HOLE}\nsteps:\n  - send: welcome/hello"
 ONLY_IF: Final = about("only if this is true", example='lead.country == "DE"')
@@ -67,7 +70,56 @@ class ConditionTrigger(Shape):
     when: Source = field(metadata=about("the condition", example='lead.country == "DE"'))
 
 
-Enter = EventTrigger | StageTrigger | SegmentTrigger | BandTrigger
+@dataclass(frozen=True)
+class DateTrigger(Shape):
+    """A date that a field of the lead tells, or so long before or after it."""
+
+    title = "a date that starts a run"
+    frame = FRAME
+    date: Text = field(metadata=about("the field, of type date or datetime", example="renewal"))
+    before: timedelta | None = field(default=None, metadata=about("how long before that date", example="30 days"))
+    after: timedelta | None = field(default=None, metadata=about("how long after it", example="7 days"))
+    at: time = field(
+        default=MORNING, metadata=about("the local time from which that is counted; default: 09:00", example='"10:30"')
+    )
+    yearly: bool = field(
+        default=False,
+        metadata=about(
+            "on every anniversary, from the date itself on (a birthday); 29 February is the 28th in other years",
+            example="true",
+            frame=f"campaign: birthday\nenter:\n  - {HOLE}\nagain: 300 days\nsteps:\n  - send: welcome/hello",
+        ),
+    )
+    zone: Zone = field(
+        default="lead",  # type: ignore[assignment]  # a notation is read as what it says
+        metadata=about(
+            "whose clock it is: `lead` (the account's, if the lead's is not known), `account`, or a time zone",
+            example="account",
+        ),
+    )
+    when: Source | None = field(default=None, metadata=ONLY_IF)
+
+
+@dataclass(frozen=True)
+class ScheduleTrigger(Shape):
+    """A day and time that comes round, for every lead of which the condition is true then."""
+
+    title = "a schedule that starts runs"
+    frame = FRAME
+    schedule: Schedule = field(
+        metadata=about(
+            "`day 08:30`, `monday 09:00`, `monday and thursday 09:00`, `month on 1 at 09:00`, `month on last at 09:00`",
+            example="monday 09:00",
+        )
+    )
+    zone: Zone = field(
+        default="account",  # type: ignore[assignment]
+        metadata=about("whose clock it is: `account`, `lead`, or a time zone", example="lead"),
+    )
+    when: Source | None = field(default=None, metadata=ONLY_IF)
+
+
+Enter = EventTrigger | StageTrigger | SegmentTrigger | BandTrigger | DateTrigger | ScheduleTrigger
 Trigger = EventTrigger | StageTrigger | SegmentTrigger | BandTrigger | ConditionTrigger
 
 
@@ -131,7 +183,8 @@ class CampaignFile(Shape):
     campaign: Text = field(metadata=about("its name", pattern=NAME, example="welcome"))
     enter: list[Enter] = field(
         metadata=about(
-            "what starts it: `{event: …}`, `{stage: …}`, `{segment: …}` or `{band: …}`, one or a list", single=True,
+            "what starts it: `{event: …}`, `{stage: …}`, `{segment: …}`, `{band: …}`, `{date: …}` or `{schedule: …}`, "
+            "one or a list", single=True,
             example='{event: form.submitted, when: event.form == "newsletter"}',
         )
     )  # fmt: skip
@@ -162,6 +215,21 @@ class CampaignFile(Shape):
     priority: int = field(
         default=0,
         metadata=about("who goes first where a cap lets only some; the highest", least=-100, most=100, example="10"),
+    )
+    quiet_hours: Quiet | None = field(
+        default=None,
+        metadata=about(
+            "hours in which none of its mails goes out; one that is due then waits until they are over",
+            example='{from: "20:00", to: "08:00"}',
+        ),
+    )
+    send_on: Literal["business days"] | None = field(
+        default=None,
+        metadata=about(
+            "`business days`: mails that fall due on the account's days off, or on a public holiday of the lead's "
+            "country if the account keeps those, wait for the next day of work",
+            example="business days",
+        ),
     )
     edit: Literal["pin", "move", "drain"] | Move = field(
         default="pin",
