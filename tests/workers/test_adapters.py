@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from integrations import discovery
 from tests.workers.rulebooks import BUNDLE
 from workers.adapters import installed
 from workers.dev import shipped_bundle
@@ -11,6 +12,7 @@ from workers.rulebook import check, compile_rulebook
 
 PRODUCT = "rules/sources/product.yaml"
 PROMOTION = "rules/promotion.yaml"
+SOURCES, CRMS = (", ".join(sorted(discovery.names(kind))) for kind in ("sources", "crm"))
 
 
 @pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
@@ -27,7 +29,8 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
-            f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; there is sendgrid, standard, typeform",
+            (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
+            f"`adapter: standard`; there is {SOURCES}"),
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",
@@ -54,7 +57,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),
-            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is hubspot, webhook",
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is {CRMS}",
         ),
     ],
 )  # fmt: skip
