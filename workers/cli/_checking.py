@@ -57,11 +57,28 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
     uses = [*missing(rulebook, users(rulebook))]
     known = {(use.file, use.line) for use in uses}  # the place tells more than a sample lead that fails there
     failed = [each for each in rendered(rulebook) if (each.file, each.line) not in known]
-    found += [*uses, *failed, *questionable(rulebook), *(problem for run in runs for problem in run.problems())]
+    looked_at = [*broken(rulebook), *questionable(rulebook)]
+    found += [*uses, *failed, *looked_at, *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
 # ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def broken(rulebook: Rulebook) -> Iterator[Problem]:
+    """Mails that nobody can ever get, because their markup is none."""
+    from workers.delivery.templates import Templates
+    from workers.rulebook.problems import Problem
+    from workers.rulebook.templates import mail_names
+
+    templates = Templates(rulebook.templates, rulebook.account.site)
+    for name in sorted(mail_names(rulebook.templates)):
+        try:
+            templates.mail(name)
+        except RenderError as error:
+            match = WHERE.match(str(error))
+            file, line, text = (match["file"], match["line"], match["text"]) if match else ("", 1, str(error))
+            yield Problem(f"templates/{file}", int(line or 1), 1, "bad-markup", text)
 
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
@@ -69,10 +86,13 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     from workers.delivery.templates import Fields, Templates
 
     templates = Templates(rulebook.templates, rulebook.account.site)
+    unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
         for name, used in mails(rulebook).items():
+            if name in unusable:
+                continue
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
             facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}

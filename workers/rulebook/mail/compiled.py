@@ -10,6 +10,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from workers.exceptions import RenderError
 from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
+from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
 from workers.rulebook.mail.head import body_of, read_head
 from workers.rulebook.mail.layouts import layouts_of
@@ -17,7 +18,7 @@ from workers.rulebook.mail.links import absolute, is_address
 from workers.rulebook.mail.marking import bare, comment, marked
 from workers.rulebook.mail.markup import MARK, attributes, tokens
 from workers.rulebook.mail.plain import plain, tidied
-from workers.rulebook.mail.styling import BadMarkup, finished
+from workers.rulebook.mail.styling import finished
 from workers.rulebook.problems import Problems
 from workers.rulebook.sandbox import BoundedEnvironment, render
 

@@ -9,6 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from workers.rulebook.mail.bounds import BadMarkup, check_bounds, check_size
 from workers.rulebook.mail.links import absolute, is_address
 from workers.rulebook.mail.markup import CLOSES, OPENS, replaced, tokens, without_comments
 
@@ -24,19 +25,6 @@ _UNWRITABLE: Final = re.compile(rf"[^ !#-\[\]-~{OPENS}{CLOSES}]")
 """In attributes: what `mrml` may write as Rust writes it in source text; all else beyond ASCII, too, to be sure."""
 
 
-class BadMarkup(Exception):
-    """The markup cannot be made into a mail; the text says what is wrong with it.
-
-    Args:
-        text: one sentence.
-        at: where in the markup, if that is known.
-    """
-
-    def __init__(self, text: str, at: int | None = None) -> None:
-        super().__init__(text)
-        self.at = at
-
-
 def finished(markup: str, *, mjml: bool, preheader: str, site: str) -> str:
     """The HTML that is sent.
 
@@ -47,10 +35,11 @@ def finished(markup: str, *, mjml: bool, preheader: str, site: str) -> str:
         site: what relative links begin with; empty to leave them as they are.
 
     Raises:
-        BadMarkup: it is no MJML, or its styles are none.
+        BadMarkup: it is no MJML, its styles are none, or there is too much of it.
     """
+    check_bounds(markup)
     markup = without_comments(markup)
-    html = _from_mjml(markup) if mjml else _inlined(markup)
+    html = check_size(_from_mjml(markup) if mjml else _inlined(markup))
     if preheader:
         html = _with_preheader(html, preheader)
     return _absolute(html, site)
