@@ -10,10 +10,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from workers.delivery.attempts import Attempt, attempt
 from workers.delivery.health import Health
+from workers.delivery.limits import MemoryLimiter, Pace, seconds
+from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store import outbox, suppressions
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from workers.clock import Clock
     from workers.delivery.attempts import Policy
+    from workers.delivery.limits import Limiter
     from workers.delivery.senders import Sender
     from workers.store.outbox import Claim, Outcome
 
@@ -34,6 +38,10 @@ log = get_logger(__name__)
 
 FRESH: Final = 1.0
 """Seconds for which a look at the suppression list counts as the instant of sending."""
+UNLIMITED: Final = Sending()
+NAP: Final = 250_000
+"""Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
+with the time of its turn."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
 SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
@@ -80,21 +88,29 @@ class Deliverer:
         engine: the store.
         clock: rows fall due, leases end and retries are planned by it.
         policy: how often, and how long.
+        limiter: keeps rate limits; by default, this process alone does.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, policy: Policy) -> None:
+    def __init__(self, engine: Engine, clock: Clock, policy: Policy, limiter: Limiter | None = None) -> None:
         self._engine = engine
+        self._limiter = limiter or MemoryLimiter()
+        self._pace = Pace(Sending(), self._limiter)
         self._clock = clock
         self._policy = policy
         self._health = Health(policy.schedule[0])
 
-    def run(self, sender: Sender) -> Run:
+    def run(self, sender: Sender, sending: Sending = UNLIMITED) -> Run:
         """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
+
+        Args:
+            sender: one channel.
+            sending: how fast.
 
         Raises:
             StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
         """
         run, began, results = Run(), time.monotonic(), Results()
+        self._pace = self._pace.under(sending)
         while not run.more and not self._closed(sender):
             claims = self._exchange(sender, results, self._policy.chunk)
             _count(run, results)
@@ -151,7 +167,7 @@ class Deliverer:
         results, claimed = Results(), time.monotonic()
         for claim, suppressed in self._looked_up(sender, claims):
             now = self._clock()
-            until = self._health.paused(claim.provider or "", now)
+            until = self._health.paused(claim.provider or "", now) or self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
             made = None if until or late else self._attempt(sender, claim, suppressed, now)
             if made is None:
@@ -160,6 +176,17 @@ class Deliverer:
             self._note(claim.provider or "", made)
             results.outcomes.append(made.outcome)
         return results
+
+    def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
+        """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
+        if sender.channel != "email" or "to" in claim.payload:  # a message to a colleague is no mass mail
+            return None
+        wait = self._pace.wait(claim.provider or "", claim.email, now)
+        if 0 < wait <= NAP:
+            time.sleep(seconds(wait))
+            now = self._clock()
+            wait = self._pace.wait(claim.provider or "", claim.email, now)
+        return now + timedelta(microseconds=wait) if wait else None
 
     def _attempt(self, sender: Sender, claim: Claim, suppressed: str | None, now: datetime) -> Attempt | None:
         """What came of it; None if PostgreSQL is away and something that has to be known before sending is not.

@@ -20,6 +20,7 @@ from workers.rulebook.declarations import (
     MachinesFile,
     PromoteFile,
     ScoreFile,
+    SendingFile,
     SourceFile,
     TrackingFile,
 )
@@ -34,6 +35,7 @@ from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
+from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
@@ -93,6 +95,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        sending=sending(specs.one(SendingFile), check),
     )
     return None if problems else indexed(rulebook, specs, check)
 
