@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -129,7 +130,7 @@ class Inspector:
                 unknown = [*self._unknown(tree)]
         except TemplateSyntaxError as error:
             place = Place(path, error.lineno + first_line - 1)
-            self._problems.add(place, "template-syntax", one_line(error.message), "")
+            self._problems.add(place, "template-syntax", one_line(error.message), syntax_hint(str(error.message)))
         except (RecursionError, MemoryError, SyntaxError):
             self._problems.add(Place(path, first_line), "template-syntax", "nested too deep", "write it flatter")
         except ValueError as error:  # Python's own, on a number with thousands of digits
@@ -186,6 +187,15 @@ def references(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
         named = getattr(node, "template", None)
         if isinstance(named, nodes.Const) and isinstance(named.value, str):
             yield node, named.value
+
+
+def syntax_hint(message: str) -> str:
+    """What to do about what Jinja2 cannot read."""
+    if block := re.search(r"innermost block that needs to be closed is '(\w+)'", message):
+        return f"write {{% end{block[1]} %}} behind it"
+    if "end of print statement" in message:
+        return "close it with }}"
+    return "close it with %}" if "end of statement block" in message else "see `dripline docs templates`"
 
 
 def one_line(text: object) -> str:
