@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.campaigns.runs import share
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
-from workers.store import controls, enrolments, leads, outbox, partitions, rulebooks
+from workers.steering import go_on
+from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
-from workers.store.enrolments import GoingOn
 from workers.store.locks import Leadership, impatient, leadership
 from workers.store.slices import SLICES
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from workers.pipeline import ActiveRulebook
-    from workers.store.controls import Control
 
 __all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
 
@@ -31,8 +29,6 @@ UPKEEP_EVERY: Final = timedelta(hours=12)
 UPKEEP_RETRY: Final = timedelta(minutes=5)
 UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
 """How long making a partition waits for readers of its log; everybody else waits behind it meanwhile."""
-RESUMED_AT_ONCE: Final = 5_000
-"""Held runs that are given a time at a look: a million of them in a few minutes."""
 OUTDATED: Final = 500
 """Leads that are awake at a time because the scoring rules changed. With forty events each (30 microseconds an event)
 and a look a second this is about half of one processor, and half an hour for a million leads; new events have the rest.
@@ -83,7 +79,7 @@ def sweep(
         expired = outbox.expire(conn, now, takes_key)
         unproved = outbox.leave_to_people(conn, now - ambiguous_after)
         outdated = _wake_outdated(conn, now, rulebooks_)
-        resumed = _resume(conn)
+        resumed = go_on(conn)
         slices, channels = leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now)
     due = Due(slices, channels, expired, unproved, outdated, resumed)
     if expired:
@@ -103,25 +99,6 @@ def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | N
     except (NoRulebook, RulebookError):
         return 0
     return leads.wake_outdated(conn, scoring, now, OUTDATED) if scoring else 0
-
-
-def _resume(conn: Connection) -> int:
-    """Give runs of campaigns that go on again their time, a bounded number at a look.
-
-    The time of each follows from the decision and the lead alone, spread evenly over the stretch that was asked for.
-    """
-    going_on = {name: each for (name, step), each in controls.latest(conn).items() if each.what == controls.RESUMED}
-    if not going_on:
-        return 0
-    found = enrolments.held(conn, {name: each.id for name, each in going_on.items()}, RESUMED_AT_ONCE)
-    planned = [GoingOn(name, lead, going_on[name].id, going_on_at(going_on[name], lead)) for name, lead in found]
-    return enrolments.go_on(conn, planned)
-
-
-def going_on_at(decision: Control, lead_id: int) -> datetime:
-    """When a run that was held goes on."""
-    over = timedelta(seconds=decision.detail.get("over_s", 0))
-    return decision.decided_at + over * share("resume", decision.id, decision.campaign, lead_id)
 
 
 class Sweeper:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from workers.store.json import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -61,13 +61,13 @@ _HELD: Final = text("""
     SELECT g.campaign, held.lead_id FROM json_to_recordset(:going_on ::json) AS g (campaign text, control int)
     CROSS JOIN LATERAL (
         SELECT lead_id FROM enrolments e
-        WHERE e.campaign = g.campaign AND e.resumed_by < g.control AND e.hold = 'paused' AND e.outcome = ''
+        WHERE e.campaign = g.campaign AND e.resumed_by < g.control AND e.hold LIKE 'paused%' AND e.outcome = ''
         ORDER BY e.resumed_by, e.lead_id LIMIT :limit
     ) AS held
     LIMIT :limit
 """)
 _COUNT_HELD: Final = text("""
-    SELECT count(*) FROM enrolments WHERE campaign = :campaign AND hold = 'paused' AND outcome = ''
+    SELECT count(*) FROM enrolments WHERE campaign = :campaign AND hold LIKE 'paused%' AND outcome = ''
 """)
 # A lead that somebody is at is left for the next time. One whose wake-up fails has its own pace.
 _GO_ON: Final = text("""
@@ -77,7 +77,7 @@ _GO_ON: Final = text("""
         SELECT id FROM leads WHERE id IN (SELECT lead_id FROM planned) ORDER BY id FOR UPDATE SKIP LOCKED
     ), noted AS (
         UPDATE enrolments e SET due = p.at, resumed_by = p.control FROM planned p JOIN held h ON h.id = p.lead_id
-        WHERE e.lead_id = p.lead_id AND e.campaign = p.campaign AND e.hold = 'paused' AND e.outcome = ''
+        WHERE e.lead_id = p.lead_id AND e.campaign = p.campaign AND e.hold LIKE 'paused%' AND e.outcome = ''
         RETURNING e.lead_id, e.due
     ), soonest AS (
         SELECT lead_id, min(due) AS at FROM noted GROUP BY lead_id
@@ -130,3 +130,14 @@ _UNDER_WAY: Final = text("""
 def under_way(conn: Connection) -> dict[tuple[str, str, str], int]:
     """Runs that have not ended, by (campaign, version of the campaign, id of the step that they stand at)."""
     return {(campaign, version, step): runs for campaign, version, step, runs in conn.execute(_UNDER_WAY)}
+
+
+_KNOWS: Final = text("""
+    SELECT EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome = '')
+        OR EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome <> '')
+""")
+
+
+def knows(conn: Connection, campaign: str) -> bool:
+    """True if anybody is, or was, in the campaign."""
+    return bool(conn.scalar(_KNOWS, {"campaign": campaign}))

@@ -265,7 +265,7 @@ enrolments: Final = Table(
         "campaign",
         "resumed_by",
         "lead_id",
-        postgresql_where=text("hold = 'paused' AND outcome = ''"),
+        postgresql_where=text("hold LIKE 'paused%' AND outcome = ''"),
     ),
 )
 """The latest run of each lead in each campaign, for looking at. What decides is in the lead's own state."""

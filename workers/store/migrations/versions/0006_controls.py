@@ -28,7 +28,7 @@ CREATE TABLE campaign_controls (
 );
 CREATE INDEX campaign_controls_latest ON campaign_controls (campaign, step, id);
 ALTER TABLE enrolments ADD COLUMN resumed_by integer NOT NULL DEFAULT 0;
-CREATE INDEX enrolments_held ON enrolments (campaign, resumed_by, lead_id) WHERE hold = 'paused' AND outcome = '';
+CREATE INDEX enrolments_held ON enrolments (campaign, resumed_by, lead_id) WHERE hold LIKE 'paused%' AND outcome = '';
 """
 
 
