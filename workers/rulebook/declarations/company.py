@@ -26,6 +26,7 @@ STANDARD_EVENTS: Final = {
     "email.unsubscribed": {},
     "email.resubscribed": {},
     "email.replied": {},
+    "email.auto_replied": {},
     "form.submitted": {"form": "text"},
     "page.viewed": {"url": "text"},
     "content.downloaded": {},
