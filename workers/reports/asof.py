@@ -82,9 +82,13 @@ def _suppressed(state: LeadState, _: LoggedDecision, detail: Mapping[str, Any]) 
     state.suppressed = detail["reason"]
 
 
+def _lifted(state: LeadState, _: LoggedDecision, __: Mapping[str, Any]) -> None:
+    state.suppressed = ""
+
+
 CHANGES: Final[dict[str, Callable[[LeadState, LoggedDecision, Mapping[str, Any]], None]]] = {
     "staged": _staged, "banded": _banded, "segmented": _segmented, "enrolled": _enrolled, "exited": _ended,
     "finished": _ended, "waiting": _waiting, "promoted": _promoted, "not_promoted": _not_promoted,
-    "suppressed": _suppressed,
+    "suppressed": _suppressed, "lifted": _lifted,
 }  # fmt: skip
 """What each kind of decision changed."""

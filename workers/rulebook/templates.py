@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
 ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address"})
-VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
+VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url", "preferences_url", "confirm_url"})
 NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
 """What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
 the latest scoring events, each with `at`, `type` and `points`."""
