@@ -48,6 +48,16 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
             "data.email"),
         ),
         (
+            PRODUCT, "source: product\nadapter: standard\nidentity: {email: data.email}\nlead: {frst_name: data.x}\n",
+            (f"{PRODUCT}:4:8: unknown-field: there is no field `frst_name`: what the source tells of it would be left "
+            "aside; did you mean first_name?"),
+        ),
+        (
+            PRODUCT, "source: typeform\nanswers:\n  q1: email\n  q2: first_name\n  q3: shoe_size\n",
+            (f"{PRODUCT}:5:3: unknown-field: there is no field `shoe_size`: what the source tells of it would be left "
+            "aside; declare it in rules/fields.yaml; there is email, employees, first_name"),
+        ),
+        (
             PRODUCT, "source: typeform\nforms: [demo]\n",
             f"{PRODUCT}:2:1: bad-option: 'forms' has to be a mapping such as {{lT4Z3j: demo}}",
         ),

@@ -23,9 +23,24 @@ def show(impact: Impact) -> None:
     part = "" if impact.leads >= impact.of else f", a sample of {impact.of:,}"
     click.secho(f"\nOver recorded history: {many(impact.leads, 'lead')}{part}, {many(impact.events, 'event')} "
                 f"until {local(impact.until)}", bold=True)  # fmt: skip
-    if not impact.changed:
+    if impact.changed:
+        show_history(impact)
+    else:
         click.echo("  Every lead would have come out the same.")
-        return
+    if impact.at_once:
+        click.secho("\nAs soon as the leads are looked at, as they stand today", bold=True)
+        found = sorted(impact.at_once.items())
+        rows("", [(said(*each), f"{group.number:,}", named(group)) for each, group in found])
+
+
+def said(kind: str, name: str) -> str:
+    """What happens to a lead when it is looked at."""
+    words = {"campaign": "enters campaign", "mail": "gets mail", "stage": "comes to stage"}
+    return "is promoted" if kind == "promoted" else f"{words[kind]} {name}"
+
+
+def show_history(impact: Impact) -> None:
+    """What would have come out differently."""
     click.echo(f"  {many(impact.changed, 'lead')} would have come out differently.")
     for line in promoted(impact):
         click.echo(f"  {line}")
@@ -89,6 +104,7 @@ def mails(impact: Impact) -> Iterator[tuple[str, str, str]]:
 
 def rows(title: str, found: list[tuple[str, str, str]]) -> None:
     """A heading with lines below it; nothing where there are none."""
-    if found:
+    if found and title:
         click.secho(f"\n  {title}", bold=True)
+    if found:
         table(("", "", ""), [(f"    {first}", *rest) for first, *rest in found], empty="")

@@ -182,6 +182,8 @@ def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
 
     if told.state == "too-early":
         yield f"not promoted: rules look at leads from stage {told.at} on, this one is at {story.stage or 'none'}"
+    elif told.state == "too-late":
+        yield f"not promoted: nobody is promoted from stage {story.stage or 'none'}"
     elif told.state == "missing":
         yield f"not promoted: {against(told.missing)}"
     else:

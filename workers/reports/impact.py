@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.values import LeadState
 from workers.pipeline.verdict import seen
 from workers.simulate.impact import History, Impact, Told, compare
 from workers.store import histories
@@ -30,13 +31,15 @@ def read(
     most: int | None = None,
     moved: Callable[[int], None] = lambda _: None,
 ) -> Impact:
-    """Compare what two rulebooks make of recorded history. Nothing is written, and no transaction is long.
+    """Compare what two rulebooks make of recorded history, and of the leads as they stand.
+
+    Nothing is written, and no transaction is long.
 
     Args:
         engine: connections to the store.
         before: the old rules.
         after: the new ones.
-        until: where history stops; events that were received later are left out.
+        until: now, or where history stops: events that were received later are left out.
         most: how many leads to look at, the same ones every time; None for all.
         moved: told how many leads are done.
     """
@@ -44,15 +47,11 @@ def read(
         leads, of = histories.chosen(conn, most), histories.count(conn)
     impact = Impact(until, of=of)
     for start in range(0, len(leads), AT_A_TIME):
-        compare(recorded(engine, leads[start : start + AT_A_TIME]), before, after, impact)
+        with transaction(engine) as conn:
+            some = histories.read(conn, leads[start : start + AT_A_TIME])
+        for lead in some:
+            history = History(lead.id, lead.name, [Told(each.received_at, seen(each)) for each in lead.events])
+            compare([history], before, after, impact)
+            impact.look(history, LeadState.load(lead.state), before, after)
         moved(impact.leads)
     return impact
-
-
-def recorded(engine: Engine, leads: list[int]) -> list[History]:
-    """What was recorded of these leads."""
-    with transaction(engine) as conn:
-        found = histories.read(conn, leads)
-    return [
-        History(id_, name, [Told(event.received_at, seen(event)) for event in claimed]) for id_, name, claimed in found
-    ]

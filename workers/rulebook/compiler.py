@@ -155,6 +155,7 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
         sender=str(spec.sender),
         address=str(spec.address),
         business=spec.business,
+        site=str(spec.site or ""),
     )
 
 
@@ -216,6 +217,13 @@ def check_source(file: SourceFile, adapter: Text, installed: Installed, check: C
     mistake = installed.refusal(adapter, file.options)
     if mistake:
         check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
+        return
+    known = {"email", *check.names.fields}
+    for keys, name in installed.fields(adapter, file.options).items():
+        if name not in known:
+            text = f"there is no field `{name}`: what the source tells of it would be left aside"
+            hint = suggestion(name, known, declare="declare it in rules/fields.yaml")
+            check.problems.add(key_place(file.node, keys), "unknown-field", text, hint)
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

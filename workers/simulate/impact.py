@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from workers.engine.decide import decide
 from workers.engine.standing import Standing
+from workers.engine.values import Send
 from workers.simulate.clock import Simulation, no_collector
 from workers.simulate.heard import Heard
 from workers.simulate.population import Person, Population, as_event
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from workers.engine.rules import Rulebook
-    from workers.engine.values import Event
+    from workers.engine.values import Event, LeadState
 
 NONE: Final = "none"
 NAMED: Final = 100
@@ -117,6 +119,26 @@ def fate(history: History, rulebook: Rulebook, until: datetime) -> Fate:
     )
 
 
+def first_look(state: LeadState, history: History, rulebook: Rulebook, now: datetime) -> set[tuple[str, str]]:
+    """What these rules do when they first look at a lead as it stands: (`promoted`, ""), (`stage`, name), …
+
+    Beside these, `campaign` says which one the lead enters, and `mail` which one it gets for that at once. What the
+    runs do that are under way already is not told: they keep to the version they entered.
+    """
+    past = [told.event for told in history.events if told.at <= now]
+    decided = decide(state, history.id, (), rulebook, now, history=past).decisions
+    entered = {each.rule for each in decided if each.kind == "enrolled"}
+    found = {("campaign", name) for name in entered}
+    for each in decided:
+        if each.kind == "promoted":
+            found.add(("promoted", ""))
+        elif each.kind == "staged" and each.detail.get("reason") != "renamed":
+            found.add(("stage", each.detail["to"]))
+        elif isinstance(each.effect, Send) and each.effect.campaign in entered:
+            found.add(("mail", each.effect.template))
+    return found
+
+
 # ── compared ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -167,6 +189,8 @@ class Impact:
         higher, lower: how many leads have another score at the end, by score.
         mails: how many by (campaign, template), old and new.
         changed: leads for whom anything at all is different.
+        at_once: what the new rules do, and the old ones do not, when they first look at the leads as they stand today:
+            leads by (kind, name), as `first_look` says it; None where nobody knows how they stand.
     """
 
     until: datetime
@@ -187,6 +211,7 @@ class Impact:
     lower: Counter[str] = field(default_factory=Counter)
     mails: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     changed: int = 0
+    at_once: dict[tuple[str, str], Group] | None = None
 
     def add(self, history: History, before: Fate, after: Fate) -> None:
         """Take in one lead."""
@@ -205,6 +230,13 @@ class Impact:
             for name in sorted(names):
                 _group(groups, name).add(history)
         self._numbers(before, after)
+
+    def look(self, history: History, state: LeadState, before: Rulebook, after: Rulebook) -> None:
+        """Take in how one lead stands."""
+        self.at_once = {} if self.at_once is None else self.at_once
+        old = first_look(state, history, before, self.until)
+        for each in sorted(first_look(state, history, after, self.until) - old):
+            _group(self.at_once, each).add(history)
 
     def _promotion(self, history: History, before: datetime | None, after: datetime | None) -> None:
         self.promoted = (self.promoted[0] + (before is not None), self.promoted[1] + (after is not None))
@@ -233,7 +265,11 @@ class Impact:
                    for (name, start, end), group in sorted(getattr(self, kind).items())]
             for kind in ("stages", "bands", "grades")
         }  # fmt: skip
+        once = self.at_once
         return {
+            "at_once": None if once is None else [
+                {"kind": kind, "name": name, **group.as_data()} for (kind, name), group in sorted(once.items())
+            ],
             "until": self.until, "leads": self.leads, "of": self.of, "events": self.events, "changed": self.changed,
             "promoted": {"before": old, "after": new, **groups},
             **moves,

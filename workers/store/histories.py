@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import text
 
 from workers.store.history import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection
 
     from workers.store.events import Claimed
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 # By a hash of their numbers: the same leads every time, and no more old ones than new ones among them.
 _CHOSEN: Final = text("SELECT id FROM leads ORDER BY hashint8(id), id LIMIT :limit")
 _NAMES: Final = text("""
-    SELECT l.id, coalesce(l.email, min(i.identity), '') FROM leads l LEFT JOIN identities i ON i.lead_id = l.id
-    WHERE l.id = ANY(:ids) GROUP BY l.id ORDER BY l.id
+    SELECT l.id, coalesce(l.email, min(i.identity), ''), l.state FROM leads l
+    LEFT JOIN identities i ON i.lead_id = l.id WHERE l.id = ANY(:ids) GROUP BY l.id ORDER BY l.id
 """)
 _COUNT: Final = text("SELECT count(*) FROM leads")
 
@@ -32,7 +34,16 @@ def chosen(conn: Connection, limit: int | None) -> list[int]:
     return list(conn.scalars(_CHOSEN, {"limit": limit}))
 
 
-def read(conn: Connection, leads: list[int]) -> list[tuple[int, str, list[Claimed]]]:
-    """Id, name (address, or another identity) and events of these leads; all of it is in memory at once."""
+class Recorded(NamedTuple):
+    """A lead: its name (the address, or another identity), how it stands, and its events."""
+
+    id: int
+    name: str
+    state: Mapping[str, Any]
+    events: Sequence[Claimed]
+
+
+def read(conn: Connection, leads: list[int]) -> list[Recorded]:
+    """These leads; all of it is in memory at once."""
     found = logs(conn, leads)
-    return [(id_, name, found[id_]) for id_, name in conn.execute(_NAMES, {"ids": leads})]
+    return [Recorded(id_, name, state, found[id_]) for id_, name, state in conn.execute(_NAMES, {"ids": leads})]

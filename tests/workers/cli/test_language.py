@@ -330,6 +330,8 @@ def test_a_dry_run_says_who_would_have_been_promoted(dripline: Dripline, tmp_pat
         "Promoted: 0 by the rules of now, 1 by the new ones",
         "1 more (1 open): ann@acme.test",
         "lead → opportunity  1  ann@acme.test",
+        "is promoted                 1  ann@acme.test",
+        "comes to stage opportunity  1  ann@acme.test",
     ):
         assert said in done.out
     told = json.loads(dripline(*ask, "--json").out)["impact"]

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.workers.reports.bundles import RULES
-from workers.engine.values import Event
+from workers.engine.values import Event, LeadState
 from workers.rulebook import compile_rulebook
+from workers.simulate.clock import Simulation
 from workers.simulate.heard import Heard
 from workers.simulate.impact import History, Impact, Told, compare, fate, recorded
 
@@ -128,3 +129,28 @@ def test_leads_of_a_file_are_told_apart_and_nothing_counts_twice():
     assert (second.name, len(second.events)) == ("b@acme.test", 1)
     assert first.events[0].event.lead == {"email": "ann@acme.test"}
     assert replace(first, events=()).outcome == "open"
+
+
+def test_what_new_rules_do_to_leads_as_they_stand():
+    state = standing(SILENT)
+    impact = Impact(UNTIL)
+    impact.look(SILENT, state, OLD, EAGER)
+    assert impact.at_once == {}  # who was won is no candidate
+    ripe = lead(4)
+    impact.look(ripe, standing(ripe), OLD, EAGER)
+    assert set(impact.at_once) == {("promoted", ""), ("stage", "opportunity")}
+    everybody = ("{event: form.submitted, when: 'event.form == \"newsletter\"'}", "{segment: big}\nexisting: true")
+    inviting = compile_rulebook(changed("rules/campaigns/welcome.yaml", everybody))
+    impact = Impact(UNTIL)
+    impact.look(ripe, standing(ripe), OLD, inviting)
+    assert set(impact.at_once) == {("campaign", "welcome"), ("mail", "hello")}
+    assert json.loads(json.dumps(impact.as_data(), default=str))["at_once"][0]["kind"] == "campaign"
+
+
+def standing(history: History) -> LeadState:
+    """How a lead stands by the old rules."""
+    simulation = Simulation(OLD)
+    for each in history.events:
+        event = each.event
+        simulation.hear(Heard(each.at, event.at, event.type, ("x",), None, {**event.properties}, {**event.lead}))
+    return next(iter(simulation.result.people)).state
