@@ -258,7 +258,7 @@ class Field:
             or `list of …`.
         merge: what is kept when several events tell it: `last`, `first`, `highest` or `union`.
         allowed: the only values it may have; empty for any.
-        personal: personal data, to be erased with the person.
+        personal: personal data, replaced where events are exported for other eyes.
     """
 
     name: str

@@ -70,7 +70,7 @@ class Specs:
 def read_specs(bundle: Mapping[str, str], problems: Problems) -> Specs:
     """Every rule file by its kind."""
     specs = Specs()
-    reader = Reader(problems)
+    reader = Reader(problems, KIND_OF)
     for path, text in sorted(bundle.items()):
         if not path.startswith(RULES):
             continue

@@ -145,7 +145,7 @@ class Field(Shape):
         metadata=about("the only values that it may have", example="[logistics, retail, manufacturing]"),
     )
     personal: bool = field(
-        default=False, metadata=about("personal data: erased with the person, masked in exports", example="true")
+        default=False, metadata=about("personal data: replaced in `dripline export --masked`", example="true")
     )
 
 
