@@ -24,13 +24,17 @@ MOST_STEPS: Final = 500
 """Steps that one run takes in one go: `check` refuses campaigns in which that could be more."""
 MOST_ROUNDS: Final = 20
 """How often, in one call, campaigns may start each other; the rest goes on a moment later."""
+UNTIL: Final = "until"
 PAUSED: Final = "paused"
+PAUSED_WAITING: Final = "paused-until"
+"""The time at a `wait_until` was over while the campaign was paused."""
+AT_A_HALT: Final = (PAUSED, PAUSED_WAITING)
 
 
 def hear(call: Call, event: Event) -> None:
     """Let the runs that wait for this event go on."""
     for name, run, campaign in under_way(call) if call.state.enrolments else ():
-        if run.hold == "until" and campaign is not None and campaign.name not in call.rulebook.controls.paused:
+        if run.hold == UNTIL and campaign is not None and campaign.name not in call.rulebook.controls.paused:
             step = campaign.by_id.get(run.step)
             heard = getattr(step, "hear", None)
             verdict = heard(visit(call, campaign, run), event) if heard else None
@@ -46,7 +50,7 @@ def go_on(call: Call) -> None:
     moved_over(call)
     for _ in range(MOST_ROUNDS):
         due = [
-            (-(campaign.priority if campaign else 0), run.due, name, campaign)
+            (-(campaign.priority if campaign else 0), run.due or 0, name, campaign)
             for name, run, campaign in under_way(call)
             if is_due(call, run, campaign)
         ]
@@ -63,9 +67,9 @@ def is_due(call: Call, run: Enrolment, campaign: Campaign | None) -> bool:
         return True
     if campaign is None:
         return False
-    if run.hold == PAUSED:
+    if run.hold in AT_A_HALT:
         return campaign.name not in call.rulebook.controls.paused
-    if run.hold == "until" and campaign.name not in call.rulebook.controls.paused:
+    if run.hold == UNTIL and campaign.name not in call.rulebook.controls.paused:
         ready = getattr(campaign.by_id.get(run.step), "ready", None)
         return ready is not None and ready(visit(call, campaign, run))
     return False
@@ -76,11 +80,12 @@ def proceed(call: Call, name: str, campaign: Campaign | None) -> None:
     if campaign is None:
         leave(call, name, "campaign-gone", None)
     elif campaign.name in call.rulebook.controls.paused:
-        run = change(call, name, due=None, hold=PAUSED)
+        waits = call.state.enrolments[name].hold == UNTIL
+        run = change(call, name, due=None, hold=PAUSED_WAITING if waits else PAUSED)
         call.say("held", f"{campaign.name}.{run.step}", {"run": run.run, "reason": PAUSED})
     else:
-        if call.state.enrolments[name].hold == PAUSED:
-            run = change(call, name, due=call.moment, hold="")
+        if (hold := call.state.enrolments[name].hold) in AT_A_HALT:
+            run = change(call, name, due=call.moment, hold=UNTIL if hold == PAUSED_WAITING else "")
             call.say("resumed", f"{campaign.name}.{run.step}", {"run": run.run})
         walk(call, name, campaign)
 
