@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.exceptions import RenderError, RulebookError
+from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,18 +53,17 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
     """Check rules, mails and examples. Needs no database."""
     from workers.adapters import installed
     from workers.cli._missing import missing
-    from workers.rulebook import compile_rulebook, examples_of
+    from workers.rulebook import checked, examples_of
     from workers.simulate.examples import run_examples
 
-    try:
-        rulebook = compile_rulebook(bundle, installed())
-    except RulebookError as error:
-        return Checked(None, error.problems)  # type: ignore[arg-type]
+    rulebook, found = checked(bundle, installed())
+    if rulebook is None:
+        return Checked(None, found)
     runs = run_examples(examples_of(bundle), rulebook)
     uses = [*missing(rulebook, users(rulebook))]
     known = {(use.file, use.line) for use in uses}  # the place tells more than a sample lead that fails there
     failed = [each for each in rendered(rulebook) if (each.file, each.line) not in known]
-    found = [*uses, *failed, *(problem for run in runs for problem in run.problems())]
+    found += [*uses, *failed, *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
@@ -75,7 +74,7 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
     from workers.delivery.templates import Fields, Templates
 
-    templates = Templates(rulebook.templates)
+    templates = Templates(rulebook.templates, rulebook.account.site)
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}

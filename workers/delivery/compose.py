@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from integrations.contracts import Mail
+from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.clock import system_clock
@@ -45,7 +45,8 @@ class Composer:
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
         self._account = rulebook.account
-        self._templates = Templates(rulebook.templates)
+        self._said = Fields("account", rulebook.account.words)
+        self._templates = Templates(rulebook.templates, rulebook.account.site)
         self._links = links
         self._tracker = Tracker(rulebook.tracking, links.public_url, links.secret)
 
@@ -68,7 +69,7 @@ class Composer:
         unsubscribe = self._links.unsubscribe(lead_id, key)
         values = {
             "lead": Fields("lead", lead),
-            "account": Fields("account", self._account.words),
+            "account": self._said,
             "unsubscribe_url": unsubscribe,
         }
         words = self._templates.render(template, values)
@@ -83,6 +84,8 @@ class Composer:
             html=html,
             message_id=message_id(key, sender),
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
+            reply_to=words.reply_to,
+            attachments=tuple(Attachment(file.name, file.type, file.content) for file in words.files),
         )
 
     def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
@@ -115,8 +118,8 @@ class Composer:
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
-        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", self._account.words)
-        return self._templates.note(template, {**facts, "lead": lead, "account": account})
+        lead = Fields("lead", facts.get("lead") or {})
+        return self._templates.note(template, {**facts, "lead": lead, "account": self._said})
 
 
 def is_address(text: object) -> bool:

@@ -503,7 +503,12 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
+    """The company that sends: used by templates, e-mail headers and money.
+
+    Attributes:
+        site: the website; without one no link in a mail may be relative.
+        business: when it works.
+    """
 
     company: str
     zone: str
@@ -511,11 +516,12 @@ class Account:
     sender: str
     address: str
     business: Calendar = WORKING_WEEK
+    site: str = ""
 
     @property
     def words(self) -> dict[str, str]:
         """What templates may say of it."""
-        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address", "site")}
 
 
 @dataclass(frozen=True, slots=True)

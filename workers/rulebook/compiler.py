@@ -151,6 +151,7 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
         sender=str(spec.sender),
         address=str(spec.address),
         business=spec.business,
+        site=str(spec.site or ""),
     )
 
 

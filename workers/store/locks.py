@@ -11,7 +11,7 @@ from sqlalchemy import text
 from workers.store.database import available
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -20,20 +20,30 @@ SLICE_LOCKS: Final = 0x6472_6970
 CLOCK_LOCK: Final = 0x6472_6970_0003
 OWNERS_LOCK: Final = 0x6472_6970_0004
 
-_SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
+_SLICES: Final = text("SELECT pg_advisory_xact_lock(:locks, slice) FROM unnest(CAST(:slices AS int[])) AS slice")
+_FREE_SLICES: Final = text("""
+    SELECT slice FROM unnest(CAST(:slices AS int[])) AS slice WHERE pg_try_advisory_xact_lock(:locks, slice)
+""")
 _OWNERS: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _PATIENCE: Final = text("SELECT set_config('lock_timeout', :patience, true)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
 
 
-def hold_slice(conn: Connection, slice_: int) -> None:
-    """Be alone with a slice until the end of the transaction; waits for whoever is.
+def hold_slices(conn: Connection, slices: Collection[int]) -> None:
+    """Be alone with slices until the end of the transaction; waits for whoever is there.
+
+    They are taken in order, so that nobody waits for another in a circle.
 
     Raises:
-        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+        DBAPIError: somebody held one for longer than the connection's `lock_timeout`.
     """
-    conn.execute(_SLICE, {"locks": SLICE_LOCKS, "slice": slice_})
+    conn.execute(_SLICES, {"locks": SLICE_LOCKS, "slices": sorted(slices)})
+
+
+def hold_free_slices(conn: Connection, slices: Collection[int]) -> frozenset[int]:
+    """The same for those slices that nobody holds just now, without waiting; returns which."""
+    return frozenset(conn.scalars(_FREE_SLICES, {"locks": SLICE_LOCKS, "slices": list(slices)}))
 
 
 def hold_owners(conn: Connection) -> None:

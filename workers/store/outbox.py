@@ -138,6 +138,14 @@ def message_name(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
+_NAMED: Final = text("SELECT message_name, key FROM outbox WHERE message_name = ANY(:names)")
+
+
+def keys_of(conn: Connection, names: Collection[str]) -> dict[str, str]:
+    """The keys of the mails whose Message-IDs begin with these names; those left out that we never sent."""
+    return dict(conn.execute(_NAMED, {"names": list(names)}).all()) if names else {}
+
+
 _PUT: Final = text("""
     INSERT INTO outbox (key, channel, lead_id, rulebook, payload, provider, message_name, due_at, created_at)
     SELECT key, channel, lead_id, :rulebook, payload, provider, message_name, :now, :now
