@@ -15,7 +15,7 @@ from tests.conftest import NOW
 from tests.workers.delivery.test_deliver import COMPOSER, Killed, Scripted, World
 from workers.delivery.lookup import HELD, LONGEST, SOONEST
 from workers.delivery.senders import EmailSender
-from workers.store import clearing, outbox, suppressions, unclear
+from workers.store import clearing, evidence, outbox, suppressions, unclear
 from workers.store.suppressions import Suppression
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_an_event_settles_it_meanwhile(world: World):
     provider = lost(world, None)
     key = world.row().key
     with world.engine.begin() as conn:
-        assert outbox.prove(conn, [outbox.Evidence(7, 1, key=key)], world.clock()) == 1
+        assert evidence.prove(conn, [evidence.Evidence(7, 1, key=key)], world.clock()) == 1
     world.step(days=1)
     assert world.run(provider) == {}
     assert (world.row().state, provider.asked) == ("sent", [])
@@ -198,7 +198,7 @@ def test_an_event_that_comes_while_the_provider_is_asked_counts(world: World):
 
     def find(trace: Trace) -> Accepted | None:
         with world.engine.begin() as conn:
-            outbox.prove(conn, [outbox.Evidence(7, 1, key=trace.key)], world.clock())
+            evidence.prove(conn, [evidence.Evidence(7, 1, key=trace.key)], world.clock())
         return ask(trace)
 
     provider.find = find  # type: ignore[method-assign]
