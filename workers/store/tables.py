@@ -262,9 +262,17 @@ enrolments: Final = Table(
     Column("reason", Text, nullable=False),
     Column("entered_at", _instant(), nullable=False),
     Column("changed_at", _instant(), nullable=False),
+    Column("resumed_by", Integer, nullable=False, server_default=text("0"), doc="of a held run: what made it go on"),
     PrimaryKeyConstraint("lead_id", "campaign", "key", name="enrolments_pkey"),
     Index("enrolments_standing", "campaign", "version", "step", postgresql_where=text("outcome = ''")),
     Index("enrolments_ended", "campaign", "outcome", postgresql_where=text("outcome <> ''")),
+    Index(
+        "enrolments_held",
+        "campaign",
+        "resumed_by",
+        "lead_id",
+        postgresql_where=text("hold LIKE 'paused%' AND outcome = ''"),
+    ),
 )
 """The latest run of each lead in each campaign, for looking at. What decides is in the lead's own state."""
 
@@ -280,6 +288,23 @@ campaign_counts: Final = Table(
     PrimaryKeyConstraint("campaign", "day", "step", "what", "slice", name="campaign_counts_pkey"),
 )
 """How often what has happened in campaigns."""
+
+campaign_controls: Final = Table(
+    "campaign_controls",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("step", Text, nullable=False, doc="of a test, the split; empty for the campaign as a whole"),
+    Column("what", Text, nullable=False),
+    Column("value", Text, nullable=False, doc="of a test, the arm that won; empty for no difference"),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Column("decided_at", _instant(), nullable=False),
+    CheckConstraint("what IN ('paused', 'resumed', 'decided')", name="campaign_controls_what"),
+    Index("campaign_controls_latest", "campaign", "step", "id"),
+)
+"""Pauses, and winners of tests; the latest row about a campaign or a step of it counts."""
 
 PARTITIONED: Final = {"events": "received_at", "decisions": "decided_at"}
 """Tables with one partition a month, and the column that decides which."""
