@@ -185,7 +185,7 @@ def test_an_event_settles_it_meanwhile(world: World):
     provider = lost(world, None)
     key = world.row().key
     with world.engine.begin() as conn:
-        assert evidence.prove(conn, [evidence.Evidence(7, 1, key=key)], world.clock()) == 1
+        assert evidence.prove(conn, [evidence.Evidence(7, 1, key=key)], world.clock()).rows == 1
     world.step(days=1)
     assert world.run(provider) == {}
     assert (world.row().state, provider.asked) == ("sent", [])
