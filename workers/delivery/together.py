@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from workers.delivery.senders import Ready, Sender
     from workers.store.outbox import Claim
 
-FRESH: Final = 1.0
-"""Seconds for which a look at the suppression list counts as the instant of sending."""
+LONGEST: Final = 0.05
+"""Seconds that a row waits for company; what is known of its person's refusals must not grow old meanwhile."""
 
 
 class Together:
@@ -31,13 +31,13 @@ class Together:
         self._waiting: list[tuple[Claim, Ready]] = []
         self._since = 0.0
 
-    def add(self, claim: Claim, suppressed: str, now: datetime) -> None:
-        """Make a row ready; `suppressed` is why its address may not be mailed now, or empty.
+    def add(self, claim: Claim, now: datetime) -> None:
+        """Make a row ready.
 
         Raises:
             StoreUnavailable: see `make_ready`; the row is not taken.
         """
-        made = make_ready(self._sender, claim, suppressed, now)
+        made = make_ready(self._sender, claim, claim.suppressed, now)
         if isinstance(made, Attempt):
             self._done.append((claim, made))
             return
@@ -48,7 +48,7 @@ class Together:
     @property
     def full(self) -> bool:
         """True if those that wait should leave: no more fit in a call, or the first has waited long enough."""
-        return len(self._waiting) >= self._most or time.monotonic() - self._since > FRESH
+        return len(self._waiting) >= self._most or time.monotonic() - self._since > LONGEST
 
     def leave(self, now: datetime) -> list[tuple[Claim, Attempt]]:
         """Let those that wait leave; what became of all that were added since the last time."""
