@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+CONSUMER_AWAY: Final = "Consumer encountered a connection error: %s"
+"""dramatiq says this as critical, again and again, while Redis is away; we work on without, and say so ourselves."""
 
 
 class Log:
@@ -89,6 +91,7 @@ def configure(level: str = "info", *, stream: IO[str] | None = None, as_json: bo
     """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
+    handler.addFilter(lambda record: record.msg != CONSUMER_AWAY)
     handler.setFormatter(JsonFormatter() if _wants_json(target, as_json) else LineFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
