@@ -116,7 +116,7 @@ sending:
     - {provider: smtp, limit: 10 per second}
     - {domain: gmail.com, limit: 120 per minute}
     - {domain: "*", limit: 1 per second}
-  warm_up: {provider: ses, start: 2026-01-14, per_day: [50, 100]}
+  warm_up: {provider: ses, from: 2026-01-14, per_day: [50, 100]}
 """
 
 

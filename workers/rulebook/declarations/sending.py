@@ -40,7 +40,7 @@ class WarmUp(Shape):
     title = "a warm-up plan"
     frame = f"sending:\n  warm_up:\n    - {HOLE}"
     provider: Text = field(metadata=about("the provider's name", example="ses"))
-    start: date = field(metadata=about("the first day", example="2026-11-02"))
+    start: date = field(metadata=about("the first day", key="from", example="2026-11-02"))
     per_day: list[int] = field(
         metadata=about("mails on each day", least=1, most=10_000_000, example="[50, 100, 200, 500, 1000]")
     )
@@ -60,7 +60,7 @@ class Sending(Shape):
     warm_up: list[WarmUp] = field(
         default_factory=list,
         metadata=about(
-            "plans for new senders", single=True, example="{provider: ses, start: 2026-11-02, per_day: [50, 100, 200]}"
+            "plans for new senders", single=True, example="{provider: ses, from: 2026-11-02, per_day: [50, 100, 200]}"
         ),
     )
 
