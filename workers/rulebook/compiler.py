@@ -12,14 +12,17 @@ from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
 from workers.rulebook.campaigns import campaign, caps, plan_of
+from workers.rulebook.consent import consent, topics
 from workers.rulebook.declarations import (
     AccountFile,
     CampaignFile,
     CapsFile,
+    ConsentFile,
     GradeFile,
     MachinesFile,
     PromoteFile,
     ScoreFile,
+    SendingFile,
     SourceFile,
     TrackingFile,
 )
@@ -34,6 +37,7 @@ from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
+from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
@@ -93,6 +97,9 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        sending=sending(specs.one(SendingFile), check),
+        consent=consent(specs.one(ConsentFile), bundle, check),
+        topics=topics(specs.one(ConsentFile), bundle, check),
     )
     return None if problems else indexed(rulebook, specs, check)
 

@@ -1,4 +1,4 @@
-"""Advisory locks: who works on a slice, who hands out opportunities, and which of several clocks leads."""
+"""Advisory locks: who works on a slice, hands out opportunities, decides about campaigns, and which clock leads."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ SLICE_LOCKS: Final = 0x6472_6970
 """First of the two keys of a slice's lock; the second one is the slice."""
 CLOCK_LOCK: Final = 0x6472_6970_0003
 OWNERS_LOCK: Final = 0x6472_6970_0004
+CONTROLS_LOCK: Final = 0x6472_6970_0005
 
 _SLICES: Final = text("SELECT pg_advisory_xact_lock(:locks, slice) FROM unnest(CAST(:slices AS int[])) AS slice")
 _FREE_SLICES: Final = text("""
     SELECT slice FROM unnest(CAST(:slices AS int[])) AS slice WHERE pg_try_advisory_xact_lock(:locks, slice)
 """)
-_OWNERS: Final = text("SELECT pg_advisory_xact_lock(:key)")
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _PATIENCE: Final = text("SELECT set_config('lock_timeout', :patience, true)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
@@ -54,7 +55,16 @@ def hold_owners(conn: Connection) -> None:
     Raises:
         DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
     """
-    conn.execute(_OWNERS, {"key": OWNERS_LOCK})
+    conn.execute(_HOLD, {"key": OWNERS_LOCK})
+
+
+def hold_controls(conn: Connection) -> None:
+    """Be the only one who pauses campaigns and decides tests until the end of the transaction.
+
+    Raises:
+        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+    """
+    conn.execute(_HOLD, {"key": CONTROLS_LOCK})
 
 
 def impatient(conn: Connection, patience: timedelta) -> None:

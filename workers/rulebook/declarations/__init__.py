@@ -28,6 +28,7 @@ from workers.rulebook.declarations.company import (
     Machines,
     MachinesFile,
 )
+from workers.rulebook.declarations.consent import ConsentFile
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
 from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
@@ -40,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
     Territory,
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
+from workers.rulebook.declarations.sending import SendingFile
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
 from workers.rulebook.declarations.tracking import TrackingFile
 
@@ -56,6 +58,7 @@ __all__ = [
     "Business",
     "CampaignFile",
     "CapsFile",
+    "ConsentFile",
     "DateTrigger",
     "Decay",
     "Enter",
@@ -84,6 +87,7 @@ __all__ = [
     "ScoreFile",
     "SegmentTrigger",
     "SegmentsFile",
+    "SendingFile",
     "Share",
     "SourceFile",
     "Stage",
@@ -108,6 +112,8 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     CampaignFile,
     CapsFile,
     TrackingFile,
+    SendingFile,
+    ConsentFile,
     MachinesFile,
     ExamplesFile,
 )
