@@ -10,6 +10,7 @@ from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from workers.engine.rules import Rulebook
     from workers.rulebook import Problem
@@ -25,6 +26,8 @@ SAMPLES: Final[Mapping[str, Any]] = {
     "url": "https://acme.test/", "list": ["Ann"],
 }  # fmt: skip
 """A value of each type of field."""
+MAY_FOLLOW: Final = ("unknown-", "missing-file")
+"""Codes of findings that may follow from a file that cannot be read."""
 ADDRESS: Final = "ann@acme.test"
 UNSUBSCRIBE: Final = "https://acme.test/unsubscribe"
 
@@ -47,6 +50,20 @@ class Checked:
     def errors(self) -> int:
         """How many findings have to be mended."""
         return sum(problem.level == "error" for problem in self.problems)
+
+
+def check_folders(rules: Path, templates: Path) -> tuple[dict[str, str], Checked]:
+    """Check the files of two folders; those that cannot be read do not hide what is wrong with the others."""
+    from workers.rulebook.bundle import read_what_can_be_read
+    from workers.rulebook.problems import Problems
+
+    unread = Problems()
+    bundle = read_what_can_be_read(rules, templates, unread)
+    checked = check_all(bundle)
+    if not unread:
+        return bundle, checked
+    rest = [each for each in checked.problems if not each.code.startswith(MAY_FOLLOW)]
+    return bundle, Checked(None, sorted([*unread.found(), *rest]), checked.runs)
 
 
 def check_all(bundle: Mapping[str, str]) -> Checked:

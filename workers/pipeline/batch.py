@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import Decision, Notify, Promote, Send, Suppress
+from workers.engine.values import Decision, Notify, Promote, Send
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
-from workers.pipeline import progress
+from workers.pipeline import progress, wishes
 from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
@@ -23,7 +23,6 @@ from workers.store import (
     opportunities,
     outbox,
     quarantine,
-    suppressions,
 )
 from workers.store.campaign_counts import utc_day
 from workers.store.events import Failed
@@ -34,7 +33,6 @@ from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect
 from workers.store.quarantine import PoisonEvent
-from workers.store.suppressions import Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -93,6 +91,9 @@ class Batch:
         verdicts = self._judge(theirs, due, who)
         addresses = {event.id: email_of(event) for event in theirs}
         done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses)
+        told = ((verdict.lead, decision) for verdict in verdicts for decision in verdict.decisions)
+        sources = {event.id: event.source for event in theirs}
+        wishes.keep_consents(self._conn, told, sources, self._active.id, self._now)
         proved = self._prove(theirs, who)
         self._note_progress(verdicts, proved)
         return done + Processed(proved=proved.rows, notices=len(notices), more=frozenset(self._left))
@@ -180,7 +181,7 @@ class Batch:
             decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *conflicts], rulebook, now),
             outbox=outbox.put(conn, effects, rulebook, now),
             promoted=opportunities.add(conn, _opportunities(made), now),
-            suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
+            suppressed=wishes.suppress(conn, made, addresses, now),
             conflicts=len(conflicts),
             channels=frozenset(effect.channel for effect in effects),
         )
@@ -281,8 +282,10 @@ def _word(event: Claimed, name: str) -> str:
 def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
     for lead, decision in made:
         match decision.effect:
-            case Send(key, campaign, step, template):
+            case Send(key, campaign, step, template, confirms):
                 payload = {"campaign": campaign, "step": step, "template": template}
+                if confirms:
+                    payload["confirms"] = confirms
                 yield Effect(key, "email", lead.id, payload)
             case Promote(key, crm, opportunity):
                 yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
@@ -295,11 +298,3 @@ def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunit
         if isinstance(effect := decision.effect, Promote):
             owner, among = effect.opportunity.get("owner") or "", rota(effect.owners) if effect.owners else ""
             yield Opportunity(effect.key, lead.id, effect.crm, effect.opportunity, owner=owner, rota=among)
-
-
-def _suppressions(made: Iterable[tuple[Lead, Decision]], addresses: Mapping[int, str | None]) -> Iterator[Suppression]:
-    """The address that the event named (an old one may bounce), else the lead's."""
-    for lead, decision in made:
-        email = (decision.event and addresses.get(decision.event)) or lead.email
-        if isinstance(decision.effect, Suppress) and email:
-            yield Suppression(email, decision.effect.reason, lead.id, decision.event)

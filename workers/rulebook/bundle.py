@@ -38,6 +38,14 @@ def read(rules: Path, templates: Path) -> dict[str, str]:
         RulebookError: a rule or template is binary, a file is too large, cannot be read, or is no rule file.
     """
     problems = Problems()
+    bundle = read_what_can_be_read(rules, templates, problems)
+    if problems:
+        raise RulebookError(tuple(problems.found()))
+    return bundle
+
+
+def read_what_can_be_read(rules: Path, templates: Path, problems: Problems) -> dict[str, str]:
+    """The same without the files that cannot be part of a bundle; `problems` takes what is wrong with those."""
     if not rules.is_dir():
         problems.add(Place(str(rules)), "no-such-folder", "there is no such folder", "name the folder of rule files")
     bundle: dict[str, str] = {}
@@ -45,8 +53,6 @@ def read(rules: Path, templates: Path) -> dict[str, str]:
         for path, file in files(prefix, root):
             if file.suffix not in (BESIDE_RULES if prefix == RULES else BESIDE_TEMPLATES):
                 take(path, file, bundle, problems)
-    if problems:
-        raise RulebookError(tuple(problems.found()))
     return bundle
 
 

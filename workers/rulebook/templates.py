@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
 ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address", "site"})
-VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url", "subject", "preheader"})
+VARIABLES: Final = frozenset(
+    {"lead", "account", "unsubscribe_url", "preferences_url", "confirm_url", "subject", "preheader"}
+)
 SHARED: Final = ("layouts/", "partials/")
 """Folders of templates that others bring in, with names that those may have set."""
 NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})

@@ -27,6 +27,10 @@ STANDARD_EVENTS: Final = {
     "email.resubscribed": {},
     "email.replied": {},
     "email.auto_replied": {},
+    "consent.given": {"category": "text", "text": "text", "place": "text"},
+    "consent.confirmed": {"category": "text", "text": "text", "place": "text"},
+    "consent.withdrawn": {"category": "text", "text": "text", "place": "text"},
+    "suppression.removed": {"reason": "text"},
     "form.submitted": {"form": "text"},
     "page.viewed": {"url": "text"},
     "content.downloaded": {},
@@ -141,7 +145,7 @@ class Field(Shape):
         metadata=about("the only values that it may have", example="[logistics, retail, manufacturing]"),
     )
     personal: bool = field(
-        default=False, metadata=about("personal data: erased with the person, masked in exports", example="true")
+        default=False, metadata=about("personal data: replaced in `dripline export --masked`", example="true")
     )
 
 

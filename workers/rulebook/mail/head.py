@@ -26,6 +26,9 @@ class FrontMatter(Shape):
     category: Literal["marketing", "transactional"] = field(
         metadata=about("`marketing` goes only to people who may get it, and carries an unsubscribe link")
     )
+    topic: Text | None = field(
+        default=None, metadata=about("the category of marketing mail, as rules/consent.yaml names it")
+    )
     sender: Text | None = field(default=None, metadata=about("default: the account's sender", key="from"))
     reply_to: Text | None = field(default=None, metadata=about("where answers go; default: to the sender"))
     preheader: Text | None = field(

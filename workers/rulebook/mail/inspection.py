@@ -68,7 +68,7 @@ class Inspector:
                 unknown = [*self._unknown(tree)]
         except TemplateSyntaxError as error:
             place = Place(path, error.lineno + first_line - 1)
-            self._problems.add(place, "template-syntax", one_line(error.message), "")
+            self._problems.add(place, "template-syntax", one_line(error.message), syntax_hint(str(error.message)))
         except (RecursionError, MemoryError, SyntaxError):
             self._problems.add(Place(path, first_line), "template-syntax", "nested too deep", "write it flatter")
         except ValueError as error:  # Python's own, on a number with thousands of digits
@@ -165,6 +165,15 @@ def assigned_in(texts: Mapping[str, str]) -> frozenset[str]:
         except (TemplateSyntaxError, RecursionError, MemoryError, ValueError):  # which `Inspector.check` tells
             continue
     return found
+
+
+def syntax_hint(message: str) -> str:
+    """What to do about what Jinja2 cannot read."""
+    if block := re.search(r"innermost block that needs to be closed is '(\w+)'", message):
+        return f"write {{% end{block[1]} %}} behind it"
+    if "end of print statement" in message:
+        return "close it with }}"
+    return "close it with %}" if "end of statement block" in message else "see `dripline docs templates`"
 
 
 def one_line(text: object) -> str:
