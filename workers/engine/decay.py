@@ -47,14 +47,28 @@ class Decay(Protocol):
     def add(self, total: Sum | None, points: int, at: int) -> Sum:
         """The sum with one more entry; with `-points` an entry is taken out again, without a trace."""
 
-    def read(self, total: Sum, now: int) -> float:
-        """The points that the sum is worth at `now`."""
+    def worth(self, total: Sum, now: int) -> float:
+        """The points that the sum is worth at `now`, not rounded."""
 
     def falls_below(self, total: Sum, threshold: float, now: int) -> int | None:
-        """The first instant after `now` at which `read` is below `threshold`, in closed form; None for never."""
+        """The first instant after `now` at which `worth` is below `threshold`, in closed form; None for never."""
 
     def course(self, total: Sum, now: int) -> Course:
-        """What the sum will be worth at instants from `now` on, not rounded and quick to ask many times."""
+        """What `worth` will be at instants from `now` on, quick to ask many times."""
+
+
+def opposite(total: Sum) -> Sum:
+    """The sum of the same entries with all their signs turned."""
+    return {name: -part for name, part in total.items()} if isinstance(total, dict) else -total
+
+
+def monotone(total: Sum) -> list[Sum]:
+    """Sums that together are worth the same, each of which only falls, or only rises, until it is worth nothing."""
+    if not isinstance(total, dict):
+        return [total]
+    gains = {day: points for day, points in total.items() if points > 0}
+    losses = {day: points for day, points in total.items() if points < 0}
+    return [part for part in (gains, losses) if part]
 
 
 def units(points: float) -> int:
@@ -81,9 +95,9 @@ class Keep:
         """See `Decay.add`."""
         return (total or 0) + points
 
-    def read(self, total: int, now: int) -> float:  # noqa: ARG002
-        """See `Decay.read`."""
-        return round(total / UNIT, PRECISION)
+    def worth(self, total: int, now: int) -> float:  # noqa: ARG002
+        """See `Decay.worth`."""
+        return total / UNIT
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:  # noqa: ARG002
         """See `Decay.falls_below`."""
@@ -115,11 +129,8 @@ class HalfLife:
         mantissa = round(points * 2.0 ** (rest / self.length))
         return (total or 0) + (mantissa << lives if lives >= 0 else scaled(mantissa, 1, 1 << -lives))
 
-    def read(self, total: int, now: int) -> float:
-        """See `Decay.read`."""
-        return round(self._worth(total, now), PRECISION)
-
-    def _worth(self, total: int, now: int) -> float:
+    def worth(self, total: int, now: int) -> float:
+        """See `Decay.worth`."""
         lives, rest = divmod(now - LANDMARK, self.length)
         # A float holds 53 bits and overflows at 1,024: take the leading bits, put the scale back in one exact step.
         spare = max(0, total.bit_length() - 64)
@@ -129,15 +140,14 @@ class HalfLife:
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
-        target = threshold - RESOLUTION
-        if total <= 0 or target <= 0:
+        if total <= 0 or threshold <= 0:
             return None
-        lives = log2(total) - FRACTION_BITS - log2(target)
+        lives = log2(total) - FRACTION_BITS - log2(threshold)
         return max(now + 1, LANDMARK + int(lives * self.length) + 1)
 
     def course(self, total: int, now: int) -> Course:
         """See `Decay.course`."""
-        worth, length = self._worth(total, now), self.length
+        worth, length = self.worth(total, now), self.length
         return lambda at: worth * 2.0 ** ((now - at) / length)
 
 
@@ -159,31 +169,27 @@ class Steps:
         grown, kept = (100, 100 - self.percent) if step >= 0 else (100 - self.percent, 100)
         return (total or 0) + scaled(points, grown ** abs(step), kept ** abs(step))
 
-    def read(self, total: int, now: int) -> float:
-        """See `Decay.read`."""
+    def worth(self, total: int, now: int) -> float:
+        """See `Decay.worth`."""
         step = max(0, (now - LANDMARK) // self.length)
-        left: int = total * (100 - self.percent) ** step // 100**step
-        return round(left / UNIT, PRECISION)
+        return scaled(total, (100 - self.percent) ** step, 100**step) / UNIT
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
-        target = threshold - RESOLUTION
-        if total <= 0 or target <= 0:
+        if total <= 0 or threshold <= 0:
             return None
-        spare = log2(total) - FRACTION_BITS - log2(target)
-        step = max(ceil(spare / log2(100 / (100 - self.percent))), (now - LANDMARK) // self.length + 1)
-        while (
-            self.read(total, LANDMARK + (step - 1) * self.length) < threshold
-            and (step - 1) * self.length > now - LANDMARK
-        ):
+        spare = log2(total) - FRACTION_BITS - log2(threshold)
+        first = max(0, (now - LANDMARK) // self.length) + 1
+        step = max(ceil(spare / log2(100 / (100 - self.percent))), first)
+        while step > first and self.worth(total, LANDMARK + (step - 1) * self.length) < threshold:
             step -= 1
-        while self.read(total, LANDMARK + step * self.length) >= threshold:
+        while self.worth(total, LANDMARK + step * self.length) >= threshold:
             step += 1
         return LANDMARK + step * self.length
 
     def course(self, total: int, now: int) -> Course:
         """See `Decay.course`."""
-        worth, length, kept = self.read(total, now), self.length, (100 - self.percent) / 100
+        worth, length, kept = self.worth(total, now), self.length, (100 - self.percent) / 100
         done = max(0, (now - LANDMARK) // length)
         return lambda at: worth * kept ** (max(0, (at - LANDMARK) // length) - done)
 
@@ -207,16 +213,16 @@ class Expiry:
         oldest = max(sums) - self.days
         return {str(each): sums[each] for each in sorted(sums) if each > oldest and sums[each]}
 
-    def read(self, total: Mapping[str, int], now: int) -> float:
-        """See `Decay.read`."""
+    def worth(self, total: Mapping[str, int], now: int) -> float:
+        """See `Decay.worth`."""
         oldest = now // DAY - self.days
-        return round(sum(points for day, points in total.items() if int(day) > oldest) / UNIT, PRECISION)
+        return sum([points for day, points in total.items() if int(day) > oldest]) / UNIT
 
     def falls_below(self, total: Mapping[str, int], threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
         for day in sorted(int(day) for day in total):
             at = (day + self.days) * DAY
-            if at > now and self.read(total, at) < threshold:
+            if at > now and self.worth(total, at) < threshold:
                 return at
         return None
 

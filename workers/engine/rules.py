@@ -8,14 +8,17 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP, units
+from workers.engine.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.counters import Counted, Span
     from workers.engine.decay import Decay
+    from workers.engine.expressions.code import Code
     from workers.engine.steps import Step
+    from workers.engine.watch import Turn
 
 
 class Facts(Protocol):
@@ -73,6 +76,11 @@ class Ask(NamedTuple):
     detail: str = ""
     span: Span | None = None
 
+    @property
+    def moves(self) -> bool:
+        """True if time alone may change the answer."""
+        return self.what in {"score", "days_since", "now"} or self.span is not None
+
 
 Test = Callable[[Mapping[str, Any], Mapping[str, Any], Facts], Any]
 """What an expression becomes: a function of (event properties, lead fields, facts); missing values never raise."""
@@ -87,12 +95,16 @@ class Expression:
         value: the compiled function.
         type: `text`, `number`, `boolean`, `list`, `date`, `datetime` or `any`.
         asks: everything it may look at.
+        turns: for a condition, what of it time alone may turn.
+        code: what it was compiled of; None for one that was made by hand.
     """
 
     source: str
     value: Test
     type: str
     asks: frozenset[Ask] = frozenset()
+    turns: tuple[Turn, ...] = ()
+    code: Code | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +217,7 @@ class ScoreModel:
         minimum, maximum: the clamp, applied when the score is read, like those of groups and parts.
         bands: from lowest `enter` to highest.
         groups: what is added up; empty for a formula.
-        parts, profile_rules: those of all groups.
+        parts, profile_rules: those of all groups; `fading` are the parts that lose their worth.
         free: True if no part and no group has a clamp of its own.
     """
 
@@ -216,12 +228,14 @@ class ScoreModel:
     groups: tuple[Group, ...] = ()
     formula: Expression | None = None
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    fading: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     profile_rules: tuple[ProfileRule, ...] = field(init=False, repr=False, compare=False)
     free: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
         derive(self, "parts", tuple(part for group in self.groups for part in group.parts))
+        derive(self, "fading", tuple(part for part in self.parts if part.decay is not KEEP))
         derive(self, "profile_rules", tuple(rule for group in self.groups for rule in group.profile_rules))
         clamped: list[Part | Group] = [*self.parts, *self.groups]
         derive(self, "free", all(each.minimum == -inf and each.maximum == inf for each in clamped))
@@ -410,8 +424,13 @@ class Rulebook:
         order: position of each stage.
         back, ahead: for each stage, and for none (""), the stages that lead back from it, and those that a lead may
             move on to, the last one first.
-        tests: the condition of each segment.
-        scored: the rules by event type, each with its condition.
+        lasting, passing: the conditions of the segments: those that depend on fields alone, and the others.
+        steady: the models whose profile rules depend on fields alone.
+        fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
+        changing: the models whose scores time changes, other than by turning the conditions of their rules.
+        watched: for each stage, and for none (""), what time may change about where a lead stands.
+        considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
+        conditions: by event type, the conditions of its rules as one function that gives a tuple of truths.
         horizon: microseconds after which no score decays any more.
     """
 
@@ -434,12 +453,19 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
+    conditions: Mapping[str, Test] = field(default_factory=dict, repr=False, compare=False)
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
-    tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
-    scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
+    lasting: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
+    passing: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
+    steady: frozenset[str] = field(init=False, repr=False, compare=False)
+    fluid: frozenset[str] = field(init=False, repr=False, compare=False)
+    changing: frozenset[str] = field(init=False, repr=False, compare=False)
+    watched: Mapping[str, Watch] = field(init=False, repr=False, compare=False)
+    considered: Watch = field(init=False, repr=False, compare=False)
+    reconsidered: Watch = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -449,11 +475,65 @@ class Rulebook:
         derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
-        derive(self, "tests", tuple((each.name, each.when.value) for each in self.segments.values()))
-        pairs = {kind: tuple((each, each.when and each.when.value) for each in r) for kind, r in self.by_event.items()}
-        derive(self, "scored", pairs)
+        steady = steady_segments(self.segments)
+        tests = [(each.name, each.when.value) for each in self.segments.values()]
+        derive(self, "lasting", tuple(each for each in tests if each[0] in steady))
+        derive(self, "passing", tuple(each for each in tests if each[0] not in steady))
+        derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
+        one_by_one = {kind: each_alone(rules) for kind, rules in self.by_event.items()}
+        derive(self, "conditions", one_by_one | dict(self.conditions))
+        derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
+        fading = {each.name for each in self.models.values() if each.fading}
+        derive(self, "changing", self.fluid | fading)
+        derive(self, "watched", {name: watch_of(self, name) for name in names})
+        rule = self.promotion
+        conditions = [rule.when, *rule.evidence.values()] if rule else []
+        derive(self, "considered", Watch.of(conditions))
+        derive(self, "reconsidered", Watch.of([rule.again] if rule and rule.again else []))
         lasts = [part.decay.lasts for model in self.models.values() for part in model.parts]
         derive(self, "horizon", max(lasts, default=0))
+
+
+def each_alone(rules: Sequence[EventRule]) -> Test:
+    """The conditions of some rules as one function, though they were not compiled together."""
+    tests = [rule.when.value if rule.when else None for rule in rules]
+    return lambda event, lead, facts: tuple(test is None or test(event, lead, facts) is True for test in tests)
+
+
+def steady_segments(segments: Mapping[str, Segment]) -> frozenset[str]:
+    """The segments that depend on fields alone, directly or by way of others."""
+    steady = {name for name, segment in segments.items() if only_fields(segment.when, segments)}
+    while passing := {name for name in steady if not only_fields(segments[name].when, steady)}:
+        steady -= passing
+    return frozenset(steady)
+
+
+def is_steady(model: ScoreModel, segments: Collection[str]) -> bool:
+    """True if the model's profile rules depend on fields, and on segments that do."""
+    rules = model.profile_rules
+    return all(only_fields(part, segments) for rule in rules for part in (rule.when, rule.points))
+
+
+def is_fluid(model: ScoreModel) -> bool:
+    """True if time changes the score in another way than by decay and by turning its conditions."""
+    points = [rule.points for rule in model.profile_rules if isinstance(rule.points, Expression)]
+    return model.formula is not None or any(ask.moves for each in points for ask in each.asks)
+
+
+def watch_of(rulebook: Rulebook, stage: str) -> Watch:
+    """What time may change about where a lead stands that is in a stage: segments, scores, bands, the stage itself."""
+    present = [each for each in rulebook.stages if each.name == stage and each.back_from]
+    stages = [*rulebook.ahead[stage], *rulebook.back[stage], *present]
+    tests = [*(each.when for each in rulebook.segments.values()), *(each.when for each in stages if each.when)]
+    profile = [rule.when for model in rulebook.models.values() for rule in model.profile_rules]
+    return Watch.of([*tests, *profile], [model.name for model in rulebook.banded])
+
+
+def only_fields(expression: Expression | float, segments: Collection[str]) -> bool:
+    """True if an expression asks for fields and for these segments at most."""
+    if not isinstance(expression, Expression):
+        return True
+    return all(ask.what == "field" or (ask.what == "segment" and ask.name in segments) for ask in expression.asks)
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

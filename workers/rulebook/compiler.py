@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import available_timezones
 
+from workers.engine.expressions.code import Code, constant, together
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
@@ -41,7 +42,7 @@ from workers.text import suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
+    from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Test, Trigger
     from workers.rulebook.installed import Installed
     from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Shape)
 T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
+ALWAYS: Final = Code(constant(True), {})
+"""Stands for the condition of a rule that has none."""
 
 
 def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Installed | None) -> Rulebook | None:
@@ -96,6 +99,7 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         enter_by_event=triggers_by_event(campaigns, lambda each: each.enter),
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
+        conditions={kind: conditions(rules) for kind, rules in rulebook.by_event.items()},
     )
     return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)))
 
@@ -213,6 +217,11 @@ def rules_by_event(rules: Iterable[EventRule]) -> dict[str, tuple[EventRule, ...
     for rule in rules:
         index.setdefault(rule.event, []).append(rule)
     return {event: tuple(found) for event, found in index.items()}
+
+
+def conditions(rules: Iterable[EventRule]) -> Test:
+    """The conditions of some rules as one function."""
+    return together([rule.when.code if rule.when and rule.when.code else ALWAYS for rule in rules])
 
 
 def triggers_by_event(

@@ -13,10 +13,11 @@ What holds:
 
 from __future__ import annotations
 
-from workers.engine.expressions.code import coerced, function
+from workers.engine.expressions.code import Code, coerced, function
 from workers.engine.expressions.compiler import Compiler, wanted
-from workers.engine.expressions.kinds import BY_NAME, NONE, Scope
+from workers.engine.expressions.kinds import BOOLEAN, BY_NAME, NONE, Scope
 from workers.engine.expressions.parser import parse
+from workers.engine.expressions.turns import turns
 from workers.engine.rules import Expression
 from workers.exceptions import ExpressionError
 
@@ -35,11 +36,13 @@ def compile_expression(source: str, scope: Scope, want: str | None = None) -> Ex
     Raises:
         ExpressionError: it is not an expression, or speaks of unknown names, or mixes types; with the column from 0.
     """
-    compiler = Compiler(scope)
-    part = compiler.part(parse(source))
+    compiler, root = Compiler(scope), parse(source)
+    part = compiler.part(root)
     if part.kind == NONE:
         raise ExpressionError("`none` says nothing by itself", "leave the key out", part.offset, code="type")
     kind = BY_NAME[want] if want else part.kind
     wanted(part, kind)
-    value = function(coerced(part, kind), compiler.build.constants)
-    return Expression(source, value, kind.name, frozenset(compiler.build.asks))
+    code = Code(coerced(part, kind), compiler.build.constants)
+    asks = frozenset(compiler.build.asks)
+    moving = tuple(turns(root, scope)) if kind == BOOLEAN and any(ask.moves for ask in asks) else ()
+    return Expression(source, function(code.body, code.constants), kind.name, asks, moving, code)

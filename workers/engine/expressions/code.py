@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ from workers.engine.expressions.kinds import ANY, BOOLEAN, DATE, DATETIME, LIST,
 from workers.engine.expressions.runtime import helpers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 HELPERS: Final = helpers()
 EVENT, LEAD, FACTS = "e", "l", "f"
@@ -102,7 +103,61 @@ def coerced(part: Part, kind: Kind) -> ast.expr:
     return call(COERCED[kind], part.code)
 
 
-def function(body: ast.expr, constants: dict[str, Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The body of a compiled expression, and the objects that it runs with, by name."""
+
+    body: ast.expr
+    constants: Mapping[str, Any]
+
+
+def together(codes: Sequence[Code]) -> Callable[..., Any]:
+    """One function that gives the values of several expressions as a tuple: one call, each property looked up once."""
+    shared, bodies, constants = Shared(), [], {}
+    for number, code in enumerate(codes):
+        own = {identifier: f"{identifier}_{number}" for identifier in code.constants}
+        bodies.append(shared.rewritten(code.body, own))
+        constants.update({own[identifier]: value for identifier, value in code.constants.items()})
+    looked_up = ast.Tuple(
+        [keep(identifier, get(EVENT, key)) for key, identifier in shared.properties.items()], ast.Load()
+    )
+    both_parts = ast.Tuple([looked_up, ast.Tuple(bodies, ast.Load())], ast.Load())
+    return function(ast.Subscript(both_parts, constant(1), ast.Load()), constants)
+
+
+class Shared(ast.NodeTransformer):
+    """Lets expressions share what they look up in an event.
+
+    Attributes:
+        properties: under which name each property is found.
+    """
+
+    def __init__(self) -> None:
+        self.properties: dict[str, str] = {}
+        self._own: Mapping[str, str] = {}
+
+    def rewritten(self, body: ast.expr, own: Mapping[str, str]) -> ast.expr:
+        """A copy of an expression, with its constants under names of their own."""
+        self._own = own
+        changed: ast.expr = self.visit(deepcopy(body))
+        return changed
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        """A constant."""
+        return name(self._own.get(node.id, node.id)) if isinstance(node.ctx, ast.Load) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """A property of the event."""
+        key = node.args[0] if node.args else None
+        if isinstance(key, ast.Constant) and ast.dump(node.func) == LOOKED_UP:
+            return name(self.properties.setdefault(str(key.value), f"p{len(self.properties)}"))
+        return self.generic_visit(node)
+
+
+LOOKED_UP: Final = ast.dump(get(EVENT, "").func)
+
+
+def function(body: ast.expr, constants: Mapping[str, Any]) -> Callable[..., Any]:
     """The compiled `(event properties, lead fields, facts) -> body`, seeing helpers and `constants`, no builtins."""
     arguments = ast.arguments([], [ast.arg(word) for word in (EVENT, LEAD, FACTS)], None, [], [], None, [])
     module = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))

@@ -1,0 +1,150 @@
+"""When something that is watched changes by time alone: a score passes a number, an event grows old, a count falls.
+
+Every such instant is computed, and the lead sleeps until the first of them; nobody is looked at again and again. The
+same numbers say whether an event means anything: while every score stays between them, all conditions on it stay as
+they are.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from itertools import pairwise
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from workers.engine.counters import DAY
+from workers.engine.lifecycle import band_limits
+from workers.engine.outlook import Between, closes, first_closed
+from workers.engine.scoring import NO_EVENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from workers.engine.call import Call
+    from workers.engine.counters import Span
+    from workers.engine.decay import Course
+    from workers.engine.rules import Ask
+    from workers.engine.values import LeadState
+    from workers.engine.watch import Moving, Watch
+
+FAR: Final = 3_660 * DAY
+"""How far ahead conditions without a closed form are looked at."""
+TOUCHING: Final = 1e-9
+"""Stands for no distance at all, so that a comparison can be on either side of it."""
+
+
+def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
+    """For each score that is watched, the numbers next to it that matter: those it is compared with, ends of bands."""
+    found: dict[str, Between] = {}
+    for watch in watches:
+        for name, levels in watch.levels.items():
+            score = call.standing.score(name)
+            index = bisect_right(levels, score)
+            low, high = levels[index - 1] if index else -inf, levels[index] if index < len(levels) else inf
+            model = call.rulebook.models[name]
+            for other in (*([band_limits(call, model, score)] if model.bands else ()), found.get(name, Between())):
+                low, high = max(low, other.low), min(high, other.high)
+            found[name] = Between(low, high)
+    return found
+
+
+def is_within(call: Call, limits: Mapping[str, Between]) -> bool:
+    """True if every score still stands between the numbers that it stood between before."""
+    score_of = call.standing.score
+    return all(low <= score_of(name) < high for name, (low, high) in limits.items())
+
+
+def leaving(call: Call, limits: Mapping[str, Between], before: int) -> int:
+    """The first instant after now, up to `before`, at which time takes a score out of its limits."""
+    found, changing = before, call.rulebook.changing
+    for name, between in limits.items():
+        if name in changing:
+            found = call.standing.passes(call.rulebook.models[name], between, found) or found
+    return found
+
+
+def turning(call: Call, watches: Iterable[Watch], before: int) -> int:
+    """The first instant after now, up to `before`, at which time turns a condition that is about something else."""
+    found = before
+    for watch in watches:
+        found = min([found, *aging(call, watch), *running_out(call, watch)])
+        for moving in watch.movings:
+            found = turned(call, moving, found) or found
+    return found
+
+
+def aging(call: Call, watch: Watch) -> Iterator[int]:
+    """When the latest event of a type reaches the next of the ages that matter."""
+    for event, ages in watch.ages.items():
+        seen = call.state.counts.get(event)
+        if seen is not None and (index := bisect_right(ages, call.moment - seen[2])) < len(ages):
+            yield seen[2] + ages[index]
+
+
+def running_out(call: Call, watch: Watch) -> Iterator[int]:
+    """When a count within a span falls below the next of the numbers that matter."""
+    for (event, detail, span), leasts in watch.leasts.items():
+        held = in_span(call.state, event, detail, span, call.moment)
+        index = bisect_right(leasts, sum(held.values())) - 1
+        if index >= 0 and (at := falls_below(held, span, leasts[index])) is not None:
+            yield at
+
+
+def in_span(state: LeadState, event: str, detail: str, span: Span, now: int) -> dict[int, int]:
+    """By grain, what counts within a span that ends now."""
+    oldest = now // span.grain - span.grains
+    if detail:
+        return dict(Counter(day for day in state.values.get(f"{event}|{detail}", {}).values() if day > oldest))
+    grains: Mapping[str, int] = state.grains.get(f"{event}|{span.grain}", {})
+    return {int(grain): number for grain, number in grains.items() if int(grain) > oldest}
+
+
+def falls_below(held: Mapping[int, int], span: Span, least: int) -> int | None:
+    """When fewer than `least` are left within a span; None if none is asked for."""
+    left = 0
+    for grain in sorted(held, reverse=True):
+        left += held[grain]
+        if left >= least:
+            return (grain + span.grains) * span.grain if least > 0 else None
+    return None
+
+
+# ── without a closed form ────────────────────────────────────────────────────────────────────────────────────
+
+
+def turned(call: Call, moving: Moving, before: int) -> int | None:
+    """When any other condition turns, up to `before`; None if it does not.
+
+    A comparison is followed from one end of a grain of what it counts to the next. In between it is taken to come
+    closer or to move away, and not both, unless it is about scores (see `first_closed`).
+    """
+    gap = gap_of(call, moving)
+    end = min(call.moment + FAR, before)
+    ends = sorted({at for ask in moving.asks for at in grain_ends(call, ask) if call.moment < at < end})
+    closing = first_closed if any(ask.what == "score" for ask in moving.asks) else closes
+    for start, stop in pairwise([call.moment, *ends, end]):
+        if (found := closing(gap, start, stop)) is not None:
+            return found
+    return None
+
+
+def gap_of(call: Call, moving: Moving) -> Course:
+    """How far a condition is from turning: positive while it is as it is now."""
+    fields = call.state.fields
+    before = moving.holds(NO_EVENT, fields, call.standing) is True
+
+    def gap(at: int) -> float:
+        later = call.standing.at(at)
+        apart = moving.apart(NO_EVENT, fields, later) if moving.apart else None
+        distance = 1.0 if apart is None else abs(apart) or TOUCHING
+        return distance if (moving.holds(NO_EVENT, fields, later) is True) == before else -distance
+
+    return gap
+
+
+def grain_ends(call: Call, ask: Ask) -> Iterator[int]:
+    """When something leaves the span that is asked about."""
+    if ask.span is not None:
+        for grain in in_span(call.state, ask.name, ask.detail, ask.span, call.moment):
+            yield (grain + ask.span.grains) * ask.span.grain
