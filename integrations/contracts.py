@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import date, datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date, datetime, timedelta
     from decimal import Decimal
+
+    from integrations.exceptions import DeliveryError
 
 
 # ── webhooks in ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,6 +93,7 @@ class Source(Protocol):
 
         Raises:
             BadSignature: it is missing, wrong, or too old.
+            Unverifiable: it cannot be told now.
         """
 
     def normalise(self, request: Request) -> Iterable[Incoming | Unreadable | Ignored]:
@@ -117,7 +120,57 @@ class BatchSource(Source, Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a sender wants to hear before it delivers events: the answer to a delivery that is about the delivering.
+
+    Attributes:
+        body: what to answer, with status 200.
+        content_type: of `body`.
+        confirm: asks the sender back, if it wants that; takes as long as a request does, and raises `DeliveryError`
+            if it came to nothing, so that the sender is told to try again.
+    """
+
+    body: bytes = b""
+    content_type: str = "text/plain"
+    confirm: Callable[[], None] | None = None
+
+
+@runtime_checkable
+class AskingSource(Source, Protocol):
+    """A source that may have to ask its sender's servers (for a certificate) before it can tell who signed."""
+
+    asks: ClassVar[bool]
+    """True: `verify` may take seconds, so whoever serves others meanwhile gives it a thread of its own."""
+
+
+@runtime_checkable
+class GreetingSource(Source, Protocol):
+    """A source whose sender wants an answer of its own to some requests (a new subscription, a question who we are)."""
+
+    def greet(self, request: Request) -> Handshake | None:
+        """The answer to a request that `verify` has let pass; None if it is an ordinary delivery.
+
+        Raises:
+            Malformed: it asks for something that we do not do.
+        """
+
+
 # ── e-mail out ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail.
+
+    Attributes:
+        name: as the reader sees it, without a folder (`agenda.ics`).
+        type: its media type without parameters (`text/calendar`).
+    """
+
+    name: str
+    type: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +181,8 @@ class Mail:
         key: what this effect is (never the attempt); sent as idempotency key where the provider takes one.
         message_id: our own Message-ID without angle brackets, made of the key, so that bounces and replies correlate.
         headers: extra headers (`List-Unsubscribe`); names and values hold no line breaks.
+        reply_to: where answers go, `Name <name@company.example>`; empty for the sender.
+        attachments: in the order in which they are shown.
     """
 
     key: str
@@ -138,6 +193,8 @@ class Mail:
     message_id: str
     html: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +225,56 @@ class EmailProvider(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+
+
+@runtime_checkable
+class BatchProvider(EmailProvider, Protocol):
+    """A provider that takes several mails in one call and says of each what became of it."""
+
+    most: ClassVar[int]
+    """Mails in one call."""
+
+    def send_many(self, mails: Sequence[Mail]) -> Sequence[Accepted | DeliveryError]:
+        """Send at most `most` mails; what became of each, in their order. What `send` raises is a value here."""
+
+
+@runtime_checkable
+class ForgetfulProvider(EmailProvider, Protocol):
+    """A provider that takes our key and remembers it for so long: after that, the same key sends a second mail."""
+
+    key_kept: ClassVar[timedelta]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of a mail that may have been taken.
+
+    Attributes:
+        key: the mail's.
+        name: what stands before the @ in its Message-ID.
+        to: whom it went to.
+        since: it cannot have left before.
+    """
+
+    key: str
+    name: str
+    to: str
+    since: datetime
+
+
+@runtime_checkable
+class FindingProvider(EmailProvider, Protocol):
+    """A provider that can be asked whether it has taken a mail."""
+
+    findable_after: ClassVar[timedelta]
+    """How long after a mail was taken it is sure to be found: what is not found later than that was not taken."""
+
+    def find(self, trace: Trace) -> Accepted | None:
+        """The mail's own id with the provider; None if it knows of no such mail (yet, see `findable_after`).
+
+        Raises:
+            DeliveryError: it cannot be told: no answer, or the account may not ask.
+        """
 
 
 # ── CRM ──────────────────────────────────────────────────────────────────────────────────────────────────────

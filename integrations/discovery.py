@@ -1,5 +1,8 @@
 """Adapters, found by file name: `integrations/<kind>/<name>.py` holds a class `Adapter`, and nothing lists it.
 
+An e-mail provider tells by webhook what became of the mails, so its file may also hold a class `Feedback`: a webhook
+source of the same name. The two read their settings from variables of one prefix.
+
 An adapter is a frozen dataclass, and its fields are its settings:
 
 - a field of a plain type (`str`, `int`, `float`, `bool`, `tuple[str, ...]`, `timedelta`, `Path`) is read from the
@@ -23,19 +26,33 @@ from integrations.names import nearest, refuse_unknown, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from integrations.contracts import Crm, EmailProvider, Source
 
 Kind = Literal["sources", "email", "crm"]
 KINDS: Final[Mapping[Kind, str]] = {"sources": "webhook source", "email": "e-mail provider", "crm": "CRM"}
 """The kinds of adapters, and what one of them is called."""
+FEEDBACK: Final = "Feedback"
+"""The class of an e-mail provider's webhook source, in the provider's file."""
 
 
 def names(kind: Kind) -> tuple[str, ...]:
     """Names of all adapters of a kind, sorted."""
+    found = set(_files(kind))
+    if kind == "sources":
+        found |= {name for name in _files("email") if hasattr(_module("email", name), FEEDBACK)}
+    return tuple(sorted(found))
+
+
+def _files(kind: Kind) -> list[str]:
     package = importlib.import_module(f"integrations.{kind}")
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    return [name for name in found if not name.startswith("_")]
+
+
+def _module(kind: Kind, name: str) -> ModuleType:
+    return importlib.import_module(f"integrations.{kind}.{name}")
 
 
 def adapter(kind: Kind, name: str) -> type[Any]:
@@ -47,7 +64,8 @@ def adapter(kind: Kind, name: str) -> type[Any]:
     known = names(kind)
     if name not in known:
         raise ConfigurationError(f"there is no {KINDS[kind]} adapter '{name}'; {suggestion(name, known)}")
-    found: type[Any] = importlib.import_module(f"integrations.{kind}.{name}").Adapter
+    feeds_back = kind == "sources" and name not in _files("sources")
+    found: type[Any] = getattr(_module("email", name), FEEDBACK) if feeds_back else _module(kind, name).Adapter
     return found
 
 
@@ -108,6 +126,18 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any]) -> None:
     fields = {each.name: each for each in dataclasses.fields(cls) if each.init}
     if "options" in _without_empty_options(fields, {"options": options}):
         cls.read_options(options)
+
+
+def lead_fields(kind: Kind, name: str, options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:
+    """The lead fields that an adapter fills by its options, by the keys that lead to each name.
+
+    Args:
+        kind: of the adapter.
+        name: of it.
+        options: such as `check_options` has found right.
+    """
+    named = getattr(adapter(kind, name), "lead_fields", None)
+    return named(options) if named is not None else {}
 
 
 def _without_empty_options(fields: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class BadSignature(IntegrationError):
     """A delivery does not carry the signature its source promised: answered 401, nothing is stored."""
 
 
+class Unverifiable(IntegrationError):
+    """Whether a delivery is its source's cannot be told now: answered 503, so that it is sent again."""
+
+
 class Malformed(IntegrationError):
     """A delivery whose signature is right but whose body is not what the source sends: answered 400."""
 

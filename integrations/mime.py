@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import idna
 
 from integrations.exceptions import Rejected
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from integrations.contracts import Mail
+    from integrations.contracts import Attachment, Mail
 
 BOUNDARY: Final = "=_dripline"
 """`=_` occurs neither in quoted-printable nor in base64 (RFC 2045, section 6.7)."""
-OWN_HEADERS: Final = frozenset({"from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "mime-version"})
+OUTER: Final = "=_files"
+"""Around text and attachments; the one does not begin with the other, because some readers compare no further."""
+OWN_HEADERS: Final = frozenset(
+    {"from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "mime-version"}
+)
 LONGEST_HEADER: Final = 900
 """Characters of a header that stays on one line; RFC 5322 allows 998 with its name."""
 PLAIN_LINE: Final = 64
@@ -36,6 +43,8 @@ _HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 _MESSAGE_ID: Final = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
 _NAMED: Final = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^<>"]*?))\s*<(?P<address>[^<>]+)>\s*')
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+@[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+")
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
 
@@ -59,17 +68,18 @@ def build(mail: Mail, now: datetime) -> Letter:
     """The message; `now` is its date.
 
     Raises:
-        Rejected: `bad-address` or `bad-header`, with a sentence that says which.
+        Rejected: `bad-address`, `bad-header` or `bad-attachment`, with a sentence that says which.
     """
     name, sender = parse_address(mail.sender)
     _, to = parse_address(mail.to)
     if not _MESSAGE_ID.fullmatch(mail.message_id):
         raise Rejected("bad-header", "the message id is none.")
     lines = [
-        f"From: {_display(name)}<{sender}>" if name else f"From: {sender}",
+        f"From: {_mailbox(name, sender)}",
         f"To: {to}",
+        *([f"Reply-To: {_mailbox(*parse_address(mail.reply_to))}"] if mail.reply_to else []),
         f"Subject: {_unstructured(mail.subject, 'Subject')}",
-        f"Date: {format_datetime(now)}",
+        f"Date: {_date(now.replace(microsecond=0))}",
         f"Message-ID: <{mail.message_id}>",
         "MIME-Version: 1.0",
         *(f"{key}: {_extra(key, value)}" for key, value in mail.headers.items()),
@@ -80,7 +90,7 @@ def build(mail: Mail, now: datetime) -> Letter:
 
 @lru_cache(maxsize=256)
 def parse_address(text: str) -> tuple[str, str]:
-    """Name (may be empty) and address of `Nora <nora@northwind.example>`; the domain in ASCII.
+    """Name (may be empty) and address of `Nora <nora@northwind.example>`; the domain in ASCII (IDNA 2008).
 
     Raises:
         Rejected: `bad-address`.
@@ -94,12 +104,22 @@ def parse_address(text: str) -> tuple[str, str]:
         raise Rejected("bad-address", "an address has to look like ann@acme.example, or Ann <ann@acme.example>.")
     local, domain = address.rsplit("@", 1)
     try:
-        return name, f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+        return name, f"{local}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}"
     except UnicodeError as error:
         raise Rejected("bad-address", "the domain of an address is none.") from error
 
 
 # ── headers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=4)
+def _date(now: datetime) -> str:
+    """Many mails leave within one second."""
+    return format_datetime(now)
+
+
+def _mailbox(name: str, address: str) -> str:
+    return f"{_display(name)}<{address}>" if name else address
 
 
 def _display(name: str) -> str:
@@ -143,18 +163,34 @@ def _encoded(value: str) -> str:
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_EDGE: Final = f"--{BOUNDARY}\r\n".encode()
+_END: Final = f"--{BOUNDARY}--\r\n".encode()
+_ALTERNATIVE: Final = f'Content-Type: multipart/alternative; boundary="{BOUNDARY}"\r\n\r\n'.encode() + _EDGE
+_OUTER_EDGE: Final = f"--{OUTER}\r\n".encode()
+_OUTER_END: Final = f"--{OUTER}--\r\n".encode()
+_MIXED: Final = f'Content-Type: multipart/mixed; boundary="{OUTER}"\r\n\r\n'.encode() + _OUTER_EDGE
+_HEADS: Final = {
+    (subtype, encoding): (
+        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    )
+    for subtype in ("plain", "html")
+    for encoding in ("quoted-printable", "base64")
+}
+
+
 def _body(mail: Mail) -> bytes:
-    """Everything from the first content header on."""
-    if mail.html is None:
-        part = _part(mail.text, "plain")
-        return part if part.endswith(b"\r\n") else part + b"\r\n"
-    edge = f"--{BOUNDARY}".encode()
-    return b"".join((
-        f'Content-Type: multipart/alternative; boundary="{BOUNDARY}"\r\n\r\n'.encode(),
-        edge, b"\r\n", _part(mail.text, "plain"), b"\r\n",
-        edge, b"\r\n", _part(mail.html, "html"), b"\r\n",
-        edge, b"--\r\n",
-    ))  # fmt: skip
+    """Everything from the first content header on; every line break before an edge belongs to the edge."""
+    text = _part(mail.text, "plain")
+    if mail.html is not None:
+        words = b"".join((_ALTERNATIVE, text, b"\r\n", _EDGE, _part(mail.html, "html"), b"\r\n", _END))
+    elif mail.attachments or not text.endswith(b"\r\n"):
+        words = text + b"\r\n"
+    else:
+        words = text
+    if not mail.attachments:
+        return words
+    files = b"".join(piece for each in mail.attachments for piece in (_OUTER_EDGE, _attached(each)))
+    return b"".join((_MIXED, words, files, _OUTER_END))
 
 
 def _part(text: str, subtype: str) -> bytes:
@@ -163,5 +199,30 @@ def _part(text: str, subtype: str) -> bytes:
         encoding, written = "base64", base64.encodebytes(data)
     else:
         encoding, written = "quoted-printable", binascii.b2a_qp(data)
-    head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
-    return head.encode() + written.replace(b"\n", b"\r\n")
+    return _HEADS[subtype, encoding] + written.replace(b"\n", b"\r\n")
+
+
+@lru_cache(maxsize=32)  # the same file goes to thousands of people
+def _attached(file: Attachment) -> bytes:
+    """A file as a part of its own.
+
+    Raises:
+        Rejected: `bad-attachment`.
+    """
+    if not _TYPE.fullmatch(file.type) or file.type.startswith(("multipart/", "message/")):
+        raise Rejected("bad-attachment", f"{file.type!r} is no media type that a file can have.")
+    if not file.name or _CONTROL.search(file.name) or "/" in file.name or "\\" in file.name:
+        raise Rejected("bad-attachment", f"{file.name!r} is no name of a file.")
+    charset = "; charset=utf-8" if file.type.startswith("text/") else ""
+    head = (
+        f"Content-Type: {file.type}{charset}\r\nContent-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: attachment;\r\n {_file_name(file.name)}\r\n\r\n"
+    )
+    return head.encode() + (base64.encodebytes(file.content) or b"\n").replace(b"\n", b"\r\n")
+
+
+def _file_name(name: str) -> str:
+    """The parameter of RFC 2183; names beyond plain words as RFC 2231 writes them."""
+    if _PLAIN_NAME.fullmatch(name):
+        return f'filename="{name}"'
+    return f"filename*=utf-8''{quote(name, safe='', errors='replace')}"

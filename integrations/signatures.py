@@ -201,3 +201,32 @@ def verify_ecdsa(keys: Sequence[ec.EllipticCurvePublicKey], signature: str, mess
     raise BadSignature(
         "the signature does not match the body; check the verification key and that no proxy changes the body."
     )
+
+
+# ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────
+
+SHORTEST_LOGIN: Final = 16
+"""Characters of the shortest login; it is the only proof of who sends, and anybody may guess as often as they like."""
+
+
+def login(text: str, field: str) -> bytes:
+    """The `Authorization` header of a sender that signs nothing and hands over a login: `user:password`, or a token.
+
+    Raises:
+        ConfigurationError: it is too short to be safe, or no header can hold it; `field` is the setting it came from.
+    """
+    if len(text) < SHORTEST_LOGIN or not text.isascii() or not text.isprintable() or " " in text:
+        says = f"has to be user:password or a token, {SHORTEST_LOGIN} or more visible ASCII characters in all."
+        raise ConfigurationError(says, field)
+    return f"Basic {base64.b64encode(text.encode()).decode()}".encode() if ":" in text else f"Bearer {text}".encode()
+
+
+def verify_login(logins: Sequence[bytes], request: Request) -> None:
+    """Check that the request brings one of these logins.
+
+    Raises:
+        BadSignature: it brings none, or another one.
+    """
+    given = _bytes(_header(request.headers, "authorization"))
+    if not any(hmac.compare_digest(each, given) for each in logins):
+        raise BadSignature("the authorization header holds another login; check the one in the sender's settings.")

@@ -121,7 +121,11 @@ class Adapters:
 
 def installed() -> Installed:
     """The adapters that rules may name."""
-    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal)
+    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal, _fields)
+
+
+def _fields(adapter: str, options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:
+    return discovery.lead_fields("sources", adapter, options)
 
 
 def _refusal(adapter: str, options: Mapping[str, Any]) -> Mistake | None:

@@ -160,7 +160,7 @@ class App:
         self.announcer = Announcer(hints, broker)
         self.adapters = adapters or Adapters(settings, clock)
         self.engine = connect(settings.database_url, size=settings.pool_size)
-        self.library = Library(self.engine, Links(settings.public_url, settings.secret))
+        self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
         self.deliverer = Deliverer(
             self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
         )
@@ -218,7 +218,8 @@ class App:
         if done.events or done.woken or done.failed:
             log.info(
                 "slice_processed", slice=slice_, events=done.events, woken=done.woken, recounted=done.recounted,
-                decisions=done.decisions, outbox=done.outbox, failed=done.failed, quarantined=done.quarantined,
+                decisions=done.decisions, outbox=done.outbox, failed=done.failed, held=done.held,
+                quarantined=done.quarantined,
             )  # fmt: skip
 
     def deliver(self, channel: str) -> None:

@@ -52,7 +52,8 @@ class Settings:
     status_port: int = setting(8001, "port of the status page and the metrics of `dripline web`; 0 takes a free one")
     max_connections: int = setting(800, "connections that `dripline web` keeps open; one more is answered 503")
     email: str = setting(
-        "", "e-mail provider: `smtp` sends, `mailbox` keeps mail in the data folder, and is what `dev` takes"
+        "",
+        "e-mail provider: `smtp`, `ses`, `sendgrid`, …; `mailbox`, as in `dev`, keeps mail in the data folder",
     )
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")

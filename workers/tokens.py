@@ -1,7 +1,7 @@
 """Signed tokens in links that people click: what a link stands for, with no address in it and no table behind it.
 
-The renderer of mails makes them, the web pages read them; both only need the same secret. They never expire: an
-unsubscribe link has to work for as long as the mail exists.
+The renderer of mails makes them, the web pages read them; both only need the same secret. They never expire: a link has
+to work for as long as the mail exists. A token made for one purpose is worth nothing for another.
 """
 
 from __future__ import annotations
@@ -10,48 +10,122 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, Protocol, Self, TypeVar
 
 from workers.exceptions import BadToken
 
 MAC_BYTES: Final = 16
 """128 bits of an HMAC-SHA-256: beyond guessing, and the link still fits on a line."""
-LONGEST: Final = 1024
+LONGEST: Final = 3000
 """Characters; a longer text is no token of ours and is not even decoded."""
-PURPOSE: Final = b"dripline:unsubscribe:1\0"
-"""Signed along, so that a token made for one purpose is worth nothing for another."""
+BAD: Final = "the link is not one of ours, or was cut or changed on its way"
+
+
+class Link(Protocol):
+    """What a link stands for.
+
+    Attributes:
+        PURPOSE: signed along.
+    """
+
+    PURPOSE: ClassVar[bytes]
+
+    def payload(self) -> str:
+        """All of it, as text."""
+
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """The inverse of `payload`."""
+
+
+L = TypeVar("L", bound=Link)
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
     """What an unsubscribe link stands for: this lead, and the mail (effect key) that carried the link."""
 
+    PURPOSE: ClassVar[bytes] = b"dripline:unsubscribe:1\0"
     lead_id: int
     key: str
 
+    def payload(self) -> str:
+        """See `Link`."""
+        return f"{self.lead_id}.{self.key}"
 
-def sign(secret: str, link: Unsubscribe) -> str:
-    """The URL-safe token for an unsubscribe link."""
-    payload = f"{link.lead_id}.{link.key}".encode()
-    return base64.urlsafe_b64encode(_mac(secret, payload) + payload).rstrip(b"=").decode()
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """See `Link`."""
+        lead_id, _, key = payload.partition(".")
+        return cls(int(lead_id), key)
 
 
-def read(secret: str, token: str) -> Unsubscribe:
+@dataclass(frozen=True, slots=True)
+class Click:
+    """What a link in a mail stands for: where it leads, the mail (effect key), and when that was made.
+
+    Attributes:
+        made: seconds since 1970; mails leave within moments of being made.
+    """
+
+    PURPOSE: ClassVar[bytes] = b"dripline:click:1\0"
+    lead_id: int
+    key: str
+    made: int
+    url: str
+
+    def payload(self) -> str:
+        """See `Link`."""
+        return f"{self.lead_id}\n{self.made}\n{self.key}\n{self.url}"
+
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """See `Link`."""
+        lead_id, made, key, url = payload.split("\n", 3)
+        return cls(int(lead_id), key, int(made), url)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What the picture at the end of a mail stands for; see `Click`."""
+
+    PURPOSE: ClassVar[bytes] = b"dripline:open:1\0"
+    lead_id: int
+    key: str
+    made: int
+
+    def payload(self) -> str:
+        """See `Link`."""
+        return f"{self.lead_id}\n{self.made}\n{self.key}"
+
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """See `Link`."""
+        lead_id, made, key = payload.split("\n", 2)
+        return cls(int(lead_id), key, int(made))
+
+
+def sign(secret: str, link: Link) -> str:
+    """The URL-safe token for a link."""
+    payload = link.payload().encode()
+    return base64.urlsafe_b64encode(_mac(secret, link.PURPOSE, payload) + payload).rstrip(b"=").decode()
+
+
+def read(secret: str, token: str, kind: type[L]) -> L:
     """What a token stands for.
 
     Raises:
-        BadToken: it was not made with this secret, or was cut or changed on its way.
+        BadToken: it was not made with this secret for this purpose, or was cut or changed on its way.
     """
     raw = _decode(token)
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(secret, payload)):
-        raise BadToken("the link is not one of ours, or was cut or changed on its way")
-    lead_id, _, key = payload.decode().partition(".")
-    return Unsubscribe(lead_id=int(lead_id), key=key)
+    if not hmac.compare_digest(mac, _mac(secret, kind.PURPOSE, payload)):
+        raise BadToken(BAD)
+    return kind.parse(payload.decode())
 
 
-def _mac(secret: str, payload: bytes) -> bytes:
-    return hmac.new(secret.encode(), PURPOSE + payload, hashlib.sha256).digest()[:MAC_BYTES]
+def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
+    return hmac.new(secret.encode(), purpose + payload, hashlib.sha256).digest()[:MAC_BYTES]
 
 
 def _decode(token: str) -> bytes:

@@ -107,6 +107,12 @@ class Adapter:
         """What to read where, by the options."""
         return make_plan(check_keys(options, OPTIONS, "standard"))
 
+    @staticmethod
+    def lead_fields(options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:
+        """The lead fields that options name, by the keys that lead to each; none where an object is taken whole."""
+        named = options.get("lead")
+        return {("lead", name): name for name in named} if isinstance(named, dict) else {}
+
     def verify(self, request: Request) -> None:
         """Check id, timestamp and signature."""
         standard, svix = self._schemes

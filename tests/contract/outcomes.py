@@ -1,8 +1,12 @@
 """Cases of what a server does and what an adapter has to make of it: `tests/fixtures/<kind>/<adapter>/cases.yaml`.
 
 `settings` are fields of the adapter; `{host}`, `{port}`, `{url}` and `{folder}` stand for the server of the case.
-A case has a `server` (`http: [steps]`, `smtp: {replies}`, `refuse: true`; see `scripted.py`), its own `settings`, and
+A case has a `server` (`http: [steps]`, `smtp: {replies}`, `refuse: true`; see `scripted.py`), its own `settings`,
+`call` (`send`, or `find`, which may also expect `missing: null`), and
 `expect`: `accepted: <pattern>`, `rejected: <code>`, `unavailable: <seconds to wait, or null>`, or `unknown: null`.
+
+A file with `consent` (a step of the `http` server) and `ref` (a pattern) is of an HTTP API that has no keys: what all
+of them may do is then tried by itself (`STANDARD`).
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from integrations import discovery
+from integrations.contracts import Mail
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.contract.scripted import Http, Smtp, nobody_listens
 
@@ -27,6 +32,39 @@ if TYPE_CHECKING:
 
 FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
 OUTCOMES: Final = frozenset({"accepted", "rejected", "unavailable", "unknown"})
+
+MAIL: Final = Mail(
+    key="mail:17:welcome:1:hello",
+    sender="Nora at Northwind <nora@northwind.example>",
+    to="ann@acme.test",
+    subject="Grüße aus Berlin",
+    text="Hello Ann,\n.\nthis is it.\n",
+    html="<p>Hello Ann</p>",
+    message_id="d41d8cd98f@northwind.example",
+    headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
+)
+"""What goes out in most cases."""
+CONSENT: Final = "consent"
+PAGE: Final = {"Content-Type": "text/html"}
+STANDARD: Final[list[tuple[str, Any, dict[str, Any]]]] = [
+    ("nobody listens", None, {"unavailable": None}),
+    ("hangs up with the request read", {"drop": "reading"}, {"unknown": None}),
+    ("takes it and hangs up while answering", {CONSENT: True, "drop": "answering"}, {"unknown": None}),
+    ("takes it and never answers", {"silent": True}, {"unknown": None}),
+    ("answers 500", {"status": 500, "body": "oops"}, {"unknown": None}),
+    ("answers 502, with a page", {"status": 502, "body": "<html>", "headers": PAGE}, {"unknown": None}),
+    ("answers 504", {"status": 504}, {"unknown": None}),
+    ("is another service, which says 200", {"status": 200, "body": "<html>", "headers": PAGE}, {"unknown": None}),
+    ("has had too many requests", {"status": 429, "headers": {"Retry-After": "7"}}, {"unavailable": 7.0}),
+    ("has had too many requests, and does not say how long", {"status": 429}, {"unavailable": 10.0}),
+    ("refuses the token", {"status": 401}, {"unavailable": 600.0}),
+    ("has no such address of its API", {"status": 404}, {"unavailable": 600.0}),
+    ("has moved", {"status": 301, "headers": {"Location": "https://elsewhere.test"}}, {"unavailable": 600.0}),
+    ("did not get it whole", {"status": 408}, {"unavailable": None}),
+    ("refuses it without a word", {"status": 400, "body": ""}, {"rejected": 400}),
+    ("finds it too large", {"status": 413, "body": ""}, {"rejected": 413}),
+]
+"""What every HTTP API may do: its name, the server's step, and the outcome."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +79,7 @@ class Case:
     expect: dict[str, Any]
     requests: list[dict[str, Any]] = field(default_factory=list)
     mail: dict[str, Any] = field(default_factory=dict)
+    call: str = "send"
 
     def __str__(self) -> str:
         return f"{self.adapter}: {self.name}"
@@ -52,7 +91,7 @@ def cases(kind: discovery.Kind, adapter: str) -> list[Case]:
     if not path.exists():
         return []
     content = yaml.safe_load(path.read_text())
-    return [
+    written = [
         Case(
             kind,
             adapter,
@@ -63,6 +102,20 @@ def cases(kind: discovery.Kind, adapter: str) -> list[Case]:
         )
         for case in content["cases"]
     ]
+    return written + _standard(kind, adapter, content)
+
+
+def _standard(kind: discovery.Kind, adapter: str, content: dict[str, Any]) -> list[Case]:
+    """The cases of every HTTP API, if this is one."""
+    consent, settings = content.get(CONSENT), content["settings"]
+    if consent is None:
+        return []
+    found = [Case(kind, adapter, "takes it", settings, {"http": [consent]}, {"accepted": content["ref"]})]
+    for name, step, expect in STANDARD:
+        server = {"refuse": True} if step is None else {"http": [{**(consent if CONSENT in step else {}), **step}]}
+        quick = {"read_timeout": "0.3"} if step and step.get("silent") else {}
+        found.append(Case(kind, adapter, name, {**settings, **quick}, server, expect))
+    return found
 
 
 @contextmanager
@@ -89,16 +142,17 @@ def _server(case: Case) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def outcome(call: Callable[[], Accepted]) -> tuple[str, Any]:
+def outcome(call: Callable[[], Accepted | None]) -> tuple[str, Any]:
     """What became of a call, in the words of `expect`."""
     try:
-        return "accepted", call().ref
+        accepted = call()
     except Rejected as error:
         return "rejected", error.code
     except Unavailable as error:
         return "unavailable", None if error.retry_after is None else error.retry_after.total_seconds()
     except Unknown:
         return "unknown", None
+    return ("missing", None) if accepted is None else ("accepted", accepted.ref)
 
 
 def check(found: tuple[str, Any], expect: dict[str, Any]) -> None:

@@ -1,16 +1,26 @@
 """Recorded deliveries: `tests/fixtures/sources/<adapter>/<case>.body`, and beside it what it must become.
 
-The `.yaml` of a case holds `settings` (fields of the adapter), `options` (as in a rule file), `headers`, `received_at`
-and `expect`: a list of events, `{unreadable: reason}` or `{ignored: reason}`, in order.
+The `.yaml` of a case holds `settings` (fields of the adapter), `options` (as in a rule file), `headers` (those that
+the check looks at), `received_at` and `expect`: a list of events, `{unreadable: reason}` or `{ignored: reason}`, in
+order. Beside these it may have:
+
+- `proof`: what the sender's signature is over: `body` (the default), `parts` (some of it, as named in `forged`), or
+  `sender` (it is a password, and the body is believed);
+- `forged`: pairs of texts in the body; with the first replaced by the second, the delivery must be refused;
+- `form`: the body is a form, and its field of this name holds the JSON;
+- `inside`: the event itself is JSON in a text, which is this member of the body;
+- `url`: what was posted to.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlencode
 
+import orjson
 import yaml
 
 from integrations import discovery
@@ -33,6 +43,29 @@ class Recorded:
     source: Source
     request: Request
     expect: list[dict[str, Any]]
+    proof: str = "body"
+    forged: tuple[tuple[str, str], ...] = ()
+    form: str = ""
+    inside: str = ""
+
+    @property
+    def whole(self) -> Any:
+        """The JSON in the body."""
+        body = self.request.body
+        return orjson.loads(parse_qs(body.decode(), strict_parsing=True)[self.form][0] if self.form else body)
+
+    @property
+    def document(self) -> Any:
+        """The JSON that holds the event."""
+        return orjson.loads(self.whole[self.inside]) if self.inside else self.whole
+
+    def saying(self, document: bytes) -> Request:
+        """The same delivery with another document in it, which need not be JSON."""
+        if self.inside:
+            document = orjson.dumps({**self.whole, self.inside: document.decode(errors="replace")})
+        if self.form:
+            document = urlencode({self.form: document}).encode()
+        return replace(self.request, body=document)
 
     def __str__(self) -> str:
         return f"{self.adapter}/{self.name}"
@@ -48,13 +81,23 @@ def _load(adapter: str, path: Path) -> Recorded:
     values = {discovery.variable("case", name): value for name, value in case["settings"].items()}
     request = Request(
         method="POST",
-        url=f"https://dripline.test/hooks/{adapter}",
+        url=case.get("url", f"https://dripline.test/hooks/{adapter}"),
         headers=case["headers"],
         body=path.with_suffix(".body").read_bytes(),
         received_at=datetime.fromisoformat(case["received_at"]),
     )
     source = discovery.build("sources", adapter, "case", values, options=case.get("options", {}))
-    return Recorded(adapter, path.stem, source, request, case["expect"])
+    return Recorded(
+        adapter,
+        path.stem,
+        source,
+        request,
+        case["expect"],
+        case.get("proof", "body"),
+        tuple((before, after) for before, after in case.get("forged", [])),
+        case.get("form", ""),
+        case.get("inside", ""),
+    )
 
 
 def as_data(parts: Iterable[Incoming | Unreadable | Ignored]) -> list[dict[str, Any]]:

@@ -126,7 +126,15 @@ def _read_request(reader: Any) -> dict[str, Any] | None:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = reader.read(int(headers.get("content-length", "0")))
-    return {"method": method, "path": path, "headers": headers, "body": body, "json": json.loads(body or b"null")}
+    return {"method": method, "path": path, "headers": headers, "body": body, "json": _json(body)}
+
+
+def _json(body: bytes) -> Any:
+    """The JSON in a body; None if it is something else, such as a form."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 def _answer(step: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.contracts import Mail
+from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import BOUNDARY, build, parse_address
 
@@ -102,6 +102,58 @@ def test_subjects_that_a_naive_builder_gets_wrong(subject: str) -> None:
     assert str(read(build(mail(subject=subject), NOW).data)["subject"]) == subject
 
 
+FILES: Final = st.lists(
+    st.builds(
+        Attachment,
+        st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), max_size=40)
+        .map(str.strip)
+        .filter(bool),
+        st.sampled_from(["application/pdf", "text/calendar", "image/svg+xml", "application/vnd.ms-excel"]),
+        st.binary(max_size=300),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(TEXT, st.none() | TEXT, FILES)
+def test_every_file_arrives_as_it_was_and_the_words_beside_it(
+    text: str, html: str | None, files: list[Attachment]
+) -> None:
+    message = read(build(mail(text=text, html=html, attachments=tuple(files)), NOW).data)
+    assert message.get_content_type() == "multipart/mixed"
+    words, *parts = message.iter_parts()
+    assert words.get_content_type() == ("text/plain" if html is None else "multipart/alternative")
+    for subtype, written in (("plain", text), ("html", html)):
+        part: Any = message.get_body((subtype,))
+        assert part is None if written is None else unix(part.get_payload(decode=True).decode()) == unix(written)
+    found = [(each.get_filename(), each.get_content_type(), each.get_payload(decode=True)) for each in parts]
+    assert found == [(each.name, each.type, each.content) for each in files]
+    assert [each.get_content_disposition() for each in parts] == ["attachment"] * len(files)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        Attachment("", "text/plain", b""),
+        Attachment("../a", "text/plain", b""),
+        Attachment("a\r\nX-Evil: yes", "text/plain", b""),
+        Attachment("a", "text/plain\r\nX-Evil: yes", b""),
+        Attachment("a", "multipart/mixed", b""),
+        Attachment("a", "pdf", b""),
+    ],
+)
+def test_a_file_whose_head_would_break_out_is_rejected(file: Attachment) -> None:
+    with pytest.raises(Rejected, match="bad-attachment"):
+        build(mail(attachments=(file,)), NOW)
+
+
+def test_answers_go_where_they_are_asked_to() -> None:
+    message = read(build(mail(reply_to="Grüße aus Köln <antwort@köln.example>"), NOW).data)
+    (address,) = message["reply-to"].addresses
+    assert (address.display_name, address.addr_spec) == ("Grüße aus Köln", "antwort@xn--kln-sna.example")
+
+
 def test_the_headers() -> None:
     extra = {"List-Unsubscribe": "<https://x.example/u?a=b>", "X-A": "ä"}
     message = read(build(mail(headers=extra), NOW).data)
@@ -162,6 +214,11 @@ def test_addresses_are_taken_apart(given_: str, expected: tuple[str, str]) -> No
 def test_what_is_no_address_is_rejected(given_: str) -> None:
     with pytest.raises(Rejected, match="bad-address"):
         parse_address(given_)
+
+
+def test_domains_are_written_as_idna_2008_has_them() -> None:
+    assert parse_address("a@straße.example") == ("", "a@xn--strae-oqa.example")
+    assert parse_address("a@BÜRO.example") == ("", "a@xn--bro-hoa.example")
 
 
 def test_only_letters_beyond_ascii_before_the_at_need_a_modern_server() -> None:

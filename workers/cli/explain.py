@@ -84,6 +84,7 @@ def show(story: Story, entries: int | None) -> None:
     for campaign in story.not_in:
         for line in not_in(campaign):
             click.echo(f"  {line}")
+    show_aside(story)
     show_outbox(story)
     click.echo("\nThe whole story: --timeline. Every entry of the scores: --all.")
 
@@ -177,10 +178,14 @@ def promotion(told: Promotion, story: Story) -> Iterator[str]:
 
 def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
     """What stands against promotion."""
+    from workers.simulate.words import against
+
     if told.state == "too-early":
         yield f"not promoted: rules look at leads from stage {told.at} on, this one is at {story.stage or 'none'}"
+    elif told.state == "too-late":
+        yield f"not promoted: nobody is promoted from stage {story.stage or 'none'}"
     elif told.state == "missing":
-        yield f"not promoted: missing {', '.join(told.missing)}"
+        yield f"not promoted: {against(told.missing)}"
     else:
         yield "nothing stands against it any more: due when the lead is next looked at"
     if told.when is not None and not told.when.holds:
@@ -190,8 +195,6 @@ def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
         yield f"  evidence: {held} of {len(told.evidence)}, {told.at_least} needed"
     for each in told.evidence:
         yield f"    {'has' if each.holds else 'lacks'} {each.name}: {because(each)}"
-    if "email" in told.missing:
-        yield "  email: no address is known"
 
 
 # ── campaigns and mails ──────────────────────────────────────────────────────────────────────────────────────
@@ -217,6 +220,15 @@ def not_in(told: NotIn) -> Iterator[str]:
     for condition in told.conditions:
         if not condition.holds:
             yield f"  {because(condition)}"
+
+
+def show_aside(story: Story) -> None:
+    """What reached us and counts for nothing; nothing where there is none."""
+    if story.aside:
+        section("Left aside")
+    for each in story.aside:
+        often = f"{each.number} times, last at" if each.number > 1 else "at"
+        click.echo(f"  {each.text}  ({often} {local(each.latest)}, event {each.event})")
 
 
 def show_outbox(story: Story) -> None:

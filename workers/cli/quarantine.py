@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, settings, store, table
+from workers.cli._base import as_json, cut, local, now, print_json, settings, store, table
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -21,7 +22,8 @@ SECTION = "Look and act"
 def command() -> None:
     """See what could not be processed, and put it through again once its cause is gone.
 
-    A `delivery` was signed right and could not be understood; an `event` made its processing fail.
+    A `delivery` was signed right and could not be understood; an `event` made its processing fail. A lead whose wake-up
+    fails (`leads`) is tried again by itself, at last once an hour, and its events wait for it.
     """
 
 
@@ -40,7 +42,7 @@ def list_(reason: str, limit: int, as_json: bool) -> None:
         print_json([as_data(row) for row in rows])
         return
     columns = ("id", "kind", "source", "reason", "detail", "received")
-    shown = [(r.id, r.kind, r.source, r.reason, r.detail[:80], local(r.received_at)) for r in rows]
+    shown = [(r.id, r.kind, r.source, r.reason, cut(r.detail, 80), local(r.received_at)) for r in rows]
     table(columns, shown, empty="The quarantine is empty.")
 
 
@@ -96,6 +98,50 @@ def replay(ids: tuple[int, ...], reason: str, as_json: bool) -> int:
         for row_id, why in done.stayed.items():
             click.echo(f"{row_id} stays: {why}", err=True)
     return 1 if done.stayed else 0
+
+
+@command.command
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The first so many.")
+@as_json
+def leads(limit: int, as_json: bool) -> None:
+    """List leads whose wake-up fails, with what it fails of and how many events wait for it."""
+    from workers.store.database import transaction
+    from workers.store.stuck import stuck
+
+    with store() as engine, transaction(engine) as conn:
+        rows = stuck(conn, limit)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    columns = ("lead", "email", "failures", "next try", "events waiting", "error")
+    shown = [(r.lead_id, r.email, r.failures, local(r.wake_at), r.held, r.error) for r in rows]
+    table(columns, shown, empty="No lead's wake-up fails.")
+
+
+@command.command
+@click.argument("leads", type=int, nargs=-1, required=True)
+@as_json
+def wake(leads: tuple[int, ...], as_json: bool) -> int:
+    """Try leads again at once whose wake-up failed, and the events that wait for them.
+
+    \b
+    Examples:
+      dripline quarantine leads
+      dripline quarantine wake 42
+    """
+    from workers.store.database import transaction
+    from workers.store.stuck import wake as wake_up
+
+    with store() as engine, transaction(engine) as conn:
+        done = wake_up(conn, leads, now())
+    left = sorted(set(leads) - set(done))
+    if as_json:
+        print_json({"woken": done, "unchanged": left})
+    else:
+        click.echo(f"{len(done)} lead{'s' if len(done) != 1 else ''} due now.")
+        if left:
+            click.echo(f"Unchanged, because their wake-up did not fail: {left}", err=True)
+    return 1 if left else 0
 
 
 def put_through(engine: Engine, ids: tuple[int, ...]) -> Replayed:

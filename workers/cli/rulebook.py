@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli._base import as_json, local, now, print_json, store, table
+from workers.cli._stranded import about, stranded
 from workers.exceptions import NoRulebook
 
 if TYPE_CHECKING:
@@ -108,16 +109,19 @@ def rollback(version: str, message: str, author: str, as_json: bool) -> int:
         whole = resolved(conn, version)
         before = rulebooks.active(conn).version
         files = rulebooks.files(conn, whole)
-        compile_rulebook(files)  # what this program cannot compile would never get in force
+        old = compile_rulebook(files)  # what this program cannot compile would never get in force
         if before != whole:
             why = message or f"rollback to {whole[:12]}"
             rulebooks.apply(conn, whole, files, author=author or getpass.getuser(), message=why, now=now())
+        left = stranded(conn, old)
     if as_json:
-        print_json({"version": whole, "before": before, "changed": before != whole})
+        print_json({"version": whole, "before": before, "changed": before != whole, "stranded": left})
     elif before == whole:
         click.echo(f"Version {whole[:12]} is in force already.")
     else:
         click.echo(f"Version {whole[:12]} is in force again (before: {before[:12]}).")
+    for each in left.items():
+        click.echo(f"Note: {about(*each)}.", err=True)
     return 0
 
 

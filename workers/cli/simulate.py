@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from workers.cli._base import INSTANT, as_json, local, plain, table
+from workers.cli._base import INSTANT, as_json, local, many, plain, table
 from workers.cli._progress import progress
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 SECTION = "Rules"
 SHOWN: Final = 10
-"""So many lines that could not be read are shown."""
+"""So many lines that could not be read, and things that were left aside, are shown."""
 EVERY: Final = 1000
 """Lines between two movements of the progress bar."""
 GZIP: Final = b"\x1f\x8b"
 """How a gzipped file begins."""
 LEFT_OUT: Final = {
     "duplicates": "came before (the same source and event_id)",
-    "unknown-message": "name nobody but a message that was never sent",
-    "after-the-end": "lie after --until",
+    "unknown-message": "nobody is named but a message that was never sent",
+    "after-the-end": "later than --until",
 }
 
 
@@ -136,7 +136,7 @@ def complain(bad: Mapping[int, str], good: int) -> None:
 def print_quickly(data: Any) -> None:
     """The same as `print_json`, for a great many rows."""
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
-    click.echo(orjson.dumps(data, default=plain, option=option))
+    click.echo(orjson.dumps(data, default=plain, option=option).decode())
 
 
 def as_data(result: Result, summary: Summary, bad: Mapping[int, str]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def as_data(result: Result, summary: Summary, bad: Mapping[int, str]) -> dict[st
         ],
         "decisions": [
             {"lead": lead, "at": at, "kind": kind, "rule": rule, "event": event, "detail": detail}
-            for lead, (at, kind, rule, _, event, detail, _) in result.decisions
+            for lead, (kind, at, rule, _, event, detail, _) in result.decisions
         ],
         "mails": result.mails,
         "promotions": result.promotions,
@@ -159,11 +159,14 @@ def as_data(result: Result, summary: Summary, bad: Mapping[int, str]) -> dict[st
 
 def show(summary: Summary, rulebook: Rulebook, name: str) -> None:
     """The summary for a person."""
+    from workers.simulate.words import against
+
     events = summary.counts.get("events", 0)
-    click.echo(f"{events:,} events of {summary.leads:,} leads, by {name} (version {rulebook.version[:12]})")
+    who = f"{many(events, 'event')} of {many(summary.leads, 'lead')}"
+    click.echo(f"{who}, by {name} (version {rulebook.version[:12]})")
     for reason, words in LEFT_OUT.items():
         if number := summary.counts.get(reason):
-            click.echo(f"{number:,} events left out: they {words}")
+            click.echo(f"{many(number, 'event')} left out: {words}")
     if summary.until is None:
         return
     click.echo(f"The clock stopped at {local(summary.until)}.")
@@ -178,10 +181,12 @@ def show(summary: Summary, rulebook: Rulebook, name: str) -> None:
     counted("Campaigns", {f"{campaign}, {state}": n for (campaign, state), n in sorted(summary.enrolments.items())})
     counted("Promoted, by owner", dict(summary.promotions.most_common()))
     if summary.candidates:
-        title = f"Not promoted: {summary.candidates:,} leads far enough, missing"
-        counted(title, dict(summary.missing.most_common()))
+        title = f"Not promoted: {many(summary.candidates, 'lead')} far enough, and"
+        counted(title, {against([name]): number for name, number in summary.missing.most_common()})
+    left = {f"{reason}  {rule}": number for (reason, rule), number in summary.skipped.most_common(SHOWN)}
+    counted("Left aside", left)
     if summary.due:
-        click.echo(f"\nFor {summary.due:,} leads something falls due later; let the clock run on with --until.")
+        click.echo(f"\nFor {many(summary.due, 'lead')} something falls due later; let the clock run on with --until.")
 
 
 def counted(title: str, numbers: Mapping[str, int]) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from workers.store.status import Status
 
 SECTION = "Look and act"
+SHOWN = 20
+"""Reasons for which something was left aside."""
 UNPROVED = "unproved"  # as in workers.store.outbox, which is not imported for `dripline --help`
 
 
@@ -39,7 +41,9 @@ def as_data(status: Status) -> dict[str, Any]:
     ]
     oldest = status.oldest.total_seconds() if status.oldest else None
     promoted, accepted = status.opportunities
+    skipped = [{"reason": reason, "rule": rule, "times": number} for (reason, rule), number in status.skipped.items()]
     return asdict(status) | {
+        "skipped": skipped,
         "oldest_s": oldest, "outbox": outbox, "opportunities": {"promoted": promoted, "accepted": accepted},
         "oldest": None,
     }  # fmt: skip
@@ -48,10 +52,15 @@ def as_data(status: Status) -> dict[str, Any]:
 def show(status: Status) -> None:
     """For a person."""
     waited = f", the oldest for {status.oldest.total_seconds():.0f} s" if status.oldest else ""
+    failing = f", {status.failing} failing" if status.failing else ""
+    held = f", {status.held} held up by their lead" if status.held else ""
+    stuck = f", {status.stuck} failing: dripline quarantine leads" if status.stuck else ""
     promoted, accepted = status.opportunities
     click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
-    click.echo(f"events waiting  {status.backlog}{waited}" + (f", {status.failing} failing" if status.failing else ""))
-    click.echo(f"wake-ups due    {status.overdue}" + (f", {status.stuck} failing" if status.stuck else ""))
+    if status.outdated:
+        click.echo(f"counting anew   {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
+    click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
+    click.echo(f"wake-ups due    {status.overdue}{stuck}")
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
     if waiting := sum(rows for (_, _, reason), rows in status.outbox.items() if reason == UNPROVED):
         click.echo(f"waiting for you {waiting} that may have arrived: dripline outbox list --unclear")
@@ -63,7 +72,14 @@ def show(status: Status) -> None:
         ),
         ("Quarantine", sorted(status.quarantine.items())),
         ("Never to be mailed", sorted(status.suppressions.items())),
+        ("Left aside in the last 30 days (dripline explain shows it by lead)", left_aside(status)),
     ):
         if rows:
             click.secho(f"\n{title}", bold=True)
             table(("", ""), rows, empty="")
+
+
+def left_aside(status: Status) -> list[tuple[str, int]]:
+    """What reached us and counts for nothing, the most frequent first."""
+    told = [(f"{reason}  {rule}", number) for (reason, rule), number in status.skipped.items()]
+    return sorted(told, key=lambda each: -each[1])[:SHOWN]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from email.utils import parseaddr
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Mail
+from integrations.exceptions import Rejected
+from integrations.mime import parse_address
+from workers.clock import system_clock
 from workers.delivery.templates import Fields, Templates, one_line
+from workers.delivery.tracking import Tracker
 from workers.exceptions import RenderError
 from workers.store.outbox import message_name
 from workers.tokens import Unsubscribe, sign
@@ -16,6 +19,7 @@ from workers.tokens import Unsubscribe, sign
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workers.clock import Clock
     from workers.engine.rules import Rulebook
 
 ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
@@ -29,6 +33,7 @@ class Links:
 
     public_url: str
     secret: str
+    clock: Clock = system_clock
 
     def unsubscribe(self, lead_id: int, key: str) -> str:
         """The link that ends marketing mail to this lead; `key` says which mail it stood in."""
@@ -42,6 +47,7 @@ class Composer:
         self._account = rulebook.account
         self._templates = Templates(rulebook.templates)
         self._links = links
+        self._tracker = Tracker(rulebook.tracking, links.public_url, links.secret)
 
     def has(self, template: str) -> bool:
         """True if this version has that template."""
@@ -62,21 +68,29 @@ class Composer:
         unsubscribe = self._links.unsubscribe(lead_id, key)
         values = {
             "lead": Fields("lead", lead),
-            "account": Fields("account", asdict(self._account)),
+            "account": Fields("account", self._account.words),
             "unsubscribe_url": unsubscribe,
         }
         words = self._templates.render(template, values)
         sender = words.sender or one_line(self._account.sender)
+        html = self._tracked(words.html, key, lead_id, template, lead) if words.html else words.html
         return Mail(
             key=key,
             sender=sender,
             to=recipient(lead),
             subject=words.subject,
             text=words.text,
-            html=words.html,
+            html=html,
             message_id=message_id(key, sender),
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
         )
+
+    def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
+        """The HTML with the links that the rules want."""
+        html = self._tracker.named(html, key, template)
+        if not self._tracker.wanted(template, lead):
+            return html
+        return self._tracker.html(html, lead_id, key, int(self._links.clock().timestamp()))
 
     def notice(self, key: str, to: str, subject: str, text: str) -> Mail:
         """A plain message to a colleague, from the account's own sender.
@@ -101,7 +115,7 @@ class Composer:
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
-        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", asdict(self._account))
+        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", self._account.words)
         return self._templates.note(template, {**facts, "lead": lead, "account": account})
 
 
@@ -123,9 +137,16 @@ def recipient(lead: Mapping[str, Any]) -> str:
 
 
 def message_id(key: str, sender: str) -> str:
-    """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody."""
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    return f"{message_name(key)}@{domain}"
+    """Our Message-ID for an effect, without angle brackets: the same on every try, and it names nobody.
+
+    Raises:
+        RenderError: the sender is none.
+    """
+    try:
+        _, address = parse_address(sender)
+    except Rejected as error:
+        raise RenderError(f"the sender {sender[:80]!r} cannot stand in a mail: {error}") from error
+    return f"{message_name(key)}@{address.rpartition('@')[2]}"
 
 
 def unsubscribe_headers(url: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from workers.demo.expect import GoneOut, lead_differences, mail_name
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.store import decisions, events, leads, opportunities, status
+from workers.tokens import Unsubscribe
 from workers.tokens import read as read_token
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut
             gone_out.notices[mail.to, str(mail.message["Subject"])] += 1
             continue
         link = str(mail.message["List-Unsubscribe"]).strip("<>")
-        key = read_token(secret, link.rpartition("/")[2]).key
+        key = read_token(secret, link.rpartition("/")[2], Unsubscribe).key
         gone_out.mails[mail_name(mail.to, key)] += 1
     for email, deal in crm.deals_by_contact():
         gone_out.deals[email, deal["dealname"], deal["amount"]] += 1

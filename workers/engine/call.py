@@ -25,13 +25,17 @@ class Call:
         standing: scores, bands and stage of that state.
         changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have.
         reached: stages entered during this call, in order.
+        joined: segments entered during this call.
+        banded: (model, band) of the bands entered during this call.
+        touched: names of the enrolments that this call has changed.
+        fresh: True if nothing was known of the lead before.
         quiet: True while events are taken in that were decided on before.
         whole: True while the lead's whole history is taken in, in its order, so that nothing is forgotten.
     """
 
     __slots__ = (
-        "changed", "decisions", "lead_id", "moment", "now", "quiet", "reached", "rulebook", "scored", "standing",
-        "state", "whole",
+        "banded", "changed", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached", "rulebook",
+        "scored", "standing", "state", "touched", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +51,10 @@ class Call:
         self.decisions: list[Decision] = []
         self.changed = self.scored = False
         self.reached: list[str] = []
+        self.joined: list[str] = []
+        self.banded: list[tuple[str, str]] = []
+        self.touched: set[str] = set()
+        self.fresh = not (state.events or state.stage)
         self.quiet = False
         self.whole = False
 

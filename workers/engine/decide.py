@@ -35,11 +35,13 @@ class Outcome(NamedTuple):
         state: the lead's new state.
         decisions: in the order they were made.
         wake_at: when the lead has to be looked at again though nothing happens to it; None for never.
+        touched: names of the enrolments that have changed.
     """
 
     state: LeadState
     decisions: tuple[Decision, ...]
     wake_at: datetime | None
+    touched: frozenset[str] = frozenset()
 
 
 def decide(
@@ -95,42 +97,41 @@ class Session:
 
     def decide(self, events: Sequence[Event], now: datetime, *, history: Sequence[Event] | None = None) -> Outcome:
         """See `decide`. After `NeedsHistory` the lead has to be decided upon with its history before anything else."""
-        call = Call(self.state, self._lead_id, self._rulebook, now, self._standing)
+        call, state = Call(self.state, self._lead_id, self._rulebook, now, self._standing), self.state
         ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
         if history is None:
             self._take_in(call, ordered)
         else:
             recount(call, history, {event.id for event in events})
-        self.state.scoring = self._rulebook.scoring
-        if call.changed or call.moment >= self._until:
-            self._settle(call, ordered)
-        elif call.scored:
-            self._settle_scores(call, ordered)
+        state.scoring = self._rulebook.scoring
+        known = None if call.changed or call.moment >= self._until else self._limits
+        settles = known is None or (call.scored and not is_within(call, known))
+        if settles:
+            settle(call, ordered)
+        before = state.stage, state.promotions
         campaigns.take_events(call, ordered)
         campaigns.go_on(call)
-        return Outcome(self.state, tuple(call.decisions), self._wake_at())
+        if settles or before != (state.stage, state.promotions):
+            self._look_ahead(call)
+        elif call.scored and known is not None:
+            self._until = leaving(call, known, self._others)
+        return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
 
-    def _wake_at(self) -> datetime | None:
-        wake_at = min([self._until, *steps_due(self.state)]) if self.state.enrolments else self._until
+    def _look_ahead(self, call: Call) -> None:
+        """Find out how long what was decided holds: until when, and between which scores."""
+        watches = watched(call)
+        self._others = turning(call, watches, min([NEVER, *wakings(call), *campaigns.wakings(call)]))
+        scores = limits(call, watches)
+        self._until = leaving(call, scores, self._others)
+        self._limits = scores
+        if any(watch.loose for watch in watches):
+            self._limits = None
+
+    def _wake_at(self, call: Call) -> datetime | None:
+        wake_at = min([self._until, *campaigns.wakings(call)])
         if wake_at != self._due[0]:
             self._due = wake_at, None if wake_at >= NEVER else instant(wake_at)
         return self._due[1]
-
-    def _settle(self, call: Call, events: Sequence[Event]) -> None:
-        """Draw all consequences, and find out how long they hold."""
-        settle(call, events)
-        watches = watched(call)
-        self._others = turning(call, watches, min(wakings(call), default=NEVER))
-        scores = limits(call, watches)
-        self._until = leaving(call, scores, self._others)
-        self._limits = None if any(watch.loose for watch in watches) else scores
-
-    def _settle_scores(self, call: Call, events: Sequence[Event]) -> None:
-        """The same where nothing but scores has changed: most often they say what they said before."""
-        if self._limits is None or not is_within(call, self._limits):
-            self._settle(call, events)
-        else:
-            self._until = leaving(call, self._limits, self._others)
 
     def _take_in(self, call: Call, events: Sequence[Event]) -> None:
         """Let events change the state. Counting anew forgets all that they change, but that mail is ruled out."""
@@ -149,16 +150,12 @@ class Session:
 def settle(call: Call, events: Sequence[Event]) -> None:
     """Draw the consequences: where the lead stands, and whether it is handed over."""
     call.look_again()
+    lifecycle.rename_stage(call)
     lifecycle.settle_bands(call)
     lifecycle.settle_segments(call)
     promotion.follow_up(call, events)
     lifecycle.settle_stage(call, events)
     promotion.consider(call)
-
-
-def steps_due(state: LeadState) -> list[int]:
-    """When steps of campaigns fall due."""
-    return [run.due for run in state.enrolments.values() if run.due is not None]
 
 
 def wakings(call: Call) -> list[int]:

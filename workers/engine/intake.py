@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.counters import take_count
 from workers.engine.decay import units
+from workers.engine.declared import record_unusable
 from workers.engine.fields import tell_fields
 from workers.engine.limits import admit
 from workers.engine.quarantine import ENGAGEMENT, hold, is_human, is_machine, release
@@ -35,6 +36,8 @@ def take_in(call: Call, event: Event) -> None:
     state = call.state
     state.events += 1
     state.last = max(state.last, at)
+    if not call.quiet:
+        record_unusable(call, event)
     if event.lead:
         tell_fields(call, event, at)
     credit = call.rulebook.credit

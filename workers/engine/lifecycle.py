@@ -75,6 +75,7 @@ def change_band(call: Call, model: ScoreModel, before: str | None, after: str | 
         del call.state.bands[model.name]
     else:
         call.state.bands[model.name] = after
+        call.banded.append((model.name, after))
     call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
 
 
@@ -123,10 +124,19 @@ def settle_segments(call: Call) -> None:
         entered = [name for name in after if name not in before]
         left = [name for name in before if name not in after]
         call.state.segments = after
+        call.joined += entered
         call.say("segmented", (entered or left)[0], {"entered": entered, "left": left})
 
 
 # ── stages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rename_stage(call: Call) -> None:
+    """Call the stage where the lead stands by its present name; nothing was reached by that, so nothing starts."""
+    before = call.state.stage
+    if (name := call.rulebook.renamed.get(before)) is not None:
+        call.state.stage = name
+        call.say("staged", f"stage.{name}", {"from": before, "to": name, "reason": "renamed"})
 
 
 def settle_stage(call: Call, events: Sequence[Event]) -> None:
@@ -151,12 +161,15 @@ def way_back(call: Call) -> Stage | None:
 
 
 def way_on(call: Call) -> Stage | None:
-    """The last stage ahead whose condition holds; none from a terminal one, nor while what led back here holds on."""
+    """The last stage ahead whose condition holds; none from a terminal one, nor while what led back here holds on.
+
+    None either from a stage that the rules do not know: which ones lie ahead of it, nobody can say.
+    """
     fields, standing = call.state.fields, call.standing
     present = stage_of(call.rulebook, call.state.stage)
     if present is not None and present.back_from and holds(call, present):
         return None
-    for stage in call.rulebook.ahead.get(call.state.stage, call.rulebook.ahead[""]):
+    for stage in call.rulebook.ahead.get(call.state.stage, ()):
         if stage.when is not None and stage.when.value(NO_EVENT, fields, standing) is True:
             return stage
     return None
@@ -181,7 +194,7 @@ def change_stage(call: Call, stage: Stage, event: int | None) -> None:
         detail["reason"] = stage.reason
     call.state.stage = stage.name
     call.state.staged = call.moment
-    call.reached.append(stage.name)
+    call.reached += (stage.name, *stage.was)  # runs of older versions of a campaign may end at an old name
     call.say("staged", f"stage.{stage.name}", detail, event=event)
 
 

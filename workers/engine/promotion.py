@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from workers.engine.hours import add_business_time
 from workers.engine.intake import SALES
 from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
@@ -14,7 +14,7 @@ from workers.engine.values import Notify, Promote, instant, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from workers.engine.call import Call
     from workers.engine.rules import Expression, Owner, PromotionRule
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 OPPORTUNITY: Final = "opportunity"
 CENT: Final = Decimal("0.01")
 PERSON: Final = ("email", "first_name", "last_name", "phone", "title", "company")
-SATURDAY: Final = 5
 
 
 def consider(call: Call) -> None:
@@ -39,6 +38,20 @@ def consider(call: Call) -> None:
     elif missing != call.state.missing:
         call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
     call.state.missing = missing
+
+
+def promote_by_step(call: Call) -> None:
+    """Promote because a campaign says so, whatever the stage; what has to be there has to be there all the same."""
+    rule, ends = call.rulebook.promotion, stage_index(call.rulebook, OPPORTUNITY)
+    if rule is None or (call.state.promotions and not call.state.lost):
+        return
+    if call.state.promotions == 0 and 0 <= ends <= stage_index(call.rulebook, call.state.stage):
+        return
+    held = {name: holds(call, test) for name, test in rule.evidence.items()}
+    if missing := missing_for(call, rule, held):
+        call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
+    else:
+        promote(call, rule, held)
 
 
 def missing_for(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> list[str]:
@@ -117,12 +130,17 @@ def hand_over(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> dict
         "stage": rule.stage,
         "amount": money(worked_out(call, rule.amount)) if rule.amount else None,
         "currency": rule.currency,
-        "close_on": (call.now + rule.close_in).date().isoformat() if rule.close_in else None,
+        "close_on": (local(call) + rule.close_in).date().isoformat() if rule.close_in else None,
         "owner": rule.fallback,
         "note": note(call, held),
         "note_template": rule.note,
         "facts": facts(call, held),
     }
+
+
+def local(call: Call) -> datetime:
+    """Now, in the account's zone."""
+    return call.now.astimezone(ZoneInfo(call.rulebook.account.zone))
 
 
 def worked_out(call: Call, expression: Expression) -> Any:
@@ -172,8 +190,8 @@ def follow_up(call: Call, events: Sequence[Event]) -> None:
         if event.type in SALES and call.state.handoff:
             call.say("accepted", "promotion", {"key": call.state.handoff[0], "by": event.type}, event=event.id)
             call.state.handoff = []
-        if event.type == "crm.lost":
-            call.state.lost = True
+        if event.type in {"crm.lost", "crm.won"}:
+            call.state.lost = event.type == "crm.lost"  # one that was lost may be won after all
     if call.state.handoff and call.state.handoff[1] <= call.moment:
         escalate(call, call.state.handoff[0])
 
@@ -190,16 +208,8 @@ def escalate(call: Call, key: str) -> None:
 
 
 def acceptance_due(call: Call, rule: PromotionRule, within: timedelta) -> datetime:
-    """When the time to accept is over; in business time, Saturdays and Sundays of the account's zone do not count."""
+    """When the time to accept is over; business time stands still on the account's days off, in the account's zone."""
     if not rule.business_time:
         return call.now + within
-    local = call.now.astimezone(ZoneInfo(call.rulebook.account.zone))
-    rest = within
-    while rest > timedelta():
-        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        if local.weekday() < SATURDAY:
-            step = min(rest, midnight - local)
-            rest, local = rest - step, local + step
-        else:
-            local = midnight
-    return local
+    account = call.rulebook.account
+    return add_business_time(call.now, within, ZoneInfo(account.zone), account.business, None)

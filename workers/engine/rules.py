@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workers.engine.decay import KEEP, units
-from workers.engine.watch import Watch
+from workers.engine.hours import WORKING_WEEK, Calendar
+from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.counters import Counted, Span
     from workers.engine.decay import Decay
     from workers.engine.expressions.code import Code
+    from workers.engine.hours import Quiet
     from workers.engine.steps import Step
     from workers.engine.watch import Turn
 
@@ -285,6 +288,7 @@ class Stage:
         back_from: stages that lie after this one and from which `when` leads back here (recycling).
         reason: why a lead is here, for stages that need one (`recycled`, `disqualified`).
         terminal: nothing leads on from here but a rule of another stage that names it in `back_from`.
+        was: earlier names of it, under which leads may still stand here.
     """
 
     name: str
@@ -292,15 +296,73 @@ class Stage:
     back_from: tuple[str, ...] = ()
     reason: str = ""
     terminal: bool = False
+    was: tuple[str, ...] = ()
+
+
+class Timing(Protocol):
+    """When a campaign begins by itself: at a date that a lead's field tells, or on a schedule."""
+
+    def basis(self, fields: Mapping[str, Any]) -> str:
+        """What the next time depends on, as text: while it stays the same, so does what was worked out before."""
+
+    def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
+        """The next time after an instant, or None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Something that starts or ends a run: an event (with a condition), or a stage that was reached."""
+    """Something that starts or ends a run: one of the following, and `when` must hold, too.
 
-    event: str | None
-    when: Expression | None
-    stage: str | None
+    Attributes:
+        event: an event of this type.
+        when: a condition over the event (if one is named) and the lead; alone, it is looked at whenever the lead is.
+        stage: the stage was reached.
+        segment: the segment was entered; for an exit, the lead is in it.
+        band: (model, band): the band was entered; for an exit, the lead is in it.
+        timing: a date or a schedule; starts runs only.
+    """
+
+    event: str | None = None
+    when: Expression | None = None
+    stage: str | None = None
+    segment: str | None = None
+    band: tuple[str, str] | None = None
+    timing: Timing | None = None
+
+    @property
+    def standing(self) -> bool:
+        """True if it is about where the lead stands."""
+        return bool(self.stage or self.segment or self.band)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a campaign is for.
+
+    Attributes:
+        trigger: reaching it.
+        within: microseconds after entry in which it counts; None for any time.
+        leaves: whether the run ends with it.
+    """
+
+    trigger: Trigger
+    within: int | None = None
+    leaves: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWhen:
+    """When a campaign stops by itself: so many of what it sent within the latest days ended badly.
+
+    Attributes:
+        shares: by what may happen to a mail (`bounced`, `complained`, `failed`), the share (0 to 1) that is too much.
+        days: whole UTC days that are looked at, today included.
+        at_least: mails sent in them before a share says anything.
+    """
+
+    shares: Mapping[str, float]
+    days: int = 1
+    at_least: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +372,24 @@ class Campaign:
     Attributes:
         version: content hash of the campaign's definition.
         again: `never`, or the least time between two entries.
-        steps: in order; ids are unique within the campaign.
+        steps: in the order of the file, those inside branches included; ids are unique within the campaign.
+        after: the step that follows each step, "" at the end; empty where that is the next one of `steps`.
+        key: runs with different values of this expression (over the event that enters) go side by side.
+        existing: whether leads that are where the campaign begins when it is published enter, too.
+        hold_out: the share (0 to 1) of those who enter that is sent nothing, to compare with.
+        goal: what it is for.
+        priority: who goes first where only so many may be sent; the highest.
+        quiet: hours in which nothing is sent.
+        business_days: whether things are sent on business days only.
+        edit: what happens to runs of older versions: they keep to theirs (`pin`), go on in this one (`move`), or keep
+            to theirs and nobody enters any more (`drain`).
+        moves: for `move`, the steps of this version that stand for removed ones.
+        pause_when: when it stops by itself; None for never.
+        owner: who is told of that, an address; empty for the promotion's fallback.
+        following: the same, worked out.
+        by_id: steps by id.
+        measures: of the splits that test something, what is counted, by the step's id.
+        heeded: types of the events that matter to somebody who has entered.
     """
 
     name: str
@@ -319,13 +398,65 @@ class Campaign:
     again: timedelta | None
     exits: tuple[Trigger, ...]
     steps: tuple[Step, ...]
+    after: Mapping[str, str] = field(default_factory=dict)
+    key: Expression | None = None
+    existing: bool = False
+    hold_out: float = 0.0
+    goal: Goal | None = None
+    priority: int = 0
+    quiet: Quiet | None = None
+    business_days: bool = False
+    edit: str = "pin"
+    moves: Mapping[str, str] = field(default_factory=dict)
+    pause_when: PauseWhen | None = None
+    owner: str = ""
+    following: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
+    measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
+    heeded: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    def position(self, step: str) -> int | None:
-        """Index of the step with this id, or None."""
-        for index, candidate in enumerate(self.steps):
-            if candidate.id == step:
-                return index
-        return None
+    def __post_init__(self) -> None:
+        """Work out once what every event asks for."""
+        ids = [step.id for step in self.steps]
+        derive(self, "following", self.after or dict(pairwise([*ids, ""])))
+        derive(self, "by_id", {step.id: step for step in self.steps})
+        derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
+        triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
+        derive(self, "heeded", frozenset(each.event for each in triggers if each.event))
+
+    @property
+    def first(self) -> str:
+        """Id of the first step, "" if there is none."""
+        return self.steps[0].id if self.steps else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Only so many messages to one lead, over all campaigns.
+
+    Attributes:
+        most: how many in any stretch of `window` microseconds.
+        category: of the mails that count, empty for all.
+        delay: what would be too many waits until it may go; if not, it is skipped.
+    """
+
+    most: int
+    window: int
+    category: str = ""
+    delay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What people and results have decided since the rules were published.
+
+    Attributes:
+        paused: campaigns in which nothing goes on.
+        winners: by `campaign.step` of a split, the arm that everybody takes from now on.
+    """
+
+    paused: frozenset[str] = frozenset()
+    winners: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,13 +517,39 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money."""
+    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
 
     company: str
     zone: str
     currency: str
     sender: str
     address: str
+    business: Calendar = WORKING_WEEK
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What templates may say of it."""
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is told of how mails are read.
+
+    Attributes:
+        clicks, opens: whether links lead through us, and whether a picture tells of the opening.
+        consent: over the lead's fields: only mails to leads for whom it is true are tracked; None for all.
+        untracked: templates in which nothing is tracked.
+        utm: parameters for every link, `{campaign}` and `{template}` in them.
+        url: scheme and domain of tracked links; empty for that of the web process.
+    """
+
+    clicks: bool = False
+    opens: bool = False
+    consent: Expression | None = None
+    untracked: frozenset[str] = frozenset()
+    utm: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,22 +573,31 @@ class Rulebook:
         events: declared event types and the types of their properties.
         counted: what expressions ask about the history, by event type.
         credit: microseconds within which a human sign credits a machine's open or click.
+        caps: how many messages a lead may get.
+        categories: of each template, `marketing` or `transactional`.
+        plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
+        controls: campaigns that are paused, tests that are decided.
+        tracking: what is told of how mails are read.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
         templates: template files by path, as text.
         banded: the models that have bands.
         order: position of each stage.
-        back, ahead: for each stage, and for none (""), the stages that lead back from it, and those that a lead may
-            move on to, the last one first.
+        renamed: the present name of a stage by each earlier one.
+        back, ahead: for each stage the stages that lead back from it, and those that a lead may move on to, the last
+            one first.
         lasting, passing: the conditions of the segments: those that depend on fields alone, and the others.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
-        watched: for each stage, and for none (""), what time may change about where a lead stands.
+        watched: for each stage, and for none (""), what may change about where a lead stands.
         considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
         conditions: by event type, the conditions of its rules as one function that gives a tuple of truths.
         horizon: microseconds after which no score decays any more.
+        standing: campaigns that are entered by where a lead stands.
+        timed: (id, campaign, trigger) for all that begin by date or schedule.
+        zone_fields, country_fields: the lead fields that tell where a lead lives.
     """
 
     version: str
@@ -454,8 +620,14 @@ class Rulebook:
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
     conditions: Mapping[str, Test] = field(default_factory=dict, repr=False, compare=False)
+    caps: tuple[Cap, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=dict)
+    plan: str = ""
+    controls: Controls = Controls()
+    tracking: Tracking = Tracking()
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     lasting: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
@@ -467,12 +639,17 @@ class Rulebook:
     considered: Watch = field(init=False, repr=False, compare=False)
     reconsidered: Watch = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
+    standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
+    timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
+    zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    country_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
-        names = ["", *(stage.name for stage in self.stages)]
+        names = [stage.name for stage in self.stages]
         derive(self, "banded", tuple(model for model in self.models.values() if model.bands))
         derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
+        derive(self, "renamed", {old: stage.name for stage in self.stages for old in stage.was})
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
         steady = steady_segments(self.segments)
@@ -485,13 +662,26 @@ class Rulebook:
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
         derive(self, "changing", self.fluid | fading)
-        derive(self, "watched", {name: watch_of(self, name) for name in names})
+        derive(self, "watched", {name: watch_of(self, name) for name in ("", *names)})
         rule = self.promotion
         conditions = [rule.when, *rule.evidence.values()] if rule else []
         derive(self, "considered", Watch.of(conditions))
         derive(self, "reconsidered", Watch.of([rule.again] if rule and rule.again else []))
         lasts = [part.decay.lasts for model in self.models.values() for part in model.parts]
         derive(self, "horizon", max(lasts, default=0))
+        campaigns = self.campaigns.values()
+        derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
+        derive(self, "timed", tuple(timed(campaigns)))
+        for kind in ("zone", "country"):
+            derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
+
+
+def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigger]]:
+    """The ways into campaigns that open by date or schedule, each with a name of its own."""
+    for campaign in campaigns:
+        for index, trigger in enumerate(campaign.enter):
+            if trigger.timing is not None:
+                yield f"{campaign.name}.{index}", campaign, trigger
 
 
 def each_alone(rules: Sequence[EventRule]) -> Test:
@@ -500,46 +690,10 @@ def each_alone(rules: Sequence[EventRule]) -> Test:
     return lambda event, lead, facts: tuple(test is None or test(event, lead, facts) is True for test in tests)
 
 
-def steady_segments(segments: Mapping[str, Segment]) -> frozenset[str]:
-    """The segments that depend on fields alone, directly or by way of others."""
-    steady = {name for name, segment in segments.items() if only_fields(segment.when, segments)}
-    while passing := {name for name in steady if not only_fields(segments[name].when, steady)}:
-        steady -= passing
-    return frozenset(steady)
-
-
-def is_steady(model: ScoreModel, segments: Collection[str]) -> bool:
-    """True if the model's profile rules depend on fields, and on segments that do."""
-    rules = model.profile_rules
-    return all(only_fields(part, segments) for rule in rules for part in (rule.when, rule.points))
-
-
-def is_fluid(model: ScoreModel) -> bool:
-    """True if time changes the score in another way than by decay and by turning its conditions."""
-    points = [rule.points for rule in model.profile_rules if isinstance(rule.points, Expression)]
-    return model.formula is not None or any(ask.moves for each in points for ask in each.asks)
-
-
-def watch_of(rulebook: Rulebook, stage: str) -> Watch:
-    """What time may change about where a lead stands that is in a stage: segments, scores, bands, the stage itself."""
-    present = [each for each in rulebook.stages if each.name == stage and each.back_from]
-    stages = [*rulebook.ahead[stage], *rulebook.back[stage], *present]
-    tests = [*(each.when for each in rulebook.segments.values()), *(each.when for each in stages if each.when)]
-    profile = [rule.when for model in rulebook.models.values() for rule in model.profile_rules]
-    return Watch.of([*tests, *profile], [model.name for model in rulebook.banded])
-
-
-def only_fields(expression: Expression | float, segments: Collection[str]) -> bool:
-    """True if an expression asks for fields and for these segments at most."""
-    if not isinstance(expression, Expression):
-        return True
-    return all(ask.what == "field" or (ask.what == "segment" and ask.name in segments) for ask in expression.asks)
-
-
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:
     """The stages that a lead may move on to by their conditions, the last one first."""
-    index = next((index for index, stage in enumerate(stages) if stage.name == here), -1)
-    if index >= 0 and stages[index].terminal:
+    index = next(index for index, stage in enumerate(stages) if stage.name == here)
+    if stages[index].terminal:
         return ()
     return tuple(stage for stage in reversed(stages[index + 1 :]) if stage.when and not stage.back_from)
 

@@ -77,10 +77,15 @@ class Enrolment:
         version: content hash of the campaign as it was on entry; the run keeps to it.
         run: 1 for the first time through, 2 for the second, …
         entered: microseconds.
-        step: id of the step to run next.
-        due: when that step runs, in microseconds; None once the run has ended.
-        outcome: empty while under way, then `finished` or `exited`.
-        reason: why it exited.
+        step: id of the step to run next, or of the one that is waited at.
+        due: when that step runs, in microseconds; None once the run has ended, and while its campaign is paused.
+        outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
+        reason: why it exited, or the word of the `end` step that it finished at.
+        key: what tells this run from others of the same campaign; empty where there is only one at a time.
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`,
+            `paused-until` (paused while it waited for something, and the time for that is over).
+        arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
+        goal: when the campaign's goal was reached, microseconds; 0 if it was not.
     """
 
     version: str
@@ -90,6 +95,18 @@ class Enrolment:
     due: int | None
     outcome: str = ""
     reason: str = ""
+    key: str = ""
+    hold: str = ""
+    arms: dict[str, list[Any]] = field(default_factory=dict)
+    goal: int = 0
+
+    def dump(self) -> list[Any]:
+        """As JSON-ready data, without what stands at its default at the end."""
+        row = [self.version, self.run, self.entered, self.step, self.due, self.outcome, self.reason]
+        more = [self.key, self.hold, self.arms, self.goal]
+        while more and not more[-1]:
+            more.pop()
+        return row + more
 
 
 @dataclass(slots=True)
@@ -111,7 +128,11 @@ class LeadState:
         segments: the segments the lead is in.
         stage: lifecycle stage; empty before the first event.
         staged: when that stage was entered, microseconds.
-        enrolments: the latest run per campaign.
+        enrolments: the latest run per campaign, or per `campaign|key`.
+        contacts: microseconds of the latest mails, by category, as far back as caps look.
+        agenda: by date or schedule that starts a campaign, [microseconds or 0 for never, what that depends on].
+        plan: `Rulebook.plan` by which the lead was last looked at.
+        known: the campaigns entered by where a lead stands that were there then.
         promotions: how often this lead became an opportunity.
         missing: what stood against promotion when it was last looked at; None if it was never a candidate.
         handoff: [promotion key, due] while sales has not accepted yet; empty otherwise.
@@ -141,6 +162,10 @@ class LeadState:
     stage: str = ""
     staged: int = 0
     enrolments: dict[str, Enrolment] = field(default_factory=dict)
+    contacts: dict[str, list[int]] = field(default_factory=dict)
+    agenda: dict[str, list[Any]] = field(default_factory=dict)
+    plan: str = ""
+    known: list[str] = field(default_factory=list)
     promotions: int = 0
     missing: list[str] | None = None
     handoff: list[Any] = field(default_factory=list)
@@ -167,6 +192,9 @@ class LeadState:
         new.holding = self.holding.copy() if self.holding else {}
         new.cooling = self.cooling.copy() if self.cooling else {}
         new.enrolments = self.enrolments.copy() if self.enrolments else {}
+        new.contacts = self.contacts.copy() if self.contacts else {}
+        new.agenda = self.agenda.copy() if self.agenda else {}
+        new.plan, new.known = self.plan, self.known
         new.scoring, new.machines, new.humans = self.scoring, self.machines, self.humans
         new.segments, new.stage, new.staged = self.segments, self.stage, self.staged
         new.promotions, new.missing, new.handoff = self.promotions, self.missing, self.handoff
@@ -180,10 +208,7 @@ class LeadState:
         if self.scores:
             lean["scores"] = {name: pack(total) for name, total in self.scores.items()}
         if self.enrolments:
-            lean["enrolments"] = {
-                name: [e.version, e.run, e.entered, e.step, e.due, e.outcome, e.reason]
-                for name, e in self.enrolments.items()
-            }
+            lean["enrolments"] = {name: enrolment.dump() for name, enrolment in self.enrolments.items()}
         lean["format"] = STATE_FORMAT
         return lean
 
@@ -253,17 +278,42 @@ class Suppress:
     reason: str
 
 
-Effect = Send | Promote | Notify | Suppress
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event of our own for the log, so that what a campaign changes is history like everything else.
+
+    Attributes:
+        key: unique; what it is, never the attempt.
+        type: `lead.updated`, `score.adjusted`.
+        properties, lead: as of any event.
+    """
+
+    key: str
+    type: str
+    properties: Mapping[str, Any]
+    lead: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook to post: JSON for the hook that settings know by this name."""
+
+    key: str
+    hook: str
+    payload: Mapping[str, Any]
+
+
+Effect = Send | Promote | Notify | Suppress | Record | Hook
 
 
 class Decision(NamedTuple):  # a named tuple: a third of the time that a frozen dataclass takes to make
     """One thing the engine decided, or decided against, and why.
 
     Attributes:
-        kind: `scored`, `banded`, `staged`, `enrolled`, `not_enrolled`, `sent`, `waiting`, `exited`, `finished`,
-            `promoted`, `not_promoted`, `suppressed`, `skipped`, `segmented`, `credited`, `accepted`, `escalated`,
-            `recounted`. (`sent` means handed to the outbox; what became of it
-            stands there.)
+        kind: `scored`, `banded`, `staged`, `enrolled`, `not_enrolled`, `held_out`, `sent`, `waiting`, `held`,
+            `branched`, `split`, `measured`, `recorded`, `notified`, `moved`, `resumed`, `goal_reached`, `exited`,
+            `finished`, `promoted`, `not_promoted`, `suppressed`, `skipped`, `segmented`, `credited`, `accepted`,
+            `escalated`, `recounted`. (`sent` means handed to the outbox; what became of it stands there.)
         at: `now` of the call that decided.
         rule: id of the rule, campaign step or promotion that says so (`engagement.demo-requested`, `welcome.hello`).
         version: rulebook version in force.

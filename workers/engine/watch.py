@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from workers.engine.counters import Span
-    from workers.engine.rules import Ask, Expression, Test
+    from workers.engine.rules import Ask, Expression, Rulebook, ScoreModel, Segment, Test
 
 
 K = TypeVar("K")
@@ -101,3 +101,42 @@ class Watch:
 def in_order(found: Mapping[K, set[N]]) -> dict[K, tuple[N, ...]]:
     """Each set as a tuple from lowest to highest."""
     return {name: tuple(sorted(numbers)) for name, numbers in found.items()}
+
+
+# ── of a rulebook ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def steady_segments(segments: Mapping[str, Segment]) -> frozenset[str]:
+    """The segments that depend on fields alone, directly or by way of others."""
+    steady = {name for name, segment in segments.items() if only_fields(segment.when, segments)}
+    while passing := {name for name in steady if not only_fields(segments[name].when, steady)}:
+        steady -= passing
+    return frozenset(steady)
+
+
+def is_steady(model: ScoreModel, segments: Collection[str]) -> bool:
+    """True if the model's profile rules depend on fields, and on segments that do."""
+    rules = model.profile_rules
+    return all(only_fields(part, segments) for rule in rules for part in (rule.when, rule.points))
+
+
+def is_fluid(model: ScoreModel) -> bool:
+    """True if time changes the score in another way than by decay and by turning its conditions."""
+    points = [rule.points for rule in model.profile_rules if not isinstance(rule.points, int | float)]
+    return model.formula is not None or any(ask.moves for each in points for ask in each.asks)
+
+
+def watch_of(rulebook: Rulebook, stage: str) -> Watch:
+    """What time may change about where a lead stands that is in a stage: segments, scores, bands, the stage itself."""
+    present = [each for each in rulebook.stages if each.name == stage and each.back_from]
+    stages = [*rulebook.ahead.get(stage, rulebook.stages), *rulebook.back.get(stage, ()), *present]
+    tests = [*(each.when for each in rulebook.segments.values()), *(each.when for each in stages if each.when)]
+    profile = [rule.when for model in rulebook.models.values() for rule in model.profile_rules]
+    return Watch.of([*tests, *profile], [model.name for model in rulebook.banded])
+
+
+def only_fields(expression: Expression | float, segments: Collection[str]) -> bool:
+    """True if an expression asks for fields and for these segments at most."""
+    if isinstance(expression, int | float):
+        return True
+    return all(ask.what == "field" or (ask.what == "segment" and ask.name in segments) for ask in expression.asks)

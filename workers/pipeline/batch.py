@@ -8,16 +8,31 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.values import Decision, Notify, Promote, Send, Suppress
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
+from workers.pipeline import progress
 from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
-from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, suppressions
+from workers.store import (
+    campaign_counts,
+    decisions,
+    enrolments,
+    events,
+    evidence,
+    identities,
+    leads,
+    opportunities,
+    outbox,
+    quarantine,
+    suppressions,
+)
+from workers.store.campaign_counts import utc_day
 from workers.store.events import Failed
+from workers.store.evidence import SEEN, Evidence
 from workers.store.history import logs
 from workers.store.identities import email_of
 from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
-from workers.store.outbox import Effect, Evidence
+from workers.store.outbox import Effect
 from workers.store.quarantine import PoisonEvent
 from workers.store.suppressions import Suppression
 
@@ -29,6 +44,7 @@ if TYPE_CHECKING:
 
     from workers.pipeline.verdict import Decide
     from workers.store.events import Claimed
+    from workers.store.evidence import Proved
     from workers.store.identities import Assignment, Conflict
     from workers.store.rulebooks import Active
 
@@ -75,8 +91,10 @@ class Batch:
         who = identities.assign(self._conn, theirs)
         verdicts = self._judge(theirs, due, who)
         addresses = {event.id: email_of(event) for event in theirs}
-        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(theirs, who)
-        return done + Processed(notices=len(notices), more=self._left > 0)
+        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses)
+        proved = self._prove(theirs, who)
+        self._note_progress(verdicts, proved)
+        return done + Processed(proved=proved.rows, notices=len(notices), more=self._left > 0)
 
     def _notices(self, there: list[Claimed]) -> frozenset[int]:
         """Events about our messages to colleagues: whoever reads those is not a lead for it."""
@@ -129,6 +147,7 @@ class Batch:
         """Give back, or up, the events that nothing came of."""
         failed = [failure for verdict in verdicts for failure in verdict.failed]
         quarantined = give_back(self._conn, self._slice, failed, self._now)
+        held = sum(hold(self._conn, self._slice, v.lead, v.held, self._now) for v in verdicts if v.stuck)
         unknown = set(who.unknown)
         given_up = [
             PoisonEvent(event.id, event.source or "", *_verdict_on(event), event.received_at)
@@ -137,9 +156,10 @@ class Batch:
         ]
         quarantine.add_events(self._conn, given_up, self._now)
         return Processed(
-            events=len(claimed) - len(failed) - len(given_up),
+            events=len(claimed) - len(failed) - len(given_up) - held,
             recounted=sum(verdict.recounted for verdict in verdicts),
-            failed=len(failed) - quarantined + sum(verdict.woken and verdict.lead.failures > 0 for verdict in verdicts),
+            failed=len(failed) - quarantined + sum(verdict.stuck for verdict in verdicts),
+            held=held,
             quarantined=quarantined + len(given_up),
         )
 
@@ -169,14 +189,23 @@ class Batch:
         version = self._active.rulebook.version
         return conflict.lead_id, Decision("skipped", self._now, "identity", version, conflict.event_id, detail)
 
-    def _prove(self, there: list[Claimed], who: Assignment) -> Processed:
+    def _prove(self, there: list[Claimed], who: Assignment) -> Proved:
         """What becomes of a mail proves that it was taken, if the event is about whom we wrote to."""
-        evidence = [
-            Evidence(event.id, who.leads[event.id], _word(event, "message_key"), _word(event, "message_id"))
+        told = [
+            Evidence(
+                event.id, who.leads[event.id], _word(event, "message_key"), _word(event, "message_id"), became(event)
+            )
             for event in there
             if event.id in who.leads and (event.type or "").startswith(ABOUT_MAIL)
         ]
-        return Processed(proved=outbox.prove(self._conn, evidence, self._now))
+        return evidence.prove(self._conn, told, self._now)
+
+    def _note_progress(self, verdicts: list[Verdict], proved: Proved) -> None:
+        """Where everybody stands in campaigns now, and what has happened there."""
+        enrolments.put(self._conn, progress.runs(verdicts), self._now)
+        counts = progress.happened(verdicts, self._active.rulebook, utc_day(self._now))
+        counts.update(proved.became)
+        campaign_counts.add(self._conn, self._slice, counts)
 
 
 def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
@@ -198,6 +227,21 @@ def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str
     return quarantine.add_events(conn, given_up, now)
 
 
+def hold(conn: Connection, slice_: int, lead: Lead, waiting: Iterable[Claimed], now: datetime) -> int:
+    """Let events wait until their lead is looked at again; they are not to blame, so no try is counted.
+
+    Returns:
+        how many wait.
+    """
+    until = lead.wake_at or now
+    error = f"waits for lead {lead.id}, whose wake-up fails: {lead.error}"
+    held = [Failed(event.id, event.received_at, event.attempts, until, error, lead.id) for event in waiting]
+    events.put_back(conn, slice_, held)
+    word = (lead.error or "").partition(":")[0]
+    log.warning("lead_stuck", id=lead.id, failures=lead.failures, error=word, until=until.isoformat(), held=len(held))
+    return len(held)
+
+
 def chunks(turns: Iterable[Turn], most: int) -> Iterator[list[Turn]]:
     """The turns in runs whose leads have about so many events together; one that has more is alone or the last."""
     chunk: list[Turn] = []
@@ -217,6 +261,14 @@ def _verdict_on(event: Claimed) -> tuple[str, str]:
     if event.type is None:
         return GONE, "the event log no longer holds this event; its partition was dropped before it was processed"
     return UNKNOWN_MESSAGE, f"it names nobody but {event.subject}, and no such message was ever sent from here"
+
+
+def became(event: Claimed) -> int:
+    """What an event says of a mail, as far as it is counted. What machines do, and bounces for now, are not."""
+    what = (event.type or "").removeprefix(ABOUT_MAIL)
+    if event.properties.get("machine") is True or (what == "bounced" and event.properties.get("kind") == "soft"):
+        return 0
+    return SEEN.get(what, 0)
 
 
 def _word(event: Claimed, name: str) -> str:

@@ -23,6 +23,7 @@ class Processed:
         notices: events about messages to colleagues; they prove what they prove, and belong to no lead.
         conflicts: events that named an identity of another lead.
         failed: events and wake-ups that will be tried again.
+        held: events that wait for their lead, whose wake-up fails.
         quarantined: events that were given up, with their reason in the quarantine.
         channels: where the outbox has something new.
         more: True if work is left that could go on at once.
@@ -41,6 +42,7 @@ class Processed:
     notices: int = 0
     conflicts: int = 0
     failed: int = 0
+    held: int = 0
     quarantined: int = 0
     channels: frozenset[str] = frozenset()
     more: bool = False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workers.engine.decide import decide as engine_decide
 from workers.log import get_logger
-from workers.pipeline.batch import Batch, give_back
+from workers.pipeline.batch import Batch, give_back, hold
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import WAKE_WAITS, describe, wait
 from workers.store import events, leads
@@ -141,15 +141,39 @@ class _Run:
         return total
 
     def _set_aside(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
-        """Give one unit that cannot be committed back to the inbox, or up."""
+        """Give one unit that cannot be committed back for later, or up.
+
+        What is due at a lead runs with whatever event comes: before an event is blamed, its lead is woken alone.
+        """
+        done = Processed()
+        if units.events and (lead := self._due_with(units.events[0], now)) is not None:
+            for each in (_Units([], [lead]), units):
+                try:
+                    done += self._attempt(now, 1, each)[0]
+                except _BatchFailed as failed:
+                    done += self._put_aside(each, now, failed.__cause__)
+            return done
+        return self._put_aside(units, now, cause)
+
+    def _due_with(self, event_id: int, now: datetime) -> int | None:
+        """The lead of an event, if something is due there."""
         with transaction(self._engine) as conn:
-            hold_slice(conn, self._slice)
-            taken = events.take_these(conn, self._slice, now, units.events)
-            quarantined = give_back(conn, self._slice, [(event, describe(cause)) for event in taken], now)
-            for lead in leads.lock(conn, units.wakes):
-                wake_at = now + wait(WAKE_WAITS, lead.failures)
-                leads.wake_failed(conn, lead.id, describe(cause), wake_at, now)
+            lead = leads.of_event(conn, event_id)
+        return None if lead is None or lead.wake_at is None or lead.wake_at > now else lead.id
+
+    def _put_aside(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
+        """Take note that a unit failed, and let it wait; an event whose lead is stuck waits for that without blame."""
         log.warning(
             "unit_failed", slice=self._slice, events=units.events, leads=units.wakes, error=type(cause).__name__
         )
+        with transaction(self._engine) as conn:
+            hold_slice(conn, self._slice)
+            for lead in leads.lock(conn, units.wakes):
+                leads.wake_failed(conn, lead.id, describe(cause), now + wait(WAKE_WAITS, lead.failures), now)
+            taken = events.take_these(conn, self._slice, now, units.events)
+            for event in taken:
+                owner = leads.of_event(conn, event.id)
+                if owner is not None and owner.failures:
+                    return Processed(held=hold(conn, self._slice, owner, taken, now))
+            quarantined = give_back(conn, self._slice, [(event, describe(cause)) for event in taken], now)
         return Processed(failed=1 - quarantined, quarantined=quarantined)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workers.engine.decide import Outcome
     from workers.engine.rules import Rulebook
-    from workers.engine.values import Decision
+    from workers.engine.values import Decision, Enrolment
     from workers.store.events import Claimed
 
 
@@ -84,20 +84,29 @@ class Verdict:
     Attributes:
         lead: as it is to be stored.
         decisions: in the order they were made.
+        runs: the runs through campaigns that have changed, as they are now, by name.
         failed: events that made the engine raise, and with what.
+        held: events that wait for the lead, because it cannot be looked at even without them.
         woken: True if a wake-up was due.
         recounted: True if its scores were counted anew from its log.
+        stuck: True if looking at the lead failed by itself, whatever came with it.
     """
 
     lead: Lead
     decisions: list[Decision] = field(default_factory=list)
+    runs: dict[str, Enrolment] = field(default_factory=dict)
     failed: list[tuple[Claimed, str]] = field(default_factory=list)
+    held: Sequence[Claimed] = ()
     woken: bool = False
     recounted: bool = False
+    stuck: bool = False
 
 
 def judge(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict:
     """Let the engine decide about a lead: all at once, or, if that raises, event by event without the spoilt ones.
+
+    What is due runs with whatever event comes. So before an event is blamed the lead is looked at without any: if that
+    fails too, it is the lead that is stuck, and its events wait unblamed until it can be looked at again.
 
     Raises:
         NeedsHistory: it has to be asked again with the lead's log.
@@ -110,9 +119,11 @@ def judge(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verd
     except Exception as error:  # the engine runs on other people's data: what it raises is theirs
         if turn.history is None and isinstance(error, NeedsHistory):
             raise
-        if not events:
-            return Verdict(_postponed(lead, error, now), woken=turn.woken)
-    return _one_by_one(turn, rulebook, now, decide)
+    history = None if turn.history is None else turn.before
+    alone = _try(replace(turn, events=(), history=history), rulebook, now, decide)
+    if isinstance(alone, str):
+        return Verdict(_postponed(lead, alone, now), held=events, woken=turn.woken, stuck=True)
+    return _one_by_one(turn, alone, rulebook, now, decide)
 
 
 def describe(error: BaseException | None) -> str:
@@ -126,7 +137,8 @@ def wait(waits: Sequence[timedelta], failures: int) -> timedelta:
     return waits[min(failures, len(waits) - 1)]
 
 
-def _one_by_one(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict:
+def _one_by_one(turn: Turn, alone: Verdict, rulebook: Rulebook, now: datetime, decide: Decide) -> Verdict:
+    """The events in turn; `alone` is the lead's verdict without any of them."""
     verdict, taken = Verdict(turn.lead, woken=turn.woken), turn.before
     for event in turn.events:
         history = None if turn.history is None else [*taken, seen(event)]
@@ -137,11 +149,11 @@ def _one_by_one(turn: Turn, rulebook: Rulebook, now: datetime, decide: Decide) -
         taken.append(seen(event))
         verdict.lead = single.lead
         verdict.decisions += single.decisions
+        verdict.runs |= single.runs
         verdict.recounted |= single.recounted
     if len(verdict.failed) == len(turn.events) and turn.woken:  # then nothing has taken care of the wake-up yet
-        history = None if turn.history is None else taken
-        alone = judge(replace(turn, events=(), history=history), rulebook, now, decide)
         verdict.lead, verdict.decisions, verdict.recounted = alone.lead, alone.decisions, alone.recounted
+        verdict.runs = alone.runs
     return verdict
 
 
@@ -181,10 +193,16 @@ def _verdict(turn: Turn, outcome: Outcome, now: datetime) -> Verdict:
     email = outcome.state.fields.get("email") or lead.email
     decided = Lead(lead.id, lead.slice, email, outcome.state.dump(), wake_at)
     recounted = any(decision.kind == RECOUNTED for decision in outcome.decisions)
-    return Verdict(decided, list(outcome.decisions), woken=turn.woken, recounted=recounted)
+    enrolments = outcome.state.enrolments
+    runs = {name: enrolments[name] for name in outcome.touched if name in enrolments}
+    return Verdict(decided, list(outcome.decisions), runs, woken=turn.woken, recounted=recounted)
 
 
-def _postponed(lead: Lead, error: Exception, now: datetime) -> Lead:
-    """The lead as it was, to be woken again later; a person finds it by its failures."""
-    wake_at = now + wait(WAKE_WAITS, lead.failures)
-    return replace(lead, wake_at=wake_at, failures=lead.failures + 1, error=describe(error))
+def _postponed(lead: Lead, error: str, now: datetime) -> Lead:
+    """The lead as it was, to be looked at again later; a person finds it by its failures.
+
+    One that waits for its next try already goes on waiting, however many events come meanwhile.
+    """
+    if lead.failures and lead.wake_at is not None and lead.wake_at > now:
+        return lead
+    return replace(lead, wake_at=now + wait(WAKE_WAITS, lead.failures), failures=lead.failures + 1, error=error)

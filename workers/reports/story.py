@@ -9,7 +9,8 @@ from workers.engine.ledger import ledger
 from workers.engine.values import LeadState, instant, micros
 from workers.exceptions import NoRulebook
 from workers.pipeline.verdict import seen
-from workers.reports.asof import as_decided, counted
+from workers.reports.aside import left
+from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
 from workers.reports.whynot import Inquiry
 from workers.simulate.words import spelled
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from workers.engine import ledger as ledgers
     from workers.engine.rules import EventRule, Rulebook, ScoreModel
+    from workers.reports.aside import Aside
     from workers.reports.whynot import Condition, NotIn, Promotion
     from workers.store.activations import Activation
     from workers.store.decisions import LoggedDecision
@@ -137,6 +139,7 @@ class Story:
         stages: those it may come to from where it is.
         not_in: campaigns that it never was in.
         wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
+        aside: what reached us and counts for nothing, with the reason.
         outbox: what was put there until then, in the states of today; `causes` tells why, by key.
     """
 
@@ -159,6 +162,7 @@ class Story:
     wake_at: datetime | None
     events: int
     timeline: Sequence[Line]
+    aside: Sequence[Aside]
     outbox: Sequence[outbox.Row]
     causes: Mapping[str, Cause]
     opportunities: Sequence[opportunities.Opportunity]
@@ -213,6 +217,8 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     past = [seen(event) for event in records.events.values()]
     before = LeadState.load(lead.state)
     base = before if records.at is None else as_decided(before, records.decided)
+    if records.at is not None:
+        base.lost = lost(records.decided, records.events.values())
     state = counted(base, past, rulebook, now)
     inquiry = Inquiry(state, past, rulebook, now)
     amounts = ledger(base, past, rulebook, now)
@@ -236,6 +242,7 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         wake_at=lead.wake_at if records.at is None else None,
         events=len(past),
         timeline=[_line(each, records.events) for each in records.decided],
+        aside=left(records.decided, past, rulebook),
         outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
         causes=dict(_causes(records)),
         opportunities=[

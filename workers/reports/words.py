@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.simulate.words import against
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -32,11 +34,15 @@ def _scored(_line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
-    if line.rule == "machine":
-        return "not counted: a machine did it"
-    if "because" in detail:
-        return f"{line.rule} not taken over: {detail['value']} is {detail['because']}"
-    return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
+    if "template" in detail:
+        return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
+    return left_aside(line.rule, detail)
+
+
+def left_aside(rule: str, detail: Mapping[str, Any]) -> str:
+    """Why something that reached us counts for nothing."""
+    wording = LEFT_ASIDE.get(detail["reason"])
+    return wording(rule.partition(".")[2], detail) if wording else f"{rule}: {detail['reason']}"
 
 
 def _banded(line: Line, detail: Mapping[str, Any]) -> str:
@@ -89,9 +95,20 @@ def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:
-    return f"not promoted: missing {', '.join(detail['missing'])}"
+    return f"not promoted: {against(detail['missing'])}"
 
 
+LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
+    "machine": lambda _, __: "not counted: a machine did it",
+    "bad-value": lambda name, detail: f"field {name} not taken over: {detail['value']} is {detail['because']}",
+    "bad-property": lambda name, detail: (
+        f"no rule can use the {detail['property']} of this {name}: {detail['value']} is {detail['because']}"
+    ),
+    "undeclared-event": lambda name, _: f"no rule can use it: the rules declare no event {name}",
+    "undeclared-field": lambda name, _: f"not taken over: the rules declare no field {name}",
+    "identity-conflict": lambda _, detail: f"{detail['identity']} belongs to lead {detail['other_lead']}",
+}
+"""By reason; the first argument is what the rule's id names behind `field.` or `event.`."""
 WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "scored": _scored,
     "skipped": _skipped,

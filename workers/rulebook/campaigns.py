@@ -7,28 +7,34 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
-from workers.engine.rules import Campaign, Trigger
+from workers.engine.rules import Campaign, Cap, PauseWhen
 from workers.engine.steps import send
-from workers.rulebook.declarations import EventTrigger
+from workers.engine.values import MICROSECOND
+from workers.rulebook.addresses import is_address
+from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
 from workers.rulebook.steps import read_steps
+from workers.rulebook.triggers import goal, triggers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from workers.engine.rules import Rulebook
     from workers.engine.steps import Step
-    from workers.rulebook import declarations
-    from workers.rulebook.declarations import CampaignFile
+    from workers.rulebook.declarations import CampaignFile, CapsFile
+    from workers.rulebook.declarations.campaigns import Pause
     from workers.rulebook.names import Checker
     from workers.rulebook.nodes import Node
 
 VERSION_DIGITS: Final = 12
 BY_MAIL: Final = frozenset({"email.sent", "email.delivered"})
 """What happens to a mail that nobody has touched."""
+NO_PART_OF_VERSION: Final = frozenset({"examples", "edit", "pause_when", "owner"})
+"""Keys that change nothing for those who are under way."""
 
 
 def campaign(file: CampaignFile, check: Checker) -> Campaign:
     """The campaign that a file declares."""
-    steps = read_steps(cast("list[Node]", file.steps), check)
+    journey = read_steps(cast("list[Node]", file.steps), check)
     if not file.steps:
         check.problems.add(file.place("steps"), "no-steps", "the campaign has no steps", "add one: `- send: …`")
     if file.node.entries["enter"].plain == []:
@@ -36,23 +42,77 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
             file.place("enter"), "never-entered", "nobody enters this campaign", "name an event or stage"
         )
     check_order(file, check)
-    check_loop(file, steps, check)
+    check_loop(file, journey.steps, check)
+    check_yearly(file, check)
+    check_owner(file, check)
     return Campaign(
         name=str(file.campaign),
         version=version_of(file),
         enter=triggers(file.enter, check),
         again=file.again if isinstance(file.again, timedelta) else None,
         exits=triggers(file.exit, check),
-        steps=steps,
+        steps=journey.steps,
+        after=journey.after,
+        key=check.optional(file.key, None, check.names.scope(key_event(file))),
+        existing=file.existing,
+        hold_out=file.hold_out.share if file.hold_out else 0.0,
+        goal=goal(file.goal, check) if file.goal else None,
+        priority=file.priority,
+        quiet=file.quiet_hours,
+        business_days=file.send_on is not None,
+        edit="move" if isinstance(file.edit, Move) else file.edit,
+        moves=moves(file, journey.steps, check),
+        pause_when=pause_when(file.pause_when) if file.pause_when else None,
+        owner=str(file.owner or ""),
     )
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def key_event(file: CampaignFile) -> str | None:
+    """The event that a run's key may ask about: the one that all ways in have in common."""
+    events = {str(each.event) if isinstance(each, EventTrigger) else None for each in file.enter}
+    return next(iter(events)) if len(events) == 1 else None
+
+
+def moves(file: CampaignFile, steps: Sequence[Step], check: Checker) -> Mapping[str, str]:
+    """The steps that stand for removed ones; they have to be there, and the removed ones must not."""
+    if not isinstance(file.edit, Move):
+        return {}
+    ids = {step.id for step in steps}
+    for old, new in file.edit.move.items():
+        if old in ids:
+            text = f"the step `{old}` is still there, so nobody has to be moved from it"
+            check.problems.add(file.edit.place("move"), "needless-move", text, "remove it from `move`")
+        check.known("step", new, ids, "see the ids with `dripline campaign show`")  # type: ignore[arg-type]
+    return {str(old): str(new) for old, new in file.edit.move.items()}
+
+
+def pause_when(declared: Pause) -> PauseWhen:
+    """When the campaign stops by itself."""
+    shares = {name: getattr(declared, name) for name in ("bounced", "complained", "failed")}
+    return PauseWhen({name: each.share for name, each in shares.items() if each}, declared.days, declared.at_least)
+
+
+def caps(files: Iterable[CapsFile]) -> tuple[Cap, ...]:
+    """All caps."""
+    return tuple(
+        Cap(each.limit.most, timedelta(days=each.limit.days) // MICROSECOND, each.category or "", each.over == "delay")
+        for file in files
+        for each in file.caps
+    )
+
+
+# ── what cannot be meant ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def check_order(file: CampaignFile, check: Checker) -> None:
     """A stage that starts a run must not lie behind one that ends it: whoever comes there is turned away."""
     order = list(check.names.stages)
-    ends = [each.stage for each in file.exit if not isinstance(each, EventTrigger) and each.stage in order]
+    ends = [each.stage for each in file.exit if isinstance(each, StageTrigger) and each.stage in order]
     for each in file.enter:
-        if isinstance(each, EventTrigger) or each.stage not in order:
+        if not isinstance(each, StageTrigger) or each.stage not in order:
             continue
         for end in ends:
             if order.index(end) <= order.index(each.stage):
@@ -70,23 +130,40 @@ def check_loop(file: CampaignFile, steps: Sequence[Step], check: Checker) -> Non
             check.problems.add(each.event.place, "campaign-loop", text, "add `when`, or let `again` be never")
 
 
-def triggers(declared: Sequence[declarations.Trigger], check: Checker) -> tuple[Trigger, ...]:
-    """What starts or ends a run."""
-    return tuple(trigger(each, check) for each in declared)
+def check_yearly(file: CampaignFile, check: Checker) -> None:
+    """What comes round every year has to find the door open again."""
+    if file.again != "never":
+        return
+    for each in file.enter:
+        if isinstance(each, DateTrigger) and each.yearly:
+            text = "it comes round every year, and nobody enters this campaign twice"
+            check.problems.add(each.place("yearly"), "once-only", text, "add `again: 300 days`, or remove `yearly`")
 
 
-def trigger(declared: declarations.Trigger, check: Checker) -> Trigger:
-    """An event with its condition, or a stage."""
-    if isinstance(declared, EventTrigger):
-        known = check.event(declared.event)
-        when = check.optional(declared.when, "boolean", check.names.scope(declared.event)) if known else None
-        return Trigger(str(declared.event), when, None)
-    check.stage(declared.stage)
-    return Trigger(None, None, str(declared.stage))
+def check_owner(file: CampaignFile, check: Checker) -> None:
+    """Who is told has to have an address."""
+    if file.owner is not None and not is_address(file.owner):
+        hint = "write it like ops@company.example"
+        check.problems.add(file.owner.place, "bad-address", f"`{file.owner}` is no address", hint)
+
+
+# ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def version_of(file: CampaignFile) -> str:
     """Short hash of what the file says; comments, examples and the order of keys do not count."""
-    said = {key: value for key, value in file.node.plain.items() if key != "examples"}
-    content = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:VERSION_DIGITS]
+    return digest({key: value for key, value in file.node.plain.items() if key not in NO_PART_OF_VERSION})
+
+
+def plan_of(rulebook: Rulebook, files: Iterable[CampaignFile]) -> str:
+    """Short hash of everything that decides where leads stand and who enters a campaign because of that."""
+    ways = {str(file.campaign): [file.node.plain.get("enter"), file.existing] for file in files}
+    stages = [[stage.name, stage.when and stage.when.source, stage.back_from] for stage in rulebook.stages]
+    segments = {name: segment.when.source for name, segment in rulebook.segments.items()}
+    return digest([ways, stages, segments, rulebook.account.zone])
+
+
+def digest(content: object) -> str:
+    """Short hash of plain data; the order of keys does not count."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:VERSION_DIGITS]

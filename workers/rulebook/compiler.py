@@ -12,15 +12,17 @@ from workers.engine.expressions.code import Code, constant, together
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
-from workers.rulebook.campaigns import campaign
+from workers.rulebook.campaigns import campaign, caps, plan_of
 from workers.rulebook.declarations import (
     AccountFile,
     CampaignFile,
+    CapsFile,
     GradeFile,
     MachinesFile,
     PromoteFile,
     ScoreFile,
     SourceFile,
+    TrackingFile,
 )
 from workers.rulebook.dependencies import check_dependencies
 from workers.rulebook.examples import check_examples
@@ -28,15 +30,16 @@ from workers.rulebook.fields import fields
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
-from workers.rulebook.nodes import Mapped
+from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
-from workers.rulebook.shape import Shape, Text, declared
+from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
-from workers.rulebook.templates import check_templates
+from workers.rulebook.templates import categories_of, check_templates
+from workers.rulebook.tracking import tracking
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -44,7 +47,6 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Test, Trigger
     from workers.rulebook.installed import Installed
-    from workers.rulebook.nodes import Node
     from workers.rulebook.problems import Problems
     from workers.rulebook.specs import Specs
 
@@ -53,6 +55,10 @@ T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
 ALWAYS: Final = Code(constant(True), {})
 """Stands for the condition of a rule that has none."""
+OURS: Final = "dripline"
+"""The source of events that we make ourselves (`workers.web.unsubscribe`)."""
+GENERAL: Final = "standard"
+"""The adapter for senders that have none of their own."""
 
 
 def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Installed | None) -> Rulebook | None:
@@ -87,6 +93,9 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         grades=named(specs.of(GradeFile), "grade", lambda file: grade(file, check), problems),
         segments=held,
         credit=credit,
+        caps=caps(specs.of(CapsFile)),
+        categories=categories_of(bundle),
+        tracking=tracking(specs.one(TrackingFile), check),
     )
     return None if problems else indexed(rulebook, specs, check)
 
@@ -101,7 +110,7 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         counted=counted(use.expression for use in check.uses),
         conditions={kind: conditions(rules) for kind, rules in rulebook.by_event.items()},
     )
-    return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)))
+    return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 
 
 def named(files: Sequence[S], key: str, build: Callable[[S], T], problems: Problems) -> dict[str, T]:
@@ -139,7 +148,14 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
     if not is_mailbox(spec.sender):
         hint = 'write "Name <name@company.example>"'
         check.problems.add(spec.sender.place, "bad-address", f"`{spec.sender}` is no sender", hint)
-    return Account(*(str(getattr(spec, key)) for key in declared(type(spec))))
+    return Account(
+        company=str(spec.company),
+        zone=str(spec.zone),
+        currency=str(spec.currency),
+        sender=str(spec.sender),
+        address=str(spec.address),
+        business=spec.business,
+    )
 
 
 def credit_of(specs: Specs, check: Checker) -> int:
@@ -184,6 +200,9 @@ def promotion_of(specs: Specs, account: Account | None, check: Checker) -> Promo
 def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
     """A configured source; the adapter itself knows its options."""
     name = file.adapter or file.source
+    if file.source == OURS:
+        text = f"`{OURS}` is the source of what happens here: mails that were sent, people who unsubscribed"
+        check.problems.add(file.source.place, "reserved-name", text, "give it another name")
     if check.installed:
         check_source(file, name, check.installed, check)
     return SourceSpec(str(file.source), str(name), file.options)
@@ -191,21 +210,19 @@ def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
 
 def check_source(file: SourceFile, adapter: Text, installed: Installed, check: Checker) -> None:
     """See whether there is such an adapter, and whether it takes the options."""
-    if not check.known("adapter", adapter, installed.sources):
+    declare = f"say which one reads it: `adapter: {GENERAL}`" if file.adapter is None else ""
+    if not check.known("adapter", adapter, installed.sources, declare):
         return
     mistake = installed.refusal(adapter, file.options)
     if mistake:
         check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
-
-
-def key_place(node: Node, keys: Sequence[str]) -> Place:
-    """Where the last of these keys stands, each below the one before it; as near as the file has them."""
-    place = node.place
-    for key in keys:
-        if not isinstance(node, Mapped) or key not in node.entries:
-            break
-        place, node = node.keys[key], node.entries[key]
-    return place
+        return
+    known = {"email", *check.names.fields}
+    for keys, name in installed.fields(adapter, file.options).items():
+        if name not in known:
+            text = f"there is no field `{name}`: what the source tells of it would be left aside"
+            hint = suggestion(name, known, declare="declare it in rules/fields.yaml")
+            check.problems.add(key_place(file.node, keys), "unknown-field", text, hint)
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
+from workers.engine.hours import zone_named
 from workers.rulebook.declarations import (
     STANDARD_EVENTS,
     AccountFile,
+    CampaignFile,
     EventsFile,
     FieldsFile,
     GradeFile,
@@ -45,6 +46,7 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
         stages=stages.names("stages") if stages else [],
         templates=mail_names(bundle),
         notes=note_names(bundle),
+        campaigns=[str(file.campaign) for file in specs.of(CampaignFile)],
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
     )
 
@@ -121,7 +123,4 @@ def once(name: Text, seen: Iterable[str], noun: str, problems: Problems) -> None
 
 def is_zone(name: str) -> bool:
     """True for an IANA time zone."""
-    try:
-        return bool(ZoneInfo(name).key)
-    except (KeyError, ValueError, OSError):  # its names are paths: impossible ones and folders raise the latter two
-        return False
+    return zone_named(name) is not None

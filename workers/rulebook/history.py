@@ -56,6 +56,8 @@ def scoring_hash(rulebook: Rulebook, files: Iterable[ScoreFile]) -> str:
         "credit": rulebook.credit,
         "zone": rulebook.account.zone,
     }
+    if rulebook.renamed:  # who stands under an old name is looked at in the background, as for a change of scores
+        content["renamed"] = rulebook.renamed
     return sha256(json.dumps(content, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -32,8 +32,10 @@ class Installed:
         sources: names of the adapters for webhook sources.
         crms: names of the CRMs.
         refusal: given the name of a source adapter and the options in the rules, why it refuses them, or None.
+        fields: given the same, the lead fields that the options name, by the keys that lead to each.
     """
 
     sources: Collection[str]
     crms: Collection[str]
     refusal: Callable[[str, Mapping[str, Any]], Mistake | None]
+    fields: Callable[[str, Mapping[str, Any]], Mapping[tuple[str, ...], str]] = lambda _, __: {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as AnyMapping
 from datetime import timedelta
 from inspect import cleandoc, getmodule
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from workers.engine.expressions.durations import DURATION
-from workers.engine.steps import found
+from workers.engine.rules import Expression
+from workers.engine.steps import Goto, found
 from workers.rulebook.declarations import KINDS
+from workers.rulebook.settings import SPELT
 from workers.rulebook.shape import (
     NAME,
     PLAIN,
@@ -23,6 +26,7 @@ from workers.rulebook.shape import (
     members,
     required,
 )
+from workers.rulebook.stepkeys import Key, is_part, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,9 +98,15 @@ class Writer:
     # ── composed types ───────────────────────────────────────────────────────────────────────────────────────
 
     def _list(self, kinds: Sequence[Any], said: About) -> Schema:
-        item = step() if kinds[0] is Raw else self.of(kinds[0])
+        item = self._step() if kinds[0] is Raw else self.of(kinds[0])
         many = {"type": "array", "items": item}
         return {"anyOf": [many, item]} if said.single else many
+
+    def _step(self) -> Schema:
+        if "step" not in self.definitions:
+            self.definitions["step"] = {}  # so that a step may hold steps
+            self.definitions["step"] = {"anyOf": [of_step(self, word, kind) for word, kind in found().items()]}
+        return {"$ref": "#/$defs/step"}
 
     def _dict(self, kinds: Sequence[Any], said: About) -> Schema:
         inner = self.of(kinds[1], About("", least=said.least, most=said.most))
@@ -146,26 +156,62 @@ def pattern(kind: Any, said: About) -> Schema:
     return {"pattern": f"^{said.pattern[0]}$"} if said.pattern and kind in {Text, str} else {}
 
 
-def step() -> Schema:
-    """The schema of one step of a campaign: one of the words, with its settings, and an id."""
-    return {"anyOf": [of_step(word, kind) for word, kind in found().items()]}
-
-
-def of_step(word: str, kind: Any) -> Schema:
-    """The schema of one step word."""
-    writer = Writer()
-    keys = {name: writer.of(each, said) for name, (_, each, said) in declared(kind).items()}
-    needed = [name for name, (item, _, _) in declared(kind).items() if required(item)]
-    settings = {"type": "object", "properties": keys, "required": needed, "additionalProperties": False}
+def of_step(writer: Writer, word: str, kind: Any) -> Schema:
+    """The schema of one step word: its settings, what may stand beside it, and an id."""
+    keys = keys_of(kind)
+    below = {name: key for name, key in keys.items() if not key.beside}
     module = getmodule(kind)
+    settings = part(writer, below)
+    first = next(iter(below.values()), None)
     return {
         "description": (module.__doc__ or "").partition("\n")[0] if module else "",
         "type": "object",
         "properties": {
-            word: {"anyOf": [next(iter(keys.values())), settings]},
+            word: {"anyOf": [*([setting(writer, first.kind)] if first else [{"type": "null"}]), settings]},
             "id": {"description": "its own name; default: made of the word and its setting", "type": "string",
                    "pattern": f"^{NAME[0]}$"},
+            **{name: described(writer, key) for name, key in keys.items() if key.beside},
         },
         "required": [word],
         "additionalProperties": False,
     }  # fmt: skip
+
+
+def part(writer: Writer, keys: Mapping[str, Key]) -> Schema:
+    """The schema of a mapping of settings."""
+    return {
+        "type": "object",
+        "properties": {name: described(writer, key) for name, key in keys.items()},
+        "required": [name for name, key in keys.items() if key.required],
+        "additionalProperties": False,
+    }
+
+
+def described(writer: Writer, key: Key) -> Schema:
+    """The schema of one setting, with what is said about it."""
+    return setting(writer, key.kind) | ({"description": key.doc} if key.doc else {})
+
+
+def setting(writer: Writer, kind: Any) -> Schema:
+    """The schema of a setting of a step."""
+    kinds = members(kind)
+    if len(kinds) > 1:
+        return {"anyOf": [setting(writer, each) for each in kinds]}
+    return composed(writer, kinds[0]) or (part(writer, keys_of(kinds[0])) if is_part(kinds[0]) else writer.of(kinds[0]))
+
+
+def composed(writer: Writer, kind: Any) -> Schema:
+    """The schema of a type that only steps have; empty for others."""
+    if kind is Goto:
+        step = {"$ref": "#/$defs/step"}
+        return {"anyOf": [{"type": "array", "items": step}, step]}
+    if kind is Expression:
+        return dict(SINGLE[Source])
+    if kind in SPELT:
+        return {"type": "string", "pattern": SPELT[kind].pattern}
+    if get_origin(kind) is tuple:
+        item = setting(writer, get_args(kind)[0])
+        return {"anyOf": [{"type": "array", "items": item}, item]}
+    if get_origin(kind) is AnyMapping:
+        return {"type": "object", "additionalProperties": setting(writer, get_args(kind)[1])}
+    return {}

@@ -26,6 +26,8 @@ ALONE: Final = (
 ORDER: Final = "a score depends on events and fields alone, so that their order of arrival cannot change it"
 LOOKED_AT: Final = "it depends on when the lead was looked at, and a score depends on events and fields alone"
 HISTORY: Final = ("count", "distinct", "first", "last", "days_since")
+DAYS: Final = frozenset({"date", "datetime", "any"})
+"""Types of fields that tell a day; `any` is that of a field whose own declaration is wrong."""
 STATEFUL: Final = {"band": LOOKED_AT, "grade": LOOKED_AT, "stage": LOOKED_AT}
 IN_FORMULA: Final = STATEFUL
 IN_PROFILE: Final = {
@@ -53,6 +55,7 @@ class Names:
         stages: in order.
         templates: folders below `templates/` that hold a `mail.txt`.
         notes: the same for those that hold a `note.txt`.
+        campaigns: names of the campaigns.
         zone: of the account.
     """
 
@@ -66,7 +69,13 @@ class Names:
     stages: Collection[str] = ()
     templates: Collection[str] = ()
     notes: Collection[str] = ()
+    campaigns: Collection[str] = ()
     zone: str = "UTC"
+
+    @property
+    def zone_fields(self) -> tuple[str, ...]:
+        """The lead fields that may tell where a lead lives."""
+        return tuple(name for name, kind in self.fields.items() if kind == "zone")
 
     def scope(self, event: str | None = None, refused: Mapping[str, str] | None = None) -> Scope:
         """What an expression may speak of.
@@ -128,7 +137,7 @@ class Checker:
         """Where a compiled expression stands."""
         return next(use.source.place for use in self.uses if use.expression is expression)
 
-    def optional(self, source: Source | None, want: str, scope: Scope) -> Expression | None:
+    def optional(self, source: Source | None, want: str | None, scope: Scope) -> Expression | None:
         """The same for a key that may be left out."""
         return None if source is None else self.expression(source, want, scope)
 
@@ -136,7 +145,7 @@ class Checker:
         """True if the name is one of `names`."""
         if name in names:
             return True
-        hint = suggestion(name, names) or declare
+        hint = suggestion(name, names, declare=declare)
         self.problems.add(name.place, f"unknown-{noun}", f"there is no {noun} `{name}`", hint)
         return False
 
@@ -147,6 +156,21 @@ class Checker:
     def stage(self, name: Text) -> bool:
         """True if the lifecycle has this stage."""
         return self.known("stage", name, self.names.stages, "declare it in rules/lifecycle.yaml")
+
+    def segment(self, name: Text) -> bool:
+        """True if there is a segment of this name."""
+        return self.known("segment", name, self.names.segments, "declare it in rules/segments.yaml")
+
+    def day_field(self, name: Text) -> bool:
+        """True if there is a field of this name, and it tells a day."""
+        if not self.known("field", name, self.names.fields, "declare it in rules/fields.yaml"):
+            return False
+        kind = self.names.fields[name]
+        if kind in DAYS:
+            return True
+        text = f"the field `{name}` is of type {kind}, and tells no day"
+        self.problems.add(name.place, "wrong-field", text, "name one of type date or datetime")
+        return False
 
     def score(self, name: Text) -> bool:
         """True if there is a score of this name."""

@@ -97,6 +97,22 @@ class Mapped:
 Node = Scalar | Listing | Mapped
 
 
+def key_place(node: Node, keys: Sequence[str | int]) -> Place:
+    """Where the last of these keys (numbers for items of lists) stands, each below the one before it.
+
+    As near as the file has them.
+    """
+    place = node.place
+    for key in keys:
+        if isinstance(node, Mapped) and isinstance(key, str) and key in node.entries:
+            place, node = node.keys[key], node.entries[key]
+        elif isinstance(node, Listing) and isinstance(key, int):
+            place, node = node.items[key].place, node.items[key]
+        else:
+            break
+    return place
+
+
 def shortened(text: str, longest: int = 40) -> str:
     """Text in quotes, cut off where it is long."""
     line = " ".join(text.split())

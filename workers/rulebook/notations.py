@@ -21,6 +21,10 @@ WINDOW: Final = rf"(?:{'|'.join(WINDOWS)}|{DURATION})"
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
+WRITTEN: Final[dict[Any, type]] = {}
+"""For types of the engine (`time`, `Quiet`), the notation or shape that says how their values are written."""
+
+
 class Notation(ABC):
     """Base of all of them.
 
@@ -28,11 +32,25 @@ class Notation(ABC):
         words: what is wanted, for messages.
         advice: how it is written.
         pattern: a regular expression of everything that can be read, for editors.
+        code: kind of mistake, where it cannot be read.
+        makes: the type that it is read as, if declarations may name that in its place.
     """
 
     words: ClassVar[str]
     advice: ClassVar[str]
     pattern: ClassVar[str]
+    code: ClassVar[str] = "wrong-type"
+    makes: ClassVar[type | None] = None
+
+    def __init_subclass__(cls) -> None:
+        """Let declarations name the type that is made."""
+        if cls.makes:
+            WRITTEN[cls.makes] = cls
+
+    @classmethod
+    def hint(cls, node: Scalar) -> str:  # noqa: ARG003  some look at what was written
+        """What to do about a node that cannot be read."""
+        return cls.advice
 
     @classmethod
     @abstractmethod
@@ -103,8 +121,32 @@ class Cap(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Percentage(Notation):
+    """`5%`, `0.3%`; `share` is a number from 0 to 1."""
+
+    words = "a share"
+    advice = "write it like 5%"
+    pattern = r"^[0-9]{1,3}([.][0-9]+)?\s*%$"
+
+    share: float
+
+    @classmethod
+    def read(cls, node: Scalar) -> Percentage | None:
+        """See `Notation.read`."""
+        share = share_of(node.raw)
+        return None if share is None else cls(share)
+
+
+def share_of(text: str) -> float | None:
+    """A percentage as a number from 0 to 1."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:[.][0-9]+)?)\s*%", text.strip(), re.ASCII)
+    share = float(match[1]) / 100 if match else None
+    return share if share is not None and share <= 1 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance(Notation):
-    """`1 business day`, `4 business hours`, or a plain duration. A business day is 24 hours, not on a weekend."""
+    """`1 business day`, `4 business hours`, or a plain duration. A business day is 24 hours, not on a day off."""
 
     words = "a time to accept"
     advice = "write it like 1 business day, 4 hours or 2 days"

@@ -70,9 +70,9 @@ class Reader:
             return node.plain
         return self._scalar(node, kind, key, said)
 
-    def wrong(self, node: Node, wanted: str, key: str, hint: str = "") -> object:
+    def wrong(self, node: Node, wanted: str, key: str, hint: str = "", code: str = "wrong-type") -> object:
         """Record a value of the wrong type."""
-        self._problems.add(node.place, "wrong-type", f"`{key}` wants {wanted}, this is {node.said}", hint)
+        self._problems.add(node.place, code, f"`{key}` wants {wanted}, this is {node.said}", hint)
         return BAD
 
     # ── mappings with declared keys ──────────────────────────────────────────────────────────────────────────
@@ -82,12 +82,14 @@ class Reader:
         keys = declared(kind)
         node = self._as_mapping(node, kind, keys)
         if not isinstance(node, Mapped):
-            return self.wrong(node, "a mapping (`key: value`)", key)
+            return self.wrong(node, "a mapping (`key: value`)", key, written_like(kind))
         self._refuse_unknown(node, keys, key)
         values = {name: self._value(node, kind, name) for name in keys}
         if BAD in values.values():
             return BAD
-        return kind(node=node, **{keys[name][0].name: value for name, value in values.items() if value is not MISSING})
+        given = {keys[name][0].name: value for name, value in values.items() if value is not MISSING}
+        made = kind(node=node, **given).made(self._problems)
+        return BAD if made is None else made
 
     @staticmethod
     def _as_mapping(node: Node, kind: type[Shape], keys: Mapping[str, Any]) -> Node:
@@ -131,7 +133,8 @@ class Reader:
         for choice in choices:
             if not is_shape(choice) and self._fits(node, choice):
                 return self.read(node, choice, key, said)
-        return self.wrong(node, " or ".join(described(choice) for choice in choices), key)
+        wanted = dict.fromkeys(described(choice) for choice in choices)
+        return self.wrong(node, " or ".join(wanted), key, written_like(shapes[0]) if shapes else "")
 
     def _branch(self, node: Mapped, shapes: Sequence[type[Shape]], key: str) -> Any:
         """The shape whose first key is there."""
@@ -139,6 +142,9 @@ class Reader:
             return self.shape(node, shapes[0], key)
         by_key = {next(iter(declared(shape))): shape for shape in shapes}
         present = [name for name in by_key if name in node.entries]
+        whole = [name for name in present if set(present) <= set(declared(by_key[name]))]
+        if len(whole) == 1:  # `when` alone is one thing, and beside `event` a part of it
+            return self.shape(node, by_key[whole[0]], key)
         if len(present) == 1:
             return self.shape(node, by_key[present[0]], key)
         listed = " or ".join(f"`{name}`" for name in by_key)
@@ -156,13 +162,13 @@ class Reader:
             return get_origin(kind) in {list, tuple} if isinstance(node, Listing) else get_origin(kind) is dict
         if get_origin(kind) is Literal:
             return node.value in get_args(kind)
-        if kind is timedelta:
-            return parse_duration(node.raw) is not None
+        if is_notation(kind) or kind is timedelta:
+            return (parse_duration(node.raw) if kind is timedelta else kind.read(node)) is not None
         if kind is int and isinstance(node.value, str):
             return NUMERAL.fullmatch(node.raw) is not None  # meant as a number, and refused as one
-        if kind is float:
-            return type(node.value) in {int, float}
-        return kind in {Text, str, Source} if isinstance(node.value, str) else kind is type(node.value)
+        if isinstance(node.value, str):
+            return kind in {Text, str, Source}
+        return type(node.value) in ({int, float} if kind is float else {kind})
 
     # ── lists and open mappings ──────────────────────────────────────────────────────────────────────────────
 
@@ -185,8 +191,8 @@ class Reader:
         inner = About(said.doc, least=said.least, most=said.most)
         for name, value in node:
             located = Text.at(name, node.keys[name])
-            if self._looks_right(located, said, located.place, key):
-                values[located] = self.read(value, kinds[1], name, inner)
+            self._looks_right(located, said, located.place, key)
+            values[located] = self.read(value, kinds[1], name, inner)
         return {name: value for name, value in values.items() if value is not BAD}
 
     def read_tuple(self, node: Node, kinds: Sequence[Any], key: str, said: About) -> Any:
@@ -213,22 +219,23 @@ class Reader:
     def _scalar(self, node: Node, kind: Any, key: str, said: About) -> Any:
         """Text, an expression, a number, true or false, a duration."""
         if not isinstance(node, Scalar) or node.value is None:
-            return self.wrong(node, described(kind), key)
+            hint = f"write something, or remove `{key}`" if isinstance(node, Scalar) else ""
+            return self.wrong(node, described(kind), key, hint)
         if is_notation(kind):
             value = kind.read(node)
-            return self.wrong(node, kind.words, key, kind.advice) if value is None else value
+            return self.wrong(node, kind.words, key, kind.hint(node), kind.code) if value is None else value
         value = SCALARS[kind](node)
         if value is BAD:
             return self.wrong(node, described(kind), key, advice(node, kind))
         if isinstance(value, str):
-            return value if self._looks_right(value, said, node.place, key) else BAD
+            self._looks_right(value, said, node.place, key)  # a bad name is no reason to leave the rest unread
+            return value
         return value if self._in_bounds(value, said, node.place, key) else BAD
 
-    def _looks_right(self, text: str, said: About, place: Place, key: str) -> bool:
-        if said.pattern is None or re.fullmatch(said.pattern[0], text):
-            return True
-        self._problems.add(place, "bad-name", f"{shortened(text)} cannot stand in `{key}`", f"write {said.pattern[1]}")
-        return False
+    def _looks_right(self, text: str, said: About, place: Place, key: str) -> None:
+        if said.pattern is not None and not re.fullmatch(said.pattern[0], text):
+            hint = f"write {said.pattern[1]}"
+            self._problems.add(place, "bad-name", f"{shortened(text)} cannot stand in `{key}`", hint)
 
     def _in_bounds(self, value: Any, said: About, place: Place, key: str) -> bool:
         least, most = said.least, said.most
@@ -239,6 +246,15 @@ class Reader:
             bound = f"at least {say(least)}" if below else f"at most {say(most)}"
             self._problems.add(place, "out-of-range", f"`{key}` is {say(value)}", f"it can be {bound}")
         return not (below or above)
+
+
+def written_like(kind: type[Shape]) -> str:
+    """How such a mapping is written, with the keys that it needs; empty where nobody has given examples of them."""
+    keys = [name for name, (item, _, _) in declared(kind).items() if required(item) or name in kind.shown]
+    examples = {name: declared(kind)[name][2].example for name in keys}
+    if not examples or any(not each or "\n" in each for each in examples.values()):
+        return ""
+    return f"write it like {{{', '.join(f'{name}: {example}' for name, example in examples.items())}}}"
 
 
 def say(value: Any) -> str:

@@ -107,7 +107,7 @@ def shapes_in(kind: Any, seen: set[type[Shape]]) -> Iterator[type[Shape]]:
             for _, held, _ in declared(kind).values():
                 yield from shapes_in(held, seen)
         return
-    for inner in members(kind) if len(members(kind)) > 1 else getattr(kind, "__args__", ()):
+    for inner in members(kind) if members(kind) != [kind] else getattr(kind, "__args__", ()):
         yield from shapes_in(inner, seen)
 
 
@@ -162,8 +162,8 @@ def of_steps() -> Iterator[Entry]:
     """The steps of campaigns; their modules say what they are."""
     for word in steps.found():
         doc = cleandoc(import_module(f"{steps.__name__}.{word}").__doc__ or "").split("\n")
-        shown = [line.strip() for line in doc if line.strip().startswith("- ")]
-        text = "\n".join(line for line in doc if not line.strip().startswith("- ")).replace("\n\n\n", "\n\n")
+        shown = [line.removeprefix(INDENT) for line in doc if line.startswith((INDENT, "- "))]
+        text = "\n".join(line for line in doc if not line.startswith((INDENT, "- "))).replace("\n\n\n", "\n\n")
         frame = f"campaign: welcome\nenter: {{event: form.submitted}}\nsteps:\n  {HOLE}"
         yield Entry(word, "a step of a campaign", sentence(text.removeprefix(f"`{word}`: ")), filled(frame, shown))
 

@@ -6,7 +6,8 @@ file may hold, so what is read, what editors complete and what the manual prints
 
 Types: `Text` (text that knows its place), `Source` (an expression), `str int float bool timedelta`, `Literal[...]`,
 `list[T]`, `dict[str, T]`, `tuple[T, U]`, other shapes, unions of them (told apart by the first key of each), values
-with a way of writing of their own (`Notation`), `Raw` (the node as it is) and `Any` (plain data).
+with a way of writing of their own (`Notation`), the engine's values that a shape or notation makes (`time`, `date`,
+`Quiet`, `Calendar`, `Schedule`), `Raw` (the node as it is) and `Any` (plain data).
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
 
 from workers.rulebook.nodes import Mapped, Scalar
-from workers.rulebook.notations import Notation
+from workers.rulebook.notations import WRITTEN, Notation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workers.rulebook.problems import Place
+    from workers.rulebook.problems import Place, Problems
 
 
 HOLE: Final = "⟨keys⟩"
@@ -65,17 +66,28 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Base of all declarations. `node` is the mapping that was read; `shorthand` allows the first field alone.
+    """Base of all declarations. `node` is the mapping that was read; `shorthand` allows the first field alone. What
+    stands for a value of the engine says which in `makes`; other declarations may then name that type in its place.
 
     For the manual: `title` says what it is, `frame` is a rule file in which HOLE stands for its keys, and `shown` are
     the keys that every example has beside the required ones.
     """
 
     shorthand: ClassVar[bool] = False
+    makes: ClassVar[type | None] = None
     title: ClassVar[str] = ""
     frame: ClassVar[str] = HOLE
     shown: ClassVar[tuple[str, ...]] = ()
     node: Mapped = field(repr=False, compare=False)
+
+    def __init_subclass__(cls) -> None:
+        """Let declarations name the type that is made."""
+        if cls.makes:
+            WRITTEN[cls.makes] = cls
+
+    def made(self, problems: Problems) -> Any:  # noqa: ARG002  those that stand for something else have some
+        """What it is read as: itself, or the value that it stands for; None if that makes no sense, and why."""
+        return self
 
     def place(self, key: str) -> Place:
         """Where the value of a key stands; the whole, where the key is missing."""
@@ -157,10 +169,10 @@ def is_notation(kind: Any) -> bool:
 
 
 def members(kind: Any) -> list[Any]:
-    """The types in a union, None left out; a list of one for other types."""
+    """The types in a union, None left out; a list of one for other types. Each as it is written."""
     if isinstance(kind, types.UnionType) or get_origin(kind) is Union:
-        return [member for member in get_args(kind) if member is not types.NoneType]
-    return [kind]
+        return [WRITTEN.get(member, member) for member in get_args(kind) if member is not types.NoneType]
+    return [WRITTEN.get(kind, kind)]
 
 
 def required(item: Field[Any]) -> bool:

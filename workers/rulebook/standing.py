@@ -82,6 +82,7 @@ def stages(specs: Specs, check: Checker) -> tuple[Stage, ...]:
     scope = check.names.scope()
     for name, spec in file.stages.items():
         check_stage(file, name, spec, check)
+    check_old_names(file, check)
     return tuple(
         Stage(
             name=str(name),
@@ -89,9 +90,21 @@ def stages(specs: Specs, check: Checker) -> tuple[Stage, ...]:
             back_from=tuple(map(str, spec.back_from)),
             reason=str(spec.reason or ""),
             terminal=spec.terminal,
+            was=tuple(map(str, spec.was)),
         )
         for name, spec in file.stages.items()
     )
+
+
+def check_old_names(file: StagesFile, check: Checker) -> None:
+    """An old name leads to one stage, and is no name of today."""
+    known: dict[str, str] = {name: name for name in file.names("stages")}
+    for name, spec in file.stages.items():
+        for old in spec.was:
+            if old in known:
+                text = f"`{old}` is {'a stage' if known[old] == old else f'what `{known[old]}` was called'}"
+                check.problems.add(old.place, "duplicate-name", text, "an old name leads to one stage: remove it here")
+            known.setdefault(str(old), str(name))
 
 
 def check_stage(file: StagesFile, name: Text, spec: declarations.Stage, check: Checker) -> None:

@@ -2,46 +2,107 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from workers.engine.expressions.durations import say_duration
 from workers.engine.steps import found
-from workers.rulebook.nodes import Mapped, Node, Scalar
+from workers.rulebook.nodes import Listing, Mapped, Node, Scalar, key_place
 from workers.rulebook.reader import BAD, Reader
-from workers.rulebook.shape import NAME, About, Text, declared, required
+from workers.rulebook.settings import Settings
+from workers.rulebook.shape import NAME, About, Text
+from workers.rulebook.stepkeys import keys_of
+from workers.rulebook.wording import written
 from workers.text import slug, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from workers.engine.steps import Step
+    from workers.engine.steps import Known, Objection, Step
     from workers.rulebook.names import Checker
 
-ID: Final = About("", pattern=NAME)
+ID = About("", pattern=NAME)
 
 
-def read_steps(nodes: Sequence[Node], check: Checker) -> tuple[Step, ...]:
-    """All steps that can be read, in order, each with an id of its own.
+@dataclass(slots=True)
+class Block:
+    """Steps in a row, each with the blocks inside it."""
+
+    steps: list[Step] = field(default_factory=list)
+    inside: list[list[Block]] = field(default_factory=list)
+
+    @property
+    def first(self) -> str:
+        """Id of the first step, "" if there is none."""
+        return self.steps[0].id if self.steps else ""
+
+    def flat(self) -> Iterator[Step]:
+        """All steps in the order of the file."""
+        for step, blocks in zip(self.steps, self.inside, strict=True):
+            yield step
+            for block in blocks:
+                yield from block.flat()
+
+    def order(self, end: str = "") -> Iterator[tuple[str, str]]:
+        """Each step with the one that follows it; whoever comes to the end of a block goes on after what holds it."""
+        for index, step in enumerate(self.steps):
+            following = self.steps[index + 1].id if index + 1 < len(self.steps) else end
+            yield step.id, following
+            for block in self.inside[index]:
+                yield from block.order(following)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What the steps of a campaign came to.
+
+    Attributes:
+        steps: all of them, in the order of the file.
+        after: the step that follows each, "" at the end.
+        nodes: where each stands.
+    """
+
+    steps: tuple[Step, ...]
+    after: Mapping[str, str]
+    nodes: Mapping[str, Node]
+
+
+def read_steps(nodes: Sequence[Node], check: Checker) -> Journey:
+    """All steps that can be read, each with an id of its own.
 
     An id that the file does not give is made of the word and its first setting (`send-welcome-hello`), so that it
     stays the same when other steps come and go.
     """
     reader = StepReader(check)
-    return tuple(step for node in nodes if (step := reader.step(node)) is not None)
+    block = reader.block(nodes)
+    return Journey(tuple(block.flat()), dict(block.order()), reader.nodes)
 
 
 class StepReader:
-    """Reads the steps of one campaign."""
+    """Reads the steps of one campaign.
+
+    Attributes:
+        nodes: where each step stands, by its id.
+    """
 
     def __init__(self, check: Checker) -> None:
         self._check = check
         self._reader = Reader(check.problems)
         self._ids: set[str] = set()
+        self.nodes: dict[str, Node] = {}
 
-    def step(self, node: Node) -> Step | None:
-        """One step, or None."""
+    def block(self, nodes: Sequence[Node]) -> Block:
+        """Steps in a row."""
+        block = Block()
+        for node in nodes:
+            inside: list[Block] = []
+            step = self.step(node, inside)
+            if step is not None:
+                block.steps.append(step)
+                block.inside.append(inside)
+        return block
+
+    def step(self, node: Node, inside: list[Block]) -> Step | None:
+        """One step, or None; the blocks inside it are added to `inside`."""
         node = alone(node)
         if not isinstance(node, Mapped):
             self._reader.wrong(node, "a step like `send: welcome/hello`", "steps")
@@ -49,55 +110,46 @@ class StepReader:
         word = self._word(node)
         if word is None:
             return None
+
+        def nested(below: Node) -> str:
+            inner = self.block(below.items if isinstance(below, Listing) else [below])
+            inside.append(inner)
+            return inner.first
+
         kind = found()[word]
-        values = self._settings(word, kind, node.entries[word])
+        values = Settings(self._check, nested).of_step(word, kind, node)
         identifier = self._given_id(node) if "id" in node.entries else self._made_id(word, values)
         if BAD in values.values() or not identifier:
             return None
-        self._check_names(kind, values)
-        plain = {name: str(value) if isinstance(value, str) else value for name, value in values.items()}
-        return cast("Step", kind(**plain, id=identifier))
+        self.nodes[identifier] = node
+        step = kind(**values, id=identifier)
+        self._object(step, node)
+        return cast("Step", step)
+
+    def _object(self, step: Any, node: Mapped) -> None:
+        """What the step itself says against its settings."""
+        object_to: Callable[[Known], Iterable[Objection]] | None = getattr(step, "objections", None)
+        for each in object_to(self._check.names) if object_to else ():
+            self._check.problems.add(key_place(node, each.keys), each.code, each.text, each.hint)
 
     def _word(self, node: Mapped) -> str | None:
-        """The step's word; every other key but `id` is wrong."""
+        """The step's word; of the other keys, only those are right that stand beside it."""
         words = [key for key in node.entries if key in found()]
+        beside = ["id", *(key for word in words[:1] for key, each in keys_of(found()[word]).items() if each.beside)]
+        words = [word for word in words if word not in beside]
         problems = self._check.problems
         for key, place in node.keys.items():
-            if key in words[:1] or key == "id":
+            if key in words[:1] or (words and key in beside) or key == "id":
                 continue
             if key in words:
                 problems.add(place, "too-many-keys", f"`{words[0]}` and `{key}` in one step", "begin each with a dash")
             else:
                 text = f"there is no step `{key}`" if not words else f"a step has no key `{key}`"
                 code = "unknown-key" if words else "unknown-step"
-                problems.add(place, code, text, suggestion(key, found() if not words else ["id"], "`{}`"))
+                problems.add(place, code, text, suggestion(key, found() if not words else beside, "`{}`"))
         if not node.entries:
             problems.add(node.place, "missing-key", "the step is empty", suggestion("", found(), "`{}`"))
         return words[0] if words else None
-
-    def _settings(self, word: str, kind: Any, node: Node) -> Mapping[str, Any]:
-        """The settings of a step; a value that is no mapping is the first of them."""
-        keys = declared(kind)
-        if not isinstance(node, Mapped):
-            first = next(iter(keys), None)
-            entries = {first: node} if first and not (isinstance(node, Scalar) and node.value is None) else {}
-            node = Mapped(node.place, entries, dict.fromkeys(entries, node.place))
-        for key, place in node.keys.items():
-            if key not in keys:
-                hint = suggestion(key, keys, "`{}`")
-                self._check.problems.add(place, "unknown-key", f"`{word}` has no key `{key}`", hint)
-        return {name: value for name in keys if (value := self._setting(word, node, keys, name)) is not None}
-
-    def _setting(self, word: str, node: Mapped, keys: Mapping[str, Any], name: str) -> Any:
-        """One setting; None leaves the default."""
-        item, kind, said = keys[name]
-        if name in node.entries:
-            return self._reader.read(node.entries[name], kind, name, said)
-        if required(item):
-            text = f"`{word}` wants a value" if name == word else f"`{word}` wants the key `{name}`"
-            self._check.problems.add(node.place, "missing-key", text, said.doc)
-            return BAD
-        return None
 
     # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,14 +175,6 @@ class StepReader:
         self._ids.add(made)
         return made
 
-    def _check_names(self, kind: Any, values: Mapping[str, Any]) -> None:
-        """Templates that a step names have to be there."""
-        for item in fields(kind):
-            if item.metadata.get("names") == "template" and item.name in values:
-                name = values[item.name]
-                declare = f"write templates/{name}/mail.txt"
-                self._check.known("template", name, self._check.names.templates, declare)
-
 
 def alone(node: Node) -> Node:
     """`- end` as `- end: `."""
@@ -138,8 +182,3 @@ def alone(node: Node) -> Node:
         empty = Scalar(node.place, None, "")
         return Mapped(node.place, {node.value: empty}, {node.value: node.place})
     return node
-
-
-def written(value: Any) -> str:
-    """A setting as text, for an id."""
-    return say_duration(value) if isinstance(value, timedelta) else str(value)

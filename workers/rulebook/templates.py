@@ -10,7 +10,7 @@ from jinja2 import TemplateSyntaxError, meta, nodes
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import TEMPLATES
 from workers.rulebook.mail import MAIL, body_of, read_head
-from workers.rulebook.problems import Place
+from workers.rulebook.problems import Place, Problems
 from workers.rulebook.sandbox import BoundedEnvironment
 from workers.text import suggestion
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from workers.rulebook.names import Names
-    from workers.rulebook.problems import Problems
 
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
@@ -46,6 +45,12 @@ def note_names(bundle: Mapping[str, str]) -> frozenset[str]:
         for path in bundle
         if path.startswith(TEMPLATES) and path.endswith(NOTE)
     )
+
+
+def categories_of(bundle: Mapping[str, str]) -> dict[str, str]:
+    """Of each template that can be sent, `marketing` or `transactional`; those left out that cannot be read."""
+    heads = {name: read_head(MAIL, bundle[f"{TEMPLATES}{name}{MAIL}"], Problems()) for name in mail_names(bundle)}
+    return {name: head.category for name, head in sorted(heads.items()) if head is not None}
 
 
 def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems) -> None:
@@ -146,7 +151,8 @@ class Inspector:
             if (owner, attribute) in OF_MAPPINGS or attribute in known:
                 continue
             if known and owner not in assigned:
-                hint = suggestion(attribute, known, owner + ".{}") or "declare it in rules/fields.yaml"
+                declare = "declare it in rules/fields.yaml" if owner == "lead" else ""
+                hint = suggestion(attribute, known, owner + ".{}", declare)
                 yield node.lineno, "unknown-field", f"the {owner} has no field `{attribute}`", hint
         for node, path in references(tree):
             if path not in self._paths:

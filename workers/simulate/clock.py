@@ -43,6 +43,7 @@ class Result:
         people: everybody, with their final states.
         decisions: (lead id, decision) by time, unless they were not to be kept.
         kinds: how many decisions of each kind there were.
+        skipped: what counts for nothing, by (reason, what it is about).
         mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
         counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
     """
@@ -51,6 +52,7 @@ class Result:
     until: datetime | None = None
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
@@ -79,15 +81,16 @@ def run(
     result = Result(people or Population())
     with no_collector():
         gather(events, until, result)
-        done = 0
-        for number, person in enumerate(result.people, 1):
-            tell(result, person, live(person, rulebook, result.until, result), keep=keep)
-            done += len(person.heard)
-            if moved is not None and not number % EVERY:
-                moved(done)
-        settle(result)
-    if not keep:
-        result.decisions.clear()
+        go_through(result, rulebook, keep=keep, moved=moved)
+    return result
+
+
+def alone(person: Person, rulebook: Rulebook, until: datetime) -> Result:
+    """Take one lead, with what was heard of it, through the rules; the decisions are not kept."""
+    people = Population()
+    people.people[person.id] = person
+    result = Result(people, until)
+    go_through(result, rulebook, keep=False)
     return result
 
 
@@ -114,15 +117,30 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
     result.until = until or result.until
 
 
+def go_through(result: Result, rulebook: Rulebook, *, keep: bool, moved: Callable[[int], None] | None = None) -> None:
+    """Take everybody through their time."""
+    done = 0
+    for number, person in enumerate(result.people, 1):
+        tell(result, person, live(person, rulebook, result), keep=keep)
+        done += len(person.heard)
+        if moved is not None and not number % EVERY:
+            moved(done)
+    settle(result)
+    if not keep:
+        result.decisions.clear()
+
+
 def tell(result: Result, person: Person, decided: Iterable[Decision], *, keep: bool) -> None:
     """Write down what was decided about a lead, or only how much and what has an effect."""
     for decision in decided:
         result.kinds[decision.kind] = result.kinds.get(decision.kind, 0) + 1
+        if decision.kind == "skipped":
+            result.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
         if keep or decision.effect is not None:
             result.decisions.append((person.id, decision))
 
 
-def live(person: Person, rulebook: Rulebook, until: datetime | None, result: Result) -> list[Decision]:
+def live(person: Person, rulebook: Rulebook, result: Result) -> list[Decision]:
     """Take a lead through its time; returns what was decided about it."""
     session, counts = Session(person.state, person.id, rulebook), result.counts
     decided: list[Decision] = []
@@ -150,7 +168,7 @@ def live(person: Person, rulebook: Rulebook, until: datetime | None, result: Res
             due = wake(due, at)
         log.append(event)
         due = decide((event,), at)
-    person.wake_at = due if until is None else wake(due, until)
+    person.wake_at = due if result.until is None else wake(due, result.until)
     return decided
 
 

@@ -35,6 +35,7 @@ class Summary:
         missing: candidates that were not promoted, by what is missing.
         candidates: how many of them there are.
         decisions: by kind.
+        skipped: what counts for nothing, by (reason, what it is about).
         due: leads for whom something falls due after the end.
     """
 
@@ -51,6 +52,7 @@ class Summary:
     missing: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     due: int = 0
 
     def as_data(self) -> dict[str, Any]:
@@ -61,7 +63,8 @@ class Summary:
         ]
         runs = [{"campaign": name, "state": state, "leads": n} for (name, state), n in self.enrolments.items()]
         own = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` counts a Counter's items anew
-        return own | {"mails": mails, "enrolments": runs}
+        skipped = [{"reason": reason, "rule": rule, "times": n} for (reason, rule), n in self.skipped.items()]
+        return own | {"mails": mails, "enrolments": runs, "skipped": skipped}
 
 
 def summed(result: Result, rulebook: Rulebook) -> Summary:
@@ -80,6 +83,7 @@ def summed(result: Result, rulebook: Rulebook) -> Summary:
     summary.mails = Counter((mail.campaign, mail.step, mail.template) for mail in result.mails)
     summary.promotions = Counter(each.opportunity["owner"] or NONE for each in result.promotions)
     summary.decisions = Counter(result.kinds)
+    summary.skipped = result.skipped
     add_people(summary, result, rulebook)
     return summary
 

@@ -66,8 +66,13 @@ def connect(url: str, *, size: int = 8) -> Engine:
     return engine
 
 
-def migrate(engine: Engine, now: datetime) -> None:
+def migrate(engine: Engine, now: datetime, revision: str = "head") -> None:
     """Bring the schema up to date, partitions included. Safe to call from several processes at once.
+
+    Args:
+        engine: to a database that is empty or of an earlier version.
+        now: whose month has partitions afterwards.
+        revision: how far to go; only tests stop early.
 
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached.
@@ -78,7 +83,7 @@ def migrate(engine: Engine, now: datetime) -> None:
         config = Config()
         config.set_main_option("script_location", _MIGRATIONS)
         config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         conn.execute(text("SET LOCAL lock_timeout = '10s'"))
         partitions.ensure(conn, now)
 

@@ -61,3 +61,14 @@ def story(conn: Connection, lead_id: int) -> list[LoggedDecision]:
     """Every decision about a lead, in the order they were made."""
     rows: Iterable[Any] = conn.execute(_STORY, {"lead_id": lead_id})
     return [LoggedDecision(*row) for row in rows]
+
+
+_SKIPPED: Final = text("""
+    SELECT detail ->> 'reason', rule, count(*) FROM decisions
+    WHERE kind = 'skipped' AND decided_at >= :since GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+def skipped(conn: Connection, since: datetime) -> dict[tuple[str, str], int]:
+    """What was left aside since then, by (reason, rule): an index holds these decisions alone."""
+    return {(reason or "", rule): number for reason, rule, number in conn.execute(_SKIPPED, {"since": since})}

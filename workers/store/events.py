@@ -242,13 +242,14 @@ class Claimed(NamedTuple):  # a named tuple: ten times as fast to make from a ro
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An event that goes back to the inbox for a later attempt."""
+    """An event that goes back to the inbox for a later attempt; `waits_for` is the lead that it waits for, if any."""
 
     id: int
     received_at: datetime
     attempts: int
     not_before: datetime
     error: str
+    waits_for: int | None = None
 
 
 _TAKE: Final = """
@@ -293,17 +294,25 @@ def take_these(conn: Connection, slice_: int, now: datetime, ids: Collection[int
 
 
 _PUT_BACK: Final = text("""
-    INSERT INTO inbox (slice, not_before, event_id, received_at, attempts, error)
-    SELECT :slice, not_before, id, received_at, attempts, error
-    FROM json_to_recordset(:rows ::json)
-        AS (id bigint, received_at timestamptz, attempts smallint, not_before timestamptz, error text)
+    INSERT INTO inbox (slice, not_before, event_id, received_at, attempts, error, waits_for)
+    SELECT :slice, not_before, id, received_at, attempts, error, waits_for
+    FROM json_to_recordset(:rows ::json) AS (
+        id bigint, received_at timestamptz, attempts smallint, not_before timestamptz, error text, waits_for bigint
+    )
 """)
 
 
 def put_back(conn: Connection, slice_: int, failed: Iterable[Failed]) -> None:
     """Put events that were taken and failed into the inbox again."""
     rows = [
-        {"id": f.id, "received_at": f.received_at, "attempts": f.attempts, "not_before": f.not_before, "error": f.error}
+        {
+            "id": f.id,
+            "received_at": f.received_at,
+            "attempts": f.attempts,
+            "not_before": f.not_before,
+            "error": f.error,
+            "waits_for": f.waits_for,
+        }
         for f in failed
     ]
     if rows:

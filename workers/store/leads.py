@@ -42,6 +42,15 @@ _FIND: Final = text(f"""
     SELECT {_COLUMNS} FROM leads WHERE id = (SELECT lead_id FROM identities WHERE identity = :identity)
 """)  # noqa: S608
 _GET: Final = text(f"SELECT {_COLUMNS} FROM leads WHERE id = :id")  # noqa: S608
+_OF_EVENT: Final = text(f"""
+    SELECT {_COLUMNS} FROM leads WHERE id = (
+        SELECT lead_id FROM events, unnest(identities) WITH ORDINALITY AS named (name, strength), LATERAL (
+            SELECT lead_id FROM identities WHERE identity = name
+            UNION ALL SELECT lead_id FROM outbox WHERE key = substr(name, 9) AND name LIKE 'message:%'
+        ) AS known
+        WHERE events.id = :id ORDER BY strength LIMIT 1
+    )
+""")  # noqa: S608
 
 
 def due(conn: Connection, slice_: int, now: datetime, limit: int) -> list[int]:
@@ -63,6 +72,12 @@ def find(conn: Connection, identity: str) -> Lead | None:
 def get(conn: Connection, lead_id: int) -> Lead | None:
     """The lead with an id."""
     row = conn.execute(_GET, {"id": lead_id}).one_or_none()
+    return None if row is None else Lead(*row)
+
+
+def of_event(conn: Connection, event_id: int) -> Lead | None:
+    """The lead that an event of the log belongs to, if there is one already: that of its strongest known identity."""
+    row = conn.execute(_OF_EVENT, {"id": event_id}).one_or_none()
     return None if row is None else Lead(*row)
 
 
@@ -157,6 +172,16 @@ def wake_outdated(conn: Connection, scoring: str, now: datetime, limit: int) -> 
 def outdated(conn: Connection, scoring: str) -> int:
     """How many leads are still counted by other rules than these, failing ones left out."""
     return int(conn.scalar(_COUNT_OUTDATED, {"scoring": scoring}) or 0)
+
+
+_STRANDED: Final = text("""
+    SELECT stage, count(*) FROM leads WHERE stage <> '' AND stage <> ALL(:known) GROUP BY stage ORDER BY stage
+""")
+
+
+def stranded(conn: Connection, known: Collection[str]) -> dict[str, int]:
+    """How many leads stand at stages that are none of these, by stage; those that nothing has happened to left out."""
+    return dict(conn.execute(_STRANDED, {"known": list(known)}).all())
 
 
 _FAILED: Final = text("""

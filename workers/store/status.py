@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import leads, outbox, quarantine, rulebooks
+from workers.store import decisions, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -28,6 +29,7 @@ class Status:
         version: rulebook in force, empty if none.
         backlog: events not processed yet, those that wait for another attempt included.
         failing: events among them that failed at least once.
+        held: events among them that wait for a lead whose wake-up fails.
         oldest: how long the oldest of the backlog has waited; None if there is none.
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
@@ -37,12 +39,14 @@ class Status:
         quarantine: what nobody has replayed yet, by reason.
         opportunities: promotions so far, and how many of them the CRM has.
         suppressions: addresses that may not be mailed, by reason.
+        skipped: what reached us in the last thirty days and counts for nothing, by (reason, what it is about).
     """
 
     at: datetime
     version: str
     backlog: int
     failing: int
+    held: int
     oldest: timedelta | None
     overdue: int
     stuck: int
@@ -52,9 +56,11 @@ class Status:
     quarantine: Mapping[str, int]
     opportunities: tuple[int, int]
     suppressions: Mapping[str, int]
+    skipped: Mapping[tuple[str, str], int]
 
 
-_BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0) FROM inbox")
+RECENT: Final = timedelta(days=30)
+_BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
     SELECT min(first.received_at) FROM generate_series(0, :last) AS slice,
     LATERAL (
@@ -72,7 +78,7 @@ _SUPPRESSIONS: Final = text("SELECT reason, count(*) FROM suppressions GROUP BY 
 
 def read(conn: Connection, now: datetime) -> Status:
     """Count everything once."""
-    backlog, failing = conn.execute(_BACKLOG).one()
+    backlog, failing, held = conn.execute(_BACKLOG).one()
     overdue, stuck = conn.execute(_WAKE, {"now": now}).one()
     promoted, accepted = conn.execute(_OPPORTUNITIES).one()
     version = _version(conn)
@@ -81,6 +87,7 @@ def read(conn: Connection, now: datetime) -> Status:
         version=version.version if version else "",
         backlog=backlog,
         failing=failing,
+        held=held,
         oldest=oldest(conn, now),
         overdue=overdue,
         stuck=stuck,
@@ -90,6 +97,7 @@ def read(conn: Connection, now: datetime) -> Status:
         quarantine=quarantine.counts(conn),
         opportunities=(promoted, accepted),
         suppressions=_by_name(conn, _SUPPRESSIONS),
+        skipped=decisions.skipped(conn, now - RECENT),
     )
 
 

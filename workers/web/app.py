@@ -22,6 +22,7 @@ from workers.web.pages import Pages, Reader
 from workers.web.receiver import PREFIX, Receiver
 from workers.web.rendering import problem_response
 from workers.web.sources import Doors
+from workers.web.tracking import TrackingPages
 from workers.web.unsubscribe import UnsubscribePages
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def create_app(
         load_sources: given the rulebook version in use (empty at first), the sources of the active one, or None if
             that is the same. Called again and again in a thread; it may raise, which changes nothing.
         offer: tells the workers that slices have work. Called in a thread after commits; it may raise or take its time.
-        secret: signs unsubscribe links.
+        secret: signs links in mails.
         clock: when a delivery was received.
         public_url: scheme and host that the world posts to, which some senders sign; empty believes the `Host` header.
         max_body: bytes of the largest delivery.
@@ -72,7 +73,7 @@ def create_app(
         lanes: commits under way at the same time.
         refresh_every: seconds between two such calls.
         status_port: the port on which those who look after Dripline see how it is doing. On every other one there are
-            only webhooks, unsubscribe links and health; None shows everything on every port.
+            only webhooks, links of mails and health; None shows everything on every port.
         mailbox: the local mailbox to show, beside the status page; None shows none.
     """
     metrics = Metrics()
@@ -83,7 +84,9 @@ def create_app(
     doors = Doors(load_sources, metrics, executor, every=refresh_every)
     reader = Reader(engine, executor)
     pages = Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None)
-    public = [*pages.health_routes(), UnsubscribePages(reader, committer, metrics, clock, secret).route()]
+    unsubscribing = UnsubscribePages(reader, committer, metrics, clock, secret)
+    tracking = TrackingPages(committer, metrics, clock, secret)
+    public = [*pages.health_routes(), unsubscribing.route(), *tracking.routes()]
     internal = [*public, *pages.status_routes(), *(MailboxPages(mailbox).routes() if mailbox else ())]
 
     @asynccontextmanager

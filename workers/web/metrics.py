@@ -23,6 +23,8 @@ class Metrics:
         refused: requests that the HTTP server answered by itself, by `reason` (`bad-request`, `request-timeout`,
             `too-many-connections`): nobody can say for which source they were.
         unsubscribed: answers of the unsubscribe page by `outcome` (`done`, `bad-link`, `unavailable`).
+        tracked: visits of tracked links and pictures by `kind` (`click`, `open`) and `outcome` (`human`, `machine`,
+            `bad-link`, `lost`: the visit could not be noted down, the visitor was served all the same).
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,10 @@ class Metrics:
         )  # fmt: skip
         self.unsubscribed = Counter(
             "dripline_unsubscribes", "Visits to the unsubscribe page that ended.", ["outcome"], registry=self.registry
+        )
+
+        self.tracked = Counter(
+            "dripline_tracked", "Visits of tracked links and pictures.", ["kind", "outcome"], registry=self.registry
         )
 
     def text(self, more: Sequence[Metric]) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -158,9 +159,11 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     oldest = found.oldest.total_seconds() if found.oldest else 0.0
     yield _gauge("dripline_backlog", "Events not processed yet.", found.backlog)
     yield _gauge("dripline_backlog_failing", "Events not processed yet that failed before.", found.failing)
+    yield _gauge("dripline_backlog_held", "Events that wait for a lead whose wake-up fails.", found.held)
     yield _gauge("dripline_backlog_age_seconds", "How long the oldest of them has waited.", oldest)
     yield _gauge("dripline_wakeups_overdue", "Leads whose wake-up is due.", found.overdue)
     yield _gauge("dripline_wakeups_stuck", "Leads whose wake-up keeps failing.", found.stuck)
+    yield _gauge("dripline_leads_outdated", "Leads still to be counted anew by changed rules.", found.outdated)
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
     yield _labelled("dripline_leads", "Leads by stage.", ["stage"], {(k,): n for k, n in found.leads.items()})
@@ -171,6 +174,17 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _labelled(
         "dripline_suppressions", "May not be mailed.", ["reason"], {(k,): n for k, n in found.suppressions.items()}
     )
+    yield _labelled(
+        "dripline_skipped", "Reached us in the last thirty days and counts for nothing.", ["reason"], by_reason(found)
+    )
+
+
+def by_reason(found: Status) -> dict[tuple[str], int]:
+    """What was left aside, by reason alone: what it is about can be anything that somebody sends."""
+    numbers: Counter[tuple[str]] = Counter()
+    for (reason, _), number in found.skipped.items():
+        numbers[reason,] += number
+    return dict(numbers)
 
 
 def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:

@@ -5,15 +5,19 @@ builds a request, a response and two header mappings and goes through four layer
 against 3.5 µs, when verifying, normalising and handing over takes 35 and uvicorn itself 20. It keeps to the order that
 is safe with strangers: name, method and size are looked at before the body is read, nothing is parsed before its
 signature is right, and nothing unverified is stored.
+
+HEAD asks whether there is such an address: some senders want to hear that before they show the secret that is needed
+to open the door.
 """
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from integrations.contracts import Incoming, Request, Unreadable
-from integrations.exceptions import BadSignature, Malformed
+from integrations.exceptions import BadSignature, DeliveryError, Malformed, Unverifiable
 from workers.exceptions import Overloaded, StoreUnavailable
 from workers.log import get_logger
 from workers.web import problems
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from integrations.contracts import GreetingSource
     from workers.clock import Clock
     from workers.web.bodies import Bodies
     from workers.web.commit import Committer
@@ -37,6 +42,15 @@ PREFIX: Final = "/hooks/"
 ADAPTER_ERROR: Final = "adapter-error"
 JSON: Final = (b"content-type", b"application/json")
 PROBLEM_JSON: Final = (b"content-type", problems.CONTENT_TYPE)
+
+
+class _Greeted(Exception):  # it is the answer, as a `Problem` is
+    """A request that is about the delivering and no delivery, and what its sender wants to hear."""
+
+    def __init__(self, body: bytes, content_type: bytes) -> None:
+        super().__init__(body)
+        self.body = body
+        self.content_type = content_type
 
 
 class Receiver:
@@ -70,17 +84,26 @@ class Receiver:
         door = self._doors.get(name)
         tally = door.tally if door else self._doors.tally(name)
         try:
-            if door is None:
-                raise self._missing(name)
+            if door is None or scope["method"] == "HEAD":
+                raise self._without_door(name, scope["method"])
             summary = await self._deliver(door, scope, receive)
         except Problem as problem:
             tally.delivery(problem.word)
             await _send(send, problem.status, problem.body(), PROBLEM_JSON, *problem.headers)
         except Disconnected:
             tally.delivery("disconnected")
+        except _Greeted as greeted:
+            tally.delivery("greeted")
+            await _send(send, HTTPStatus.OK, greeted.body, (b"content-type", greeted.content_type))
         else:
             tally.delivery("accepted")
             await _send(send, HTTPStatus.ACCEPTED, summary, JSON)
+
+    def _without_door(self, name: str, method: str) -> Problem | _Greeted:
+        """What is said without opening a door."""
+        if method == "HEAD" and self._doors.declared(name):
+            return _Greeted(b"", b"text/plain")
+        return self._missing(name)
 
     def _missing(self, name: str) -> Problem:
         """Why no such door is open. A source that is not configured, and a process that has read no rules (it started
@@ -101,7 +124,12 @@ class Receiver:
             body=await self._bodies.read(int(headers.get("content-length", 0)), receive),
             received_at=self._clock(),
         )
-        _verify(door, request)
+        if door.asks:
+            await asyncio.to_thread(_verify, door, request)
+        else:
+            _verify(door, request)
+        if door.greeting:
+            await _greet(door.greeting, request)
         delivery, ignored = _normalise(door, request)
         receipt = await self._commit(delivery)
         _count(door, receipt, ignored)
@@ -129,9 +157,27 @@ def _verify(door: Door, request: Request) -> None:
         door.source.verify(request)
     except BadSignature as error:
         raise problems.bad_signature(str(error)) from error
+    except Unverifiable as error:
+        raise problems.unavailable("unverifiable", str(error), problems.SOON) from error
     except Exception as error:  # a bug in an adapter: unverified, so nothing may be kept
         log.exception("adapter_failed", source=door.name, step="verify")
         raise problems.failed(door.name) from error
+
+
+async def _greet(source: GreetingSource, request: Request) -> None:
+    """Answer a request that is about the delivering; nothing happens if it is a delivery."""
+    try:
+        handshake = source.greet(request)
+        if handshake is None:
+            return
+        if handshake.confirm:
+            await asyncio.to_thread(handshake.confirm)
+    except Malformed as error:
+        raise problems.malformed(str(error)) from error
+    except DeliveryError as error:
+        raise problems.unavailable("unconfirmed", str(error), problems.SOON) from error
+    log.info("sender_greeted", url=request.url.partition("?")[0], confirmed=handshake.confirm is not None)
+    raise _Greeted(handshake.body, handshake.content_type.encode())
 
 
 def _normalise(door: Door, request: Request) -> tuple[Delivery, int]:

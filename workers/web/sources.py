@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from integrations.contracts import AskingSource, GreetingSource
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.web.metrics import Tally
@@ -35,11 +36,24 @@ class ActiveSources:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One source as the receiver uses it."""
+    """One source as the receiver uses it.
+
+    Attributes:
+        greeting: the same source, if its sender wants answers of its own to some requests.
+        asks: its `verify` may take seconds.
+    """
 
     name: str
     source: Source
     tally: Tally
+    greeting: GreetingSource | None = None
+    asks: bool = False
+
+    @classmethod
+    def to(cls, name: str, source: Source, tally: Tally) -> Self:
+        """The door to a source."""
+        greeting = source if isinstance(source, GreetingSource) else None
+        return cls(name, source, tally, greeting, asks=isinstance(source, AskingSource) and source.asks)
 
 
 class Doors:
@@ -78,6 +92,10 @@ class Doors:
         """Counts deliveries to where no open door is. Names that nobody declared are one: anybody can make them up."""
         return self._closed.get(name, self._unknown)
 
+    def declared(self, name: str) -> bool:
+        """True if the active rulebook has a source of that name, open or not."""
+        return name in self._doors or name in self.closed
+
     def names(self) -> list[str]:
         """Names of the open doors, sorted."""
         return sorted(self._doors)
@@ -101,7 +119,9 @@ class Doors:
             await self.refresh()
 
     def _use(self, active: ActiveSources) -> None:
-        self._doors = {name: Door(name, source, Tally(self._metrics, name)) for name, source in active.sources.items()}
+        self._doors = {
+            name: Door.to(name, source, Tally(self._metrics, name)) for name, source in active.sources.items()
+        }
         self._closed = {name: Tally(self._metrics, name) for name in active.closed}
         self.closed = active.closed
         self.version = active.version

@@ -16,6 +16,7 @@ from integrations.contracts import Request as Received
 from workers import tokens
 from workers.exceptions import BadToken, Overloaded, StoreUnavailable
 from workers.store import leads
+from workers.tokens import Unsubscribe
 from workers.web.commit import Delivery
 from workers.web.rendering import page
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from workers.clock import Clock
-    from workers.tokens import Unsubscribe
     from workers.web.commit import Committer
     from workers.web.metrics import Metrics
     from workers.web.pages import Reader
@@ -53,7 +53,7 @@ class UnsubscribePages:
     async def answer(self, request: Request) -> Response:
         """Show the button, or do what it says."""
         try:
-            link = tokens.read(self._secret, request.path_params["token"])
+            link = tokens.read(self._secret, request.path_params["token"], Unsubscribe)
         except BadToken:
             self._unsubscribed.labels("bad-link").inc()
             return _message(404, "This link does not work", "It was cut or changed on its way to you. Use the link in "

@@ -19,9 +19,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from integrations.contracts import Accepted, Incoming, Mail, Request
+from integrations.email import sendgrid
 from integrations.email.smtp import Adapter
 from integrations.exceptions import ConfigurationError, Rejected, Unavailable
-from integrations.sources import sendgrid
 from tests.contract import scripted
 from tests.contract.recorded import recorded
 from tests.integrations.certificates import Certificate
@@ -109,7 +109,7 @@ def test_only_a_vendor_that_is_named_is_told_the_key_and_its_events_bring_it_bac
     echoed = json.loads(told["x-smtpapi"])["unique_args"]
     delivered = {"email": MAIL.to, "timestamp": 1788775260, "event": "delivered", "sg_event_id": "e", **echoed}
     request = Request("POST", "", {}, json.dumps([delivered]).encode(), NOW)
-    (event,) = sendgrid.Adapter(KEY).normalise(request)
+    (event,) = sendgrid.Feedback(KEY).normalise(request)
     assert isinstance(event, Incoming)
     assert event.properties["message_key"] == MAIL.key
 

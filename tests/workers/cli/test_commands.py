@@ -14,7 +14,7 @@ from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.cli._main import SECTIONS, cli, said
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
-from workers.store import events, outbox, quarantine
+from workers.store import events, leads, outbox, quarantine
 from workers.store.database import connect
 from workers.store.events import NewEvent
 from workers.store.outbox import Outcome
@@ -184,6 +184,24 @@ def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.Monke
     assert done == {"replayed": [row["id"]], "events": 1, "stayed": {}}
     assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
     assert dripline("quarantine", "show", str(row["id"])).code == 1
+
+
+def test_a_lead_whose_wake_up_fails_is_shown_and_tried_again_by_hand(dripline: Dripline, store: Engine):
+    assert dripline("quarantine", "leads").out == "No lead's wake-up fails.\n"
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with store.begin() as conn:
+        lead = leads.find(conn, ANN)
+        assert lead
+        leads.wake_failed(conn, lead.id, "KeyError: 'template'", later, later)
+    assert "1 failing: dripline quarantine leads" in dripline("status").out
+    assert "KeyError: 'template'" in dripline("quarantine", "leads").out
+    (shown,) = json.loads(dripline("quarantine", "leads", "--json").out)
+    assert (shown["lead_id"], shown["failures"], shown["held"]) == (lead.id, 1, 0)
+    done = dripline("quarantine", "wake", str(lead.id), "4711")
+    assert (done.code, done.out) == (1, "1 lead due now.\n")
+    assert "did not fail: [4711]" in done.err
+    with store.connect() as conn:
+        assert leads.due(conn, lead.slice, datetime.now(UTC), 9) == [lead.id]
 
 
 def test_outbox_retry(dripline: Dripline, store: Engine):

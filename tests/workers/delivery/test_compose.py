@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from workers.delivery.compose import Composer, Links, message_id
-from workers.engine.rules import Account, Rulebook
+from workers.engine.rules import Account, Rulebook, Tracking
 from workers.exceptions import RenderError
 from workers.tokens import Unsubscribe, read
 
@@ -20,7 +20,7 @@ FILES = {
 
 
 def compose(template: str = "hi", account: Account = ACCOUNT, **lead: Any):
-    rulebook = cast("Rulebook", SimpleNamespace(account=account, templates=FILES))
+    rulebook = cast("Rulebook", SimpleNamespace(account=account, templates=FILES, tracking=Tracking()))
     composer = Composer(rulebook, Links("https://go.acme.test/", SECRET))
     return composer.compose("mail:7:welcome:1:hello", 7, template, {"email": "ann@example.test"} | lead)
 
@@ -32,7 +32,7 @@ def test_marketing_mail_can_be_unsubscribed_with_one_click_and_names_nobody_in_t
     assert mail.text == f"Acme {url}"
     assert url.startswith("https://go.acme.test/unsubscribe/")
     assert "ann" not in url
-    assert read(SECRET, url.rpartition("/")[2]) == Unsubscribe(7, "mail:7:welcome:1:hello")
+    assert read(SECRET, url.rpartition("/")[2], Unsubscribe) == Unsubscribe(7, "mail:7:welcome:1:hello")
 
 
 def test_transactional_mail_has_no_unsubscribe_headers():
@@ -44,6 +44,12 @@ def test_the_message_id_is_the_keys_and_the_senders_domain():
     assert first.message_id == second.message_id == message_id("mail:7:welcome:1:hello", "x <y@acme.test>")
     assert first.message_id.endswith("@acme.test")
     assert message_id("other", "y@acme.test") != first.message_id
+
+
+def test_the_message_id_is_ascii_whatever_the_senders_domain() -> None:
+    assert message_id("k", "Nora <nora@büro.example>").endswith("@xn--bro-hoa.example")
+    with pytest.raises(RenderError, match="cannot stand in a mail"):
+        message_id("k", "nobody")
 
 
 def test_header_values_hold_no_line_breaks():

@@ -24,7 +24,7 @@ from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
 from workers.delivery.senders import CrmSender, EmailSender
-from workers.engine.rules import Account, Rulebook
+from workers.engine.rules import Account, Rulebook, Tracking
 from workers.exceptions import ConfigurationError, StoreUnavailable
 from workers.store import opportunities, outbox, suppressions
 from workers.store.database import transaction
@@ -54,7 +54,9 @@ FILES = {
 }
 RULEBOOK = cast(
     "Rulebook",
-    SimpleNamespace(account=Account("A", "UTC", "EUR", "Nora <nora@acme.test>", "1 Road"), templates=FILES),
+    SimpleNamespace(
+        account=Account("A", "UTC", "EUR", "Nora <nora@acme.test>", "1 Road"), templates=FILES, tracking=Tracking()
+    ),
 )
 COMPOSER = Composer(RULEBOOK, Links("https://go.acme.test", "s" * 32))
 DETAILS = {

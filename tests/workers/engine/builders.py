@@ -27,6 +27,7 @@ from workers.engine.rules import (
 )
 from workers.engine.steps import end, send, wait
 from workers.engine.values import Event
+from workers.rulebook.declarations import STANDARD_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,9 +79,9 @@ STAGES = (
 WELCOME = Campaign(
     name="welcome",
     version="w1",
-    enter=(Trigger("form.submitted", says(lambda event, _, __: event.get("form") == "newsletter"), None),),
+    enter=(Trigger("form.submitted", says(lambda event, _, __: event.get("form") == "newsletter")),),
     again=None,
-    exits=(Trigger("email.replied", None, None), Trigger(None, None, "opportunity")),
+    exits=(Trigger("email.replied"), Trigger(stage="opportunity")),
     steps=(
         send.Step("welcome/hello", "hello"),
         wait.Step(2 * DAY, "pause"),
@@ -92,7 +93,7 @@ NURTURE = replace(
     WELCOME,
     name="nurture",
     version="n1",
-    enter=(Trigger(None, None, "lead"),),
+    enter=(Trigger(stage="lead"),),
     again=30 * DAY,
     exits=(),
     steps=(send.Step("nurture/one", "one"), end.Step("nurtured", "end")),
@@ -133,6 +134,13 @@ FIELDS = {
 }  # fmt: skip
 
 
+DECLARED = {
+    **STANDARD_EVENTS,
+    "product.trial_started": {},
+    "content.downloaded": {"content": "text"},
+}
+
+
 @dataclass(frozen=True)
 class Parts:
     rules: tuple[EventRule, ...] = RULES
@@ -161,7 +169,7 @@ def rulebook(**changes: Any) -> Rulebook:
         version="0123456789abcdef",
         account=Account("Acme", "UTC", "EUR", "Acme <a@acme.test>", "Street 1"),
         fields=parts.fields,
-        events={},
+        events=DECLARED,
         models={"engagement": parts.engagement, "fit": FIT},
         stages=parts.stages,
         campaigns={campaign.name: campaign for campaign in parts.campaigns},

@@ -1,20 +1,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.engine.builders import DAY, DAY_MICROS, NOW, PROMOTION, STAGES, event, model, points, rulebook, says
+from tests.workers.engine.builders import (
+    DAY,
+    DAY_MICROS,
+    NOW,
+    PROMOTION,
+    STAGES,
+    WELCOME,
+    event,
+    model,
+    points,
+    rulebook,
+    says,
+)
 from workers.engine.call import Call
 from workers.engine.counters import Counted, count, span_of
 from workers.engine.decide import Outcome, decide
+from workers.engine.hours import Calendar
 from workers.engine.owners import next_owner
 from workers.engine.promotion import acceptance_due
-from workers.engine.rules import Band, Field, Owner, Segment, Stage
+from workers.engine.rules import Band, Field, Owner, Segment, Stage, Trigger
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState, Notify, Promote, micros
 from workers.exceptions import NeedsHistory
@@ -174,6 +187,45 @@ def test_who_was_led_back_stays_while_the_reason_for_it_holds() -> None:
     assert step(rules, back, 2, event(5, "page.viewed", lead={"timeline": "now"})).state.stage == "sales-qualified"
 
 
+def test_a_stage_may_change_its_name_and_nobody_notices():
+    rules = rulebook(stages=STAGES)
+    before = step(rules, None, 0, event(1, "form.submitted", form="demo"), event(2, "form.submitted", form="demo"))
+    assert before.state.stage == "sales-qualified"
+    renamed = replace(STAGES[2], name="ready", was=("hot", "sales-qualified"))
+    again = replace(WELCOME, name="again", enter=(Trigger(None, None, "ready"),), exits=())
+    rules = rulebook(stages=(*STAGES[:2], renamed, *STAGES[3:]), campaigns=(again,), promotion=None)
+    after = step(rules, before, 50)
+    assert (after.state.stage, after.state.staged) == ("ready", before.state.staged)
+    assert dict(after.decisions[0].detail) == {"from": "sales-qualified", "to": "ready", "reason": "renamed"}
+    assert "again" not in after.state.enrolments
+    assert step(rules, after, 51, event(3, "crm.won")).state.stage == "customer"
+
+
+def test_a_lead_at_a_stage_that_the_rules_do_not_know_stays_there():
+    """Which stages lie ahead of it nobody can say: it would begin anew, and get its first mails a second time."""
+    rules = rulebook(stages=STAGES)
+    before = step(rules, None, 0, event(1, "form.submitted", form="demo"), event(2, "form.submitted", form="demo"))
+    rules = rulebook(stages=(*STAGES[:2], *STAGES[3:]))
+    after = step(rules, before, 1, event(3, "form.submitted", form="demo"))
+    assert after.state.stage == "sales-qualified"
+    assert {"staged", "promoted", "not_promoted"}.isdisjoint(kinds(after))
+    assert step(rules, after, 2, event(4, "crm.won")).state.stage == "customer"
+
+
+def test_a_run_of_an_older_version_ends_at_the_old_name_of_a_stage():
+    ends = replace(WELCOME, exits=(Trigger(None, None, "sales-qualified"),))
+    rules = rulebook(stages=STAGES, campaigns=(ends,), promotion=None)
+    inside = step(rules, None, 0, event(1, "form.submitted", form="newsletter"))
+    assert not inside.state.enrolments["welcome"].outcome
+    renamed = replace(STAGES[2], name="ready", was=("sales-qualified",))
+    newer = replace(ends, version="w2", exits=(Trigger(None, None, "ready"),))
+    rules = rulebook(stages=(*STAGES[:2], renamed, *STAGES[3:]), campaigns=(newer,), promotion=None)
+    rules = replace(rules, archive={("welcome", "w1"): ends})
+    out = step(rules, inside, 1, *(event(number, "form.submitted", form="demo") for number in (2, 3)))
+    assert out.state.stage == "ready"
+    assert out.state.enrolments["welcome"].outcome == "exited"
+
+
 def test_nothing_leads_on_from_a_terminal_stage() -> None:
     rules = rulebook(stages=RECYCLING, campaigns=(), promotion=None)
     out = step(rules, None, 0, event(1, "page.viewed", lead={"city": "spam"}))
@@ -247,6 +299,21 @@ def test_a_lost_lead_is_promoted_again_only_by_rule() -> None:
     assert effect.key == "promotion:7:2"
 
 
+def test_a_lead_that_was_lost_and_then_won_is_no_candidate_any_more() -> None:
+    rules, outcome = promoted(replace(PROMOTION, again=says(lambda *_: True)))
+    won = step(rules, outcome, 1, event(3, "crm.lost"), event(4, "crm.won"))
+    assert (won.state.stage, won.state.lost) == ("customer", False)
+    assert "promoted" not in kinds(won)
+    assert "promoted" not in kinds(step(rules, won, 100, event(5, "page.viewed")))
+
+
+def test_the_day_to_close_is_one_of_the_account() -> None:
+    rules = replace(rulebook(), account=replace(rulebook().account, zone="Pacific/Auckland"))
+    ripe = event(1, "form.submitted", lead=RIPE), event(2, "form.submitted")
+    (effect,) = [each.effect for each in step(rules, None, 0, *ripe).decisions if isinstance(each.effect, Promote)]
+    assert effect.opportunity["close_on"] == "2026-04-16"  # it is the 2nd of March there already
+
+
 @pytest.mark.parametrize(
     ("now", "days", "expected"),
     [
@@ -261,6 +328,14 @@ def test_business_time_stands_still_at_weekends(now, days, expected) -> None:
     call = Call(LeadState(), 7, rules, datetime.fromisoformat(now).replace(tzinfo=zone))
     due = acceptance_due(call, replace(PROMOTION, business_time=True), timedelta(days=days))
     assert due == datetime.fromisoformat(expected).replace(tzinfo=zone)
+
+
+def test_business_time_stands_still_on_the_accounts_days_off() -> None:
+    easter = replace(rulebook().account, zone="Europe/Berlin", business=Calendar(countries=("DE", "lead")))
+    thursday = datetime(2026, 4, 2, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    call = Call(LeadState(fields={"country": "US"}), 7, replace(rulebook(), account=easter), thursday.astimezone(UTC))
+    due = acceptance_due(call, replace(PROMOTION, business_time=True), timedelta(hours=26))
+    assert due == datetime(2026, 4, 7, 14, tzinfo=ZoneInfo("Europe/Berlin"))
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,10 +17,11 @@ from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.pipeline import process_slice
 from workers.reports import story
+from workers.reports.asof import lost
 from workers.reports.story import Line, Story
 from workers.reports.words import WORDINGS, sentence
 from workers.rulebook import compile_rulebook, version_of
-from workers.store import events, leads, rulebooks
+from workers.store import decisions, events, history, leads, rulebooks, status
 from workers.store.events import NewEvent
 from workers.store.rulebooks import Rulebooks
 from workers.store.slices import slice_of
@@ -179,6 +180,31 @@ def test_a_promoted_lead_says_so(ann: Engine):
     assert told.opportunities[0].details["amount"] == "2500.00"
 
 
+def test_nobody_is_due_who_is_past_promotion(ann: Engine):
+    happen(ann, [event(9, "crm.won", NOW, {"timeline": "now"})], NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    assert (told.stage, told.promotion.state) == ("customer", "too-late")
+
+
+def test_a_loss_is_known_from_when_it_was_heard_of_until_it_is_made_good(ann: Engine):
+    happen(ann, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
+    work(ann, NOW)
+    for day, kind in ((1, "crm.lost"), (2, "crm.won"), (3, "crm.lost")):
+        happen(ann, [event(9 + day, kind, NOW)], NOW + day * DAY)
+        work(ann, NOW + day * DAY)
+    with ann.connect() as conn:
+        lead = leads.find(conn, ANN)
+        assert lead is not None
+        decided = decisions.story(conn, lead.id)
+        happened = history.logs(conn, [lead.id])[lead.id]
+    known = [
+        lost([each for each in decided if each.decided_at <= at], [each for each in happened if each.received_at <= at])
+        for at in (NOW + day * DAY for day in range(4))
+    ]
+    assert known == [False, True, False, True]
+
+
 def test_every_decision_has_words(ann: Engine):
     happen(ann, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
     happen(
@@ -191,7 +217,7 @@ def test_every_decision_has_words(ann: Engine):
     assert set(said) <= set(WORDINGS)
     assert said["promoted"].startswith("opportunity 2500.00 EUR for webhook, on the evidence of size, timing")
     assert said["enrolled"] == "enters welcome"
-    assert any("field.employees not taken over" in sentence(line) for line in told.timeline)
+    assert any("field employees not taken over" in sentence(line) for line in told.timeline)
     json.dumps(told.as_data(), default=str)
 
 
@@ -206,3 +232,33 @@ def test_nobody_has_no_story(engine: Engine):
     apply(engine, RULES, NOW)
     with engine.begin() as conn:
         assert story.read(conn, ANN, COMPILED.__getitem__, NOW) is None
+
+
+def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
+    odd = [
+        event(20, "coffee.drunk", NOW, {"shoe_size": 38}),
+        event(21, "coffee.drunk", NOW),
+        event(22, "order.placed", NOW, {"employees": "many"}, amount="lots"),
+    ]
+    happen(ann, odd, NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    assert {(each.reason, each.rule, each.number) for each in told.aside} == {
+        ("bad-value", "field.timeline", 1),
+        ("undeclared-event", "event.coffee.drunk", 2),
+        ("undeclared-field", "field.shoe_size", 1),
+        ("bad-property", "event.order.placed", 1),
+        ("bad-value", "field.employees", 1),
+    }
+    assert {each.text for each in told.aside} >= {
+        "no rule can use it: the rules declare no event coffee.drunk",
+        "no rule can use the amount of this order.placed: lots is not a number",
+    }
+    json.dumps(told.as_data(), default=str)
+    with ann.connect() as conn:
+        assert status.read(conn, NOW).skipped == {
+            ("bad-property", "event.order.placed"): 1,
+            ("bad-value", "field.employees"): 1,
+            ("undeclared-event", "event.coffee.drunk"): 2,
+        }
+        assert status.read(conn, NOW + 31 * DAY).skipped == {}

@@ -8,6 +8,9 @@ from tests.workers.rulebook.base import BASE
 
 FULL: Final = {
     **BASE,
+    "rules/account.yaml": f"""{BASE["rules/account.yaml"]}\
+  business: {{days: [mon, tue, wed, thu], holidays: [DE-BY, lead], closed: [2026-12-24]}}
+""",
     "rules/fields.yaml": """\
 fields:
   first_name: {type: text, personal: true}
@@ -100,6 +103,27 @@ promote:
   note: handoff/note
   accept_within: 2 business hours
   escalate: head@acme.example
+""",
+    "rules/campaigns/times.yaml": """\
+campaign: times
+enter:
+  - {date: born, yearly: true, at: "10:30", zone: account}
+  - {date: seen, before: 30 days, when: lead.employees > 5}
+  - {date: born, after: 1 week}
+  - {schedule: "monday, thursday 09:00", zone: lead, when: segment("north")}
+again: 300 days
+quiet_hours: {from: "20:00", to: "08:00", zone: Asia/Tokyo}
+send_on: business days
+steps:
+  - wait_till: 09:00
+  - wait_till: "17:30"
+    days: [mon, friday]
+    zone: account
+    id: evening
+  - wait_date: {field: seen, before: 1 hour}
+  - wait_date: {field: born, after: 2 weeks, at: 10:00, zone: UTC}
+    else: [{send: welcome/hello}]
+  - send: welcome/hello
 """,
     "rules/examples.yaml": """\
 examples:

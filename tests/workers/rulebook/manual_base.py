@@ -21,6 +21,8 @@ fields:
   country: country
   employees: integer
   seats: integer
+  renewal: date
+  account_manager: email
   budget: money
   timeline: {type: text, allowed: [now, this quarter, later]}
 """,

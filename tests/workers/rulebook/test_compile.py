@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.workers.rulebook.validity import complaints
 from workers.engine.counters import Counted
 from workers.engine.decay import DAY, KEEP, Expiry, HalfLife, Steps
 from workers.engine.decide import decide
+from workers.engine.hours import WORKING_WEEK, Calendar
 from workers.engine.rules import Field, Owner, Part
 from workers.engine.steps import end, send, wait
 from workers.engine.values import Event, LeadState, instant
@@ -193,6 +194,13 @@ def test_hand_off(full):
     assert rule.again.source == 'days_since("crm.lost") > 90'
 
 
+def test_business_days(rulebook, full):
+    assert rulebook.account.business == WORKING_WEEK
+    assert full.account.business == Calendar(
+        frozenset({0, 1, 2, 3}), ("DE-BY", "lead"), extra=frozenset({date(2026, 12, 24)})
+    )
+
+
 def test_one_owner_is_everybody(rulebook):
     rule = rulebook.promotion
     assert (rule.owners, rule.fallback, rule.again) == ((Owner("ana@acme.example"),), "ana@acme.example", None)
@@ -348,7 +356,7 @@ def test_read_refuses_what_is_no_text(tmp_path):
     assert [(problem.file, problem.code) for problem in caught.value.problems] == [
         ("rules/fit.yaml.bak", "not-a-rule-file"),
         ("rules/huge.yaml", "too-large"),
-        ("rules/old.yaml", "binary-file"),
+        ("rules/old.yaml", "not-utf-8"),
         ("templates/logo.png", "binary-file"),
     ]
 

@@ -95,7 +95,7 @@ def test_every_example_of_the_manual_works(entry):
 
 def test_the_manual_knows_every_word():
     def keys(kind):
-        for held in members(kind) if len(members(kind)) > 1 else getattr(kind, "__args__", ()):
+        for held in members(kind) if members(kind) != [kind] else getattr(kind, "__args__", ()):
             yield from keys(held)
         if is_shape(kind):
             for name, (_, held, said) in declared(kind).items():
@@ -110,7 +110,7 @@ def test_the_manual_knows_every_word():
 def test_a_word_is_told_with_its_keys_and_an_example():
     told = manual("limit")
     assert told.startswith("limit: in a rule of a score\n\n    Only so many events count")
-    assert told.endswith("        event: page.viewed\n        limit: 3 per day")
+    assert "        event: page.viewed\n        limit: 3 per day" in told
     assert "half_life: points lose half their worth" in manual("score")
     assert manual("range").count("range: in a") == 3
     assert "looked at when something happens" in " ".join(manual("days_since").split())
@@ -183,7 +183,7 @@ def test_findings_as_json():
     told = to_json(PROBLEMS, lambda path: path.replace("rules/", "ops/"))
     assert told[0] == {
         "file": "ops/a b.yaml", "line": 3, "column": 5, "code": "unknown-key", "text": "there is no key `x`",
-        "hint": "did you mean `y`?",
+        "hint": "did you mean `y`?", "level": "error",
     }  # fmt: skip
     assert len(told) == 3
 

@@ -4,17 +4,19 @@ import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
 
 from tests.conftest import NOW, connected, new_database
 from workers.exceptions import ConfigurationError, StoreUnavailable
-from workers.store import partitions
+from workers.store import opportunities, partitions
 from workers.store.database import connect, data_fault, migrate, transaction
 from workers.store.events import NewEvent, append
 from workers.store.tables import OUTBOX_STATES, metadata, outbox
@@ -49,7 +51,29 @@ def test_several_processes_may_migrate_at_once_and_again(server_url: str):
             list(threads.map(lambda _: migrate(engine, NOW), range(4)))
         migrate(engine, NOW)
         with engine.connect() as conn:
-            assert conn.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+            assert conn.scalar(text("SELECT version_num FROM alembic_version")) == head()
+
+
+def head() -> str | None:
+    """The newest migration."""
+    return ScriptDirectory(str(files("workers.store") / "migrations")).get_current_head()
+
+
+def test_opportunities_of_before_there_were_owners_get_theirs_from_the_details(server_url: str):
+    insert = text("""
+        INSERT INTO opportunities (key, lead_id, crm, details, created_at)
+        VALUES (:key, 1, 'hubspot', CAST(:details AS jsonb), :now)
+    """)
+    details = {"a": '{"owner": "ana@acme.test"}', "b": '{"owner": ""}', "c": '{"owner": null}', "d": "{}"}
+    with new_database(server_url) as url, connected(url) as engine:
+        migrate(engine, NOW, "0001")
+        with engine.begin() as conn:
+            conn.execute(insert, [{"key": key, "details": each, "now": NOW} for key, each in details.items()])
+        migrate(engine, NOW)
+        with engine.connect() as conn:
+            owners = dict(conn.execute(text("SELECT key, owner FROM opportunities")).all())
+            assert owners == {"a": "ana@acme.test", "b": "", "c": "", "d": ""}
+            assert opportunities.recently(conn, [("ana@acme.test", 1)], NOW) == {("ana@acme.test", 1): 1}
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "not a url"])

@@ -7,13 +7,14 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from integrations.contracts import Ignored, Incoming, Unreadable
-from integrations.exceptions import BadSignature, Malformed
+from integrations.contracts import Handshake, Ignored, Incoming, Unreadable
+from integrations.exceptions import BadSignature, Malformed, Unavailable, Unverifiable
 from workers.web.app import create_app
 from workers.web.server import CONNECTIONS, BackgroundServer, bind
 from workers.web.sources import ActiveSources
@@ -37,6 +38,8 @@ class Plain:
     def verify(self, request: Request) -> None:
         if request.headers.get("x-signature") == "crash":
             raise RuntimeError("a bug in verify")
+        if request.headers.get("x-signature") == "unsure":
+            raise Unverifiable("the certificate cannot be fetched")
         if request.headers.get("x-signature") != "good":
             raise BadSignature("x-signature is missing or wrong")
 
@@ -54,6 +57,34 @@ class Plain:
                 yield Unreadable("no-identity", "there is no email", b'"unreadable"')
             else:
                 yield event(part, request.received_at)
+
+
+class Greeting(Plain):
+    """The same, of a sender who says hello first, and whose signature takes time to check."""
+
+    asks = True
+
+    def __init__(self) -> None:
+        self.verified_in: list[str] = []
+        self.greeted_in: list[str] = []
+        self.confirmed = 0
+
+    def verify(self, request: Request) -> None:
+        self.verified_in.append(current_thread().name)
+        super().verify(request)
+
+    def greet(self, request: Request) -> Handshake | None:
+        self.greeted_in.append(current_thread().name)
+        said = request.headers.get("x-hello")
+        if said == "nonsense":
+            raise Malformed("this is no greeting")
+        return Handshake(b"hello yourself", "text/plain", self._confirm if said != "short" else None) if said else None
+
+    def _confirm(self) -> None:
+        if not self.confirmed:
+            self.confirmed += 1
+            raise Unavailable("they did not answer")
+        self.confirmed += 1
 
 
 def event(event_id: str, at: datetime, **changes: Any) -> Incoming:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.workers.web.support import GOOD, Plain, event, running, until
+from tests.workers.web.support import GOOD, Greeting, Plain, event, running, until
 from workers.exceptions import RulebookError, StoreUnavailable
 from workers.store.slices import slice_of
 from workers.web.sources import ActiveSources
@@ -93,6 +93,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("too large", "plain", {"body": "x" * 1001, "headers": GOOD}, 413, "too-large"),
     ("much too large", "plain", {"body": "x" * 500_000, "headers": GOOD}, 413, "too-large"),
     ("too large in chunks", "plain", {"body": [b"x" * 600] * 2, "headers": GOOD}, 413, "too-large"),
+    ("no verdict", "plain", {"body": "[]", "headers": {"x-signature": "unsure"}}, 503, "unverifiable"),
     ("a bug in verify", "plain", {"body": "[]", "headers": {"x-signature": "crash"}}, 500, "adapter-error"),
 ]
 
@@ -117,6 +118,43 @@ def test_a_refusal_says_what_to_do_and_is_counted(
     label = "plain" if source == "plain" else "unknown"
     assert web.counted("dripline_deliveries_total", source=label, outcome=word) == 1
     assert web.rows("SELECT FROM events UNION ALL SELECT FROM quarantine") == []
+
+
+# ── greetings ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whether_there_is_such_an_address_can_be_asked_before_the_secret_is_known(
+    engine: Engine, clock: SteppedClock
+) -> None:
+    active = ActiveSources("one", {"plain": Plain()}, {"shut": "DRIPLINE_SHUT_SECRET is not set"})
+    with running(engine, clock, active=active) as web:
+        found = {name: web.request("HEAD", f"/hooks/{name}").status for name in ("plain", "shut", "nobody")}
+    assert found == {"plain": 200, "shut": 200, "nobody": 404}
+
+
+def test_a_greeting_is_answered_and_nothing_is_stored(engine: Engine, clock: SteppedClock) -> None:
+    source = Greeting()
+    with running(engine, clock, sources={"plain": source}) as web:
+        refused = web.deliver("a", headers={"x-hello": "long"})
+        unconfirmed = web.deliver("a", headers={**GOOD, "x-hello": "long"})
+        answers = [web.deliver("a", headers={**GOOD, "x-hello": said}) for said in ("long", "short")]
+        nonsense = web.deliver("a", headers={**GOOD, "x-hello": "nonsense"})
+        assert web.rows("SELECT FROM events") == []
+        assert web.deliver("a").status == 202
+        assert web.counted("dripline_deliveries_total", source="plain", outcome="greeted") == 2
+    assert (refused.status, unconfirmed.status, nonsense.status) == (401, 503, 400)
+    assert unconfirmed.json["type"] == "urn:dripline:problem:unconfirmed"
+    assert [(each.status, each.body, each.headers["content-type"]) for each in answers] == [
+        (200, b"hello yourself", "text/plain")
+    ] * 2
+    assert source.confirmed == 2
+
+
+def test_a_signature_that_takes_time_is_checked_aside(engine: Engine, clock: SteppedClock) -> None:
+    source = Greeting()
+    with running(engine, clock, sources={"plain": source}) as web:
+        assert web.deliver("a").status == 202
+    assert source.verified_in != source.greeted_in, "it keeps all others waiting"
 
 
 def test_a_body_of_exactly_the_limit_is_taken(web: Web) -> None:

@@ -2,6 +2,17 @@
 
 `send.py` is the YAML word `send`; its class `Step` is a frozen dataclass whose fields are the step's settings, with
 their types, and whose last field is `id`. A step decides and never acts: it looks at a `Visit` and gives a `Verdict`.
+
+Beside `run`, a step that waits for something may have `hear(visit, event) -> Verdict | None` (an event came while a run
+stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that has a
+`measure`, a trigger, gets it counted for the arms it has split people into, within `measured_within` microseconds.
+
+One whose settings can contradict each other has `objections(known) -> Iterable[Objection]`: what `check` says of them.
+
+Fields may be expressions (`Expression`), other steps (`Goto`: the file has a list of steps there, and the field holds
+the id of the first), dataclasses of such fields, and tuples and mappings of them. Their metadata say the rest:
+`{"names": "template"}` what a name stands for, `{"key": "else"}` how it is written where that is no Python name,
+`{"beside": True}` that it stands beside the step's word and not below it, `{"doc": "…"}` what it is for.
 """
 
 from __future__ import annotations
@@ -10,24 +21,140 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from workers.engine.values import Effect, LeadState
+    from workers.engine.call import Call
+    from workers.engine.rules import Campaign, Rulebook
+    from workers.engine.standing import Standing
+    from workers.engine.values import Effect, Enrolment, LeadState
+
+Goto = NewType("Goto", str)
+"""Id of the first of some steps inside a step; empty if there are none."""
+NOWHERE: Final = Goto("")
+Percent = NewType("Percent", float)
+"""A share from 0 to 1, written `95%`."""
+
+
+def said(doc: str, **more: Any) -> Mapping[str, Any]:
+    """The metadata of a setting: what people read about it, and the rest."""
+    return {"doc": doc, **more}
+
+
+class Known(Protocol):
+    """What the rule files declare, as far as settings may depend on it.
+
+    Attributes:
+        fields: the lead's fields and their types.
+        allowed: for those that have only certain values, these.
+    """
+
+    @property
+    def fields(self) -> Mapping[str, str]: ...
+    @property
+    def allowed(self) -> Mapping[str, Collection[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why the settings of a step make no sense.
+
+    Attributes:
+        code: kind of mistake, a constant word.
+        text: what is wrong, one sentence without a full stop.
+        hint: what to do about it.
+        keys: lead from the step to the key that is wrong, as far as it is there; numbers are those of list items.
+    """
+
+    code: str
+    text: str
+    hint: str = ""
+    keys: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessDays:
+    """So many days on which the account works, written `2 business days`."""
+
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A lead standing at a step. `state` is for reading."""
+    """A lead standing at a step: for reading, and only that."""
 
-    lead_id: int
+    call: Call
+    campaign: Campaign
+    run: Enrolment
+
+    @property
+    def state(self) -> LeadState:
+        """The lead."""
+        return self.call.state
+
+    @property
+    def lead_id(self) -> int:
+        """Its number."""
+        return self.call.lead_id
+
+    @property
+    def now(self) -> datetime:
+        """The instant, aware."""
+        return self.call.now
+
+    @property
+    def moment(self) -> int:
+        """The instant, in microseconds."""
+        return self.call.moment
+
+    @property
+    def facts(self) -> Standing:
+        """What expressions ask."""
+        return self.call.standing
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules in force."""
+        return self.call.rulebook
+
+    def overdue(self) -> bool:
+        """True if the run stood at this step already, and the time it may wait here is over."""
+        return self.run.hold == "until" and self.run.due is not None and self.run.due <= self.call.moment
+
+
+# ── what a step may want done to the lead ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SetStage:
+    """Put the lead into a lifecycle stage."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnterCampaign:
+    """Start a run of another campaign."""
+
     campaign: str
-    run: int
-    state: LeadState
-    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCampaign:
+    """End all runs of a campaign."""
+
+    campaign: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteLead:
+    """Make the lead an opportunity, if the evidence is there."""
+
+
+Action = SetStage | EnterCampaign | LeaveCampaign | PromoteLead
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +162,27 @@ class Verdict:
     """What a step decided.
 
     Attributes:
-        kind: kind of the decision to log (`sent`, `waiting`, `skipped`, `finished`).
+        kind: kind of the decision to log (`sent`, `waiting`, `skipped`, `held`, `branched`, …).
         detail: what explains it.
         effect: what has to happen outside.
-        until: stay that long before the next step; None goes on at once.
-        ends: the run is over.
+        action: what has to happen to the lead.
+        until: stay that long before it goes on; None goes on at once.
+        hold: why it stays at this very step, which then runs again; empty goes on with the next one after `until`.
+        goto: the step to go on with; None for the one that follows.
+        arm: of a split, the arm that was taken.
+        ends: the run is over, for `outcome`, a word to count by.
     """
 
     kind: str
     detail: Mapping[str, Any] = field(default_factory=dict)
     effect: Effect | None = None
+    action: Action | None = None
     until: datetime | None = None
+    hold: str = ""
+    goto: str | None = None
+    arm: str = ""
     ends: bool = False
+    outcome: str = ""
 
 
 class Step(Protocol):

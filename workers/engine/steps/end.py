@@ -23,4 +23,4 @@ class Step:
 
     def run(self, visit: Visit) -> Verdict:  # noqa: ARG002  every step has this shape
         """End the run here."""
-        return Verdict("finished", {"outcome": self.end}, ends=True)
+        return Verdict("finished", {"outcome": self.end}, ends=True, outcome=self.end)

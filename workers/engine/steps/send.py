@@ -3,7 +3,8 @@
     - send: welcome/hello
 
 The mail goes out once per lead, campaign and run, however often the step is looked at. Whoever may not be mailed, or
-has no address, is skipped here with the reason and goes on to the next step.
+has no address, is skipped here with the reason and goes on to the next step. In quiet hours, on days off, and where a
+cap is full, the mail waits for its time, or is skipped if the cap says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from workers.engine.campaigns.gates import CAP, QUIET, capped, category_of
+from workers.engine.campaigns.places import allowed_from
+from workers.engine.campaigns.runs import effect_key
 from workers.engine.steps import Verdict
 from workers.engine.values import Send
 
@@ -26,9 +30,27 @@ class Step:
     id: str
 
     def run(self, visit: Visit) -> Verdict:
-        """An e-mail for the outbox, or the reason for none."""
+        """An e-mail for the outbox, or the reason for none, or for none yet."""
         reason = visit.state.suppressed or ("" if visit.state.fields.get("email") else "no-email")
         if reason:
             return Verdict("skipped", {"reason": reason, "template": self.send})
-        key = f"mail:{visit.lead_id}:{visit.campaign}:{visit.run}:{self.id}"
-        return Verdict("sent", {"template": self.send}, Send(key, visit.campaign, self.id, self.send))
+        if visit.campaign.quiet or visit.campaign.business_days:
+            allowed, doubt = allowed_from(visit, visit.now)
+            if allowed > visit.now:
+                detail = {"reason": QUIET, "until": allowed.isoformat(), **({"doubt": doubt} if doubt else {})}
+                return Verdict("held", detail, until=allowed, hold=QUIET)
+        if held := self._capped(visit):
+            return held
+        key = effect_key("mail", visit.lead_id, visit.campaign.name, visit.run, self.id)
+        return Verdict("sent", {"template": self.send}, Send(key, visit.campaign.name, self.id, self.send))
+
+    def _capped(self, visit: Visit) -> Verdict | None:
+        """What a cap says against it."""
+        found = capped(visit.call, category_of(visit.rulebook, self.send))
+        if found is None:
+            return None
+        until, cap = found
+        detail = {"reason": CAP, "template": self.send, "most": cap.most, "category": cap.category or "all"}
+        if until is None:
+            return Verdict("skipped", detail)
+        return Verdict("held", {**detail, "until": until.isoformat()}, until=until, hold=CAP)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workers.rulebook.declarations.campaigns import CampaignFile, EventTrigger, SourceFile, StageTrigger, Trigger
+from workers.rulebook.declarations.campaigns import (
+    BandTrigger,
+    CampaignFile,
+    CapsFile,
+    DateTrigger,
+    Enter,
+    EventTrigger,
+    Move,
+    ScheduleTrigger,
+    SegmentTrigger,
+    SourceFile,
+    StageTrigger,
+    Trigger,
+)
 from workers.rulebook.declarations.company import (
     STANDARD_EVENTS,
     Account,
@@ -16,6 +29,7 @@ from workers.rulebook.declarations.company import (
     MachinesFile,
 )
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
+from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
     Evidence,
     Opportunity,
@@ -27,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
+from workers.rulebook.declarations.tracking import TrackingFile
 
 if TYPE_CHECKING:
     from workers.rulebook.shape import Shape
@@ -37,8 +52,13 @@ __all__ = [
     "Account",
     "AccountFile",
     "Band",
+    "BandTrigger",
+    "Business",
     "CampaignFile",
+    "CapsFile",
+    "DateTrigger",
     "Decay",
+    "Enter",
     "EventTrigger",
     "EventsFile",
     "Evidence",
@@ -52,13 +72,17 @@ __all__ = [
     "Group",
     "Machines",
     "MachinesFile",
+    "Move",
     "Opportunity",
     "Outcome",
     "Owners",
     "PromoteFile",
     "Promotion",
+    "QuietHours",
     "Rule",
+    "ScheduleTrigger",
     "ScoreFile",
+    "SegmentTrigger",
     "SegmentsFile",
     "Share",
     "SourceFile",
@@ -67,6 +91,7 @@ __all__ = [
     "StagesFile",
     "Steps",
     "Territory",
+    "TrackingFile",
     "Trigger",
 ]
 
@@ -81,6 +106,8 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     GradeFile,
     PromoteFile,
     CampaignFile,
+    CapsFile,
+    TrackingFile,
     MachinesFile,
     ExamplesFile,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
 
+from workers.engine.hours import WORKING_WEEK, Calendar
 from workers.rulebook.shape import EVENT_TYPE, HOLE, WORD, Shape, Text, about
 
 FieldType = Literal[
@@ -15,12 +16,15 @@ FieldType = Literal[
 ]  # fmt: skip
 STANDARD_EVENTS: Final = {
     "email.sent": {},
+    "email.deferred": {},
+    "email.dropped": {"reason": "text"},
     "email.delivered": {},
     "email.opened": {"machine": "boolean"},
     "email.clicked": {"url": "text", "machine": "boolean"},
     "email.bounced": {"kind": "text", "reason": "text"},
     "email.complained": {},
     "email.unsubscribed": {},
+    "email.resubscribed": {},
     "email.replied": {},
     "form.submitted": {"form": "text"},
     "page.viewed": {"url": "text"},
@@ -76,6 +80,10 @@ class Account(Shape):
     )
     address: Text = field(
         metadata=about("the postal address that the law wants in every mail", example="Speicherstraße 12, Hamburg")
+    )
+    business: Calendar = field(
+        default=WORKING_WEEK,
+        metadata=about("which days are business days; default: Monday to Friday", example="{holidays: [DE]}"),
     )
 
 

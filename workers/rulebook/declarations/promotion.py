@@ -42,7 +42,11 @@ class Opportunity(Shape):
     crm: Text = field(metadata=about("the adapter, like hubspot", pattern=WORD, example="hubspot"))
     stage: Text = field(metadata=about("the stage of the CRM's pipeline", example="qualifiedtobuy"))
     name: Source = field(
-        metadata=about("the opportunity's name: an expression that gives text", example="'lead.company ~ \" deal\"'")
+        metadata=about(
+            "the opportunity's name: an expression that gives text; one that is always the same stands in quotes "
+            "inside quotes: `'\"Annual licence\"'`",
+            example="'lead.company ~ \" deal\"'",
+        )
     )
     pipeline: Text = field(default=Text("default"), metadata=about("the CRM's pipeline", example="default"))
     amount: Source | None = field(
@@ -171,7 +175,7 @@ class Promotion(Shape):
     accept_within: Allowance | None = field(
         default=None,
         metadata=about(
-            "how long sales may take to accept; business time leaves out Saturday and Sunday in the account's zone",
+            "how long sales may take to accept; business time stands still on the account's own days off (`business`)",
             example="1 business day", beside=("escalate: head-of-sales@northwind.example",),
         ),
     )  # fmt: skip

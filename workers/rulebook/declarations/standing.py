@@ -80,6 +80,15 @@ stages:
         default=False,
         metadata=about("nothing leads on from here but a stage that names it in `back_from`", example="true"),
     )
+    was: list[Text] = field(
+        default_factory=list,
+        metadata=about(
+            "what the stage was called before: leads that stand there under an old name are here, and nothing starts "
+            "because of it",
+            single=True,
+            example="nurture",
+        ),
+    )
 
 
 @dataclass(frozen=True)

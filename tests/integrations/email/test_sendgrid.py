@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from integrations.contracts import Incoming, Unreadable
+from integrations.email.sendgrid import Feedback
 from integrations.exceptions import BadSignature, ConfigurationError, Malformed
-from integrations.sources.sendgrid import Adapter
 from tests.contract.recorded import Recorded, recorded
 
 PUBLISHED: Final[Recorded] = next(case for case in recorded("sendgrid") if case.name == "published")
@@ -32,7 +32,7 @@ EVENT: Final = {
 
 def read(*events: Any, **given: Any) -> list[Any]:
     request = replace(PUBLISHED.request, body=orjson.dumps(events))
-    return list(Adapter(KEY, **given).normalise(request))
+    return list(Feedback(KEY, **given).normalise(request))
 
 
 def another_key() -> str:
@@ -49,7 +49,7 @@ def another_key() -> str:
 )  # fmt: skip
 def test_their_wrong_key(key: str) -> None:
     with pytest.raises(BadSignature):
-        Adapter(key).verify(PUBLISHED.request)
+        Feedback(key).verify(PUBLISHED.request)
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_their_wrong_key(key: str) -> None:
 )
 def test_their_wrong_headers(header: str, value: str) -> None:
     with pytest.raises(BadSignature):
-        Adapter(KEY).verify(replace(PUBLISHED.request, headers={**PUBLISHED.request.headers, header: value}))
+        Feedback(KEY).verify(replace(PUBLISHED.request, headers={**PUBLISHED.request.headers, header: value}))
 
 
 def test_a_delivery_that_was_tried_for_a_day_is_taken() -> None:
     late = replace(PUBLISHED.request, received_at=PUBLISHED.request.received_at + timedelta(hours=24))
-    Adapter(KEY).verify(late)
-    (event,) = Adapter(KEY).normalise(late)
+    Feedback(KEY).verify(late)
+    (event,) = Feedback(KEY).normalise(late)
     assert isinstance(event, Incoming)
     assert event.occurred_at < late.received_at
 
 
 def test_both_keys_are_taken_while_one_replaces_the_other() -> None:
-    Adapter(another_key(), previous_verification_key=KEY).verify(PUBLISHED.request)
+    Feedback(another_key(), previous_verification_key=KEY).verify(PUBLISHED.request)
     with pytest.raises(BadSignature):
-        Adapter(another_key(), previous_verification_key=another_key()).verify(PUBLISHED.request)
+        Feedback(another_key(), previous_verification_key=another_key()).verify(PUBLISHED.request)
 
 
 def test_without_ids_the_same_event_has_the_same_id_and_another_another() -> None:
@@ -149,7 +149,7 @@ def test_custom_arguments_become_properties_by_option() -> None:
 @pytest.mark.parametrize("body", [b"{}", b'"x"', b"1", b"null"])
 def test_only_a_list_is_a_batch(body: bytes) -> None:
     with pytest.raises(Malformed, match="SendGrid sends a list"):
-        list(Adapter(KEY).normalise(replace(PUBLISHED.request, body=body)))
+        list(Feedback(KEY).normalise(replace(PUBLISHED.request, body=body)))
 
 
 @pytest.mark.parametrize(
@@ -163,12 +163,12 @@ def test_only_a_list_is_a_batch(body: bytes) -> None:
 )
 def test_a_wrong_option_is_named(options: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        Adapter(KEY, options=options)
+        Feedback(KEY, options=options)
 
 
 def test_a_batch_of_a_hundred_takes_a_few_milliseconds() -> None:
     body = orjson.dumps([{**EVENT, "sg_event_id": f"e{number}", "useragent": "x" * 100} for number in range(100)])
-    request, adapter = replace(PUBLISHED.request, body=body), Adapter(KEY)
+    request, adapter = replace(PUBLISHED.request, body=body), Feedback(KEY)
     took = []
     for _ in range(10):
         start = time.perf_counter()

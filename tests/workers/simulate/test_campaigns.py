@@ -1,0 +1,84 @@
+"""Campaigns on the virtual clock: every feature as a case, and what an edit does to those who are under way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.workers.rulebook.base import BASE
+from workers.engine.expressions.durations import parse_duration
+from workers.rulebook import compile_rulebook
+from workers.simulate.clock import run
+from workers.simulate.heard import Heard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workers.engine.values import Decision
+
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CASES = yaml.safe_load((Path(__file__).parent / "cases" / "campaigns.yaml").read_text(encoding="utf-8"))
+EMAIL = "ann@acme.test"
+
+
+def mail(category: str) -> str:
+    return f"---\nsubject: Hello\ncategory: {category}\n---\nHello\n"
+
+
+TEMPLATES = {f"templates/{name}/mail.txt": mail("marketing") for name in "abcde"}
+RULES = {path: text for path, text in BASE.items() if "campaigns" not in path} | TEMPLATES
+RULES["templates/receipt/mail.txt"] = mail("transactional")
+RULES["rules/fields.yaml"] += """\
+  time_zone: zone
+  renewal: date
+  born: date
+  webinar_at: datetime
+"""
+
+
+def after(text: str) -> timedelta:
+    """`2 days`, `26 hours`, or days and hours as the results have them: `2+20`."""
+    if "+" in text:
+        days, hours = map(int, text.split("+"))
+        return timedelta(days=days, hours=hours)
+    length = timedelta() if text == "0d" else parse_duration(text)
+    assert length is not None
+    return length
+
+
+def heard(event: dict[str, Any], who: str) -> Heard:
+    event = dict(event)
+    at, kind, lead = START + after(event.pop("at")), event.pop("type"), event.pop("lead", {})
+    return Heard(at, at, kind, (who,), None, event, lead)
+
+
+def said(at: datetime) -> str:
+    hours = (at - START) // timedelta(hours=1)
+    return f"{hours // 24}+{hours % 24}"
+
+
+def sayings(decision: Decision) -> Iterator[str]:
+    yield f"{decision.kind} {decision.rule}"
+    yield f"{decision.kind} {decision.rule}: {decision.detail.get('reason')}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: dict[str, Any]):
+    files = dict(case.get("files", {}))
+    if "campaign" in case:
+        files["rules/campaigns/test.yaml"] = case["campaign"]
+    events = [heard(each, case.get("who", f"email:{EMAIL}")) for each in case["events"]]
+    events[0] = events[0]._replace(lead={**events[0].lead, **case.get("lead", {})})
+    result = run(events, compile_rulebook(RULES | files), START + after(case["until"]))
+    assert [f"{said(each.at)} {each.template}" for each in result.mails] == case["mails"]
+    (person,) = result.people
+    if "outcome" in case:
+        runs = [f"{each.outcome} {each.reason}".strip() for each in person.state.enrolments.values()]
+        assert runs == [case["outcome"]]
+    if "says" in case:
+        told = {said for _, decision in result.decisions for said in sayings(decision)}
+        assert set(case["says"] if isinstance(case["says"], list) else [case["says"]]) - told == set()

@@ -1,0 +1,46 @@
+"""What stands between a due mail and its sending: quiet hours, days off, and caps over all campaigns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from workers.engine.values import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from workers.engine.call import Call
+    from workers.engine.rules import Cap, Rulebook
+
+QUIET: Final = "quiet-hours"
+CAP: Final = "cap"
+
+
+def capped(call: Call, category: str) -> tuple[datetime | None, Cap] | None:
+    """The cap that holds a mail of a category back now, and when it may go; no time for one that is to be skipped."""
+    for cap in call.rulebook.caps:
+        if cap.category in ("", category) and (free := frees_up(call, cap)) > call.moment:
+            return (instant(free) if cap.delay else None), cap
+    return None
+
+
+def frees_up(call: Call, cap: Cap) -> int:
+    """From when on one more mail is allowed by the cap, in microseconds; 0 for at once."""
+    contacts = call.state.contacts
+    kinds = [cap.category] if cap.category else list(contacts)
+    latest = sorted(at for kind in kinds for at in contacts.get(kind, ()))[-cap.most :]
+    return latest[0] + cap.window if len(latest) == cap.most else 0
+
+
+def note_contact(call: Call, category: str) -> None:
+    """Remember a mail, as long as any cap has to know of it."""
+    caps = [cap for cap in call.rulebook.caps if cap.category in ("", category)]
+    if caps:
+        most, since = max(cap.most for cap in caps), call.moment - max(cap.window for cap in caps)
+        known = [at for at in call.state.contacts.get(category, ()) if at > since]
+        call.state.contacts[category] = [*known, call.moment][-most:]
+
+
+def category_of(rulebook: Rulebook, template: str) -> str:
+    """What kind of mail a template is; marketing, unless it says otherwise."""
+    return rulebook.categories.get(template, "marketing")

@@ -1,0 +1,123 @@
+"""How times are written: on the clock, on the calendar, in a zone, in a country, and on a schedule."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time
+from typing import TYPE_CHECKING, Final, cast
+from zoneinfo import available_timezones
+
+from workers.engine.hours import WEEKDAYS, Schedule, countries, has_holidays, weekdays_of, zone_named
+from workers.rulebook.notations import Notation
+from workers.text import nearest
+
+if TYPE_CHECKING:
+    from workers.engine.hours import Weekday
+    from workers.rulebook.nodes import Scalar
+
+CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+WEEKDAY: Final = f"({'|'.join(f'{day[:3]}|{day}' for day in WEEKDAYS)})"
+WHOSE: Final = ("lead", "account")
+LAST: Final = 31
+"""The last day of any month: one that a month does not have is its last."""
+
+
+class Clock(Notation):
+    """A local time, `08:30`."""
+
+    words = "a time of day"
+    advice = "write it with two digits each and up to 24 hours, like 08:30 or 17:00"
+    pattern = f"^{CLOCK}$"
+    makes = time
+
+    @classmethod
+    def read(cls, node: Scalar) -> time | None:
+        """See `Notation.read`."""
+        return time.fromisoformat(node.raw) if re.fullmatch(CLOCK, node.raw, re.ASCII) else None
+
+
+class Day(Notation):
+    """A date, `2026-12-24`."""
+
+    words = "a date"
+    advice = "write it like 2026-12-24"
+    pattern = "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"
+    makes = date
+
+    @classmethod
+    def read(cls, node: Scalar) -> date | None:
+        """See `Notation.read`."""
+        if not re.fullmatch(cls.pattern, node.raw, re.ASCII):
+            return None
+        try:
+            return date.fromisoformat(node.raw)
+        except ValueError:
+            return None
+
+
+class Zone(Notation):
+    """A time zone by its IANA name, or `lead` or `account` for theirs. Read as that word."""
+
+    words = "a time zone"
+    advice = "write lead, account, or a zone like Europe/Berlin"
+    pattern = "^[A-Za-z][A-Za-z0-9_+/-]*$"
+    code = "unknown-zone"
+
+    @classmethod
+    def read(cls, node: Scalar) -> str | None:
+        """See `Notation.read`."""
+        return node.raw if node.raw in WHOSE or zone_named(node.raw) else None
+
+    @classmethod
+    def hint(cls, node: Scalar) -> str:
+        """The zone that may be meant."""
+        return did_you_mean(nearest(node.raw, {*WHOSE, *available_timezones()}), cls.advice)
+
+
+class Country(Notation):
+    """A country or a part of one with public holidays of its own, as ISO 3166 has it, or `lead` for the lead's own."""
+
+    words = "a country whose public holidays are known"
+    advice = "write its two letters, like DE, with a part of it like US-CA, or lead for the lead's own"
+    pattern = "^(lead|[A-Z]{2}(-[A-Z0-9]{1,3})?)$"
+    code = "unknown-country"
+
+    @classmethod
+    def read(cls, node: Scalar) -> str | None:
+        """See `Notation.read`."""
+        return node.raw if node.raw == WHOSE[0] or has_holidays(node.raw) else None
+
+    @classmethod
+    def hint(cls, node: Scalar) -> str:
+        """The country that may be meant."""
+        country, _, _ = node.raw.partition("-")
+        if has_holidays(country):
+            return f"write {country}; this part of it has no public holidays of its own"
+        return did_you_mean(countries().get(node.raw.casefold()), cls.advice)
+
+
+class Timetable(Notation):
+    """`day 08:30`, `monday 09:00`, `monday, thursday 09:00`, `month on 1 at 09:00`."""
+
+    words = "a schedule"
+    advice = (
+        "write it like day 08:30, monday 09:00, monday and friday 09:00, month on 1 at 09:00, month on last at 09:00"
+    )
+    pattern = rf"^(day|{WEEKDAY}((, ?| and ){WEEKDAY})*|month on ([1-9]|[12][0-9]|3[01]|last))( at)? {CLOCK}$"
+    makes = Schedule
+
+    @classmethod
+    def read(cls, node: Scalar) -> Schedule | None:
+        """See `Notation.read`."""
+        if not re.fullmatch(cls.pattern, node.raw.strip(), re.ASCII):
+            return None
+        *days, clock = re.sub(r",| and | at ", " ", node.raw).split()
+        at = time.fromisoformat(clock)
+        if days[0] == "month":
+            return Schedule(at, None, LAST if days[2] == "last" else int(days[2]))
+        return Schedule(at, None if days == ["day"] else weekdays_of(cast("list[Weekday]", days)))
+
+
+def did_you_mean(word: str | None, otherwise: str) -> str:
+    """A hint."""
+    return f"did you mean `{word}`?" if word else otherwise
