@@ -6,13 +6,13 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.decay import RESOLUTION
-from workers.engine.outlook import Between
 from workers.engine.scoring import NO_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.engine.call import Call
+    from workers.engine.outlook import Between
     from workers.engine.rules import Band, Rulebook, ScoreModel, Stage
     from workers.engine.values import Event
 
@@ -91,7 +91,7 @@ def band_limits(call: Call, model: ScoreModel, score: float) -> Between:
             high = band.enter
         elif held is not None and held[0] == band.name:
             low = band.enter
-    return Between(low - HALF, high - HALF)
+    return low - HALF, high - HALF
 
 
 def band_wakings(call: Call, model: ScoreModel) -> list[int]:

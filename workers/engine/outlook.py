@@ -27,19 +27,17 @@ if TYPE_CHECKING:
 HOUR: Final = 3_600_000_000
 SECOND: Final = 1_000_000
 MILLISECOND: Final = 1_000
-MARGIN: Final = RESOLUTION / 1_000
-"""Points by which a score has to be past a number, so that it still is when it is rounded."""
+MARGIN: Final = RESOLUTION / 1_000_000
+"""Points by which a score has to be past a number, so that it still is when it is read."""
 MOST_LOOKS: Final = 1_000
 """Stretches that are looked at for one score; then the lead is looked at where the search stands, and searched anew."""
 STRIDE: Final = 1.5
 """Each look at a formula is so many times further ahead than the one before it."""
 
 
-class Between(NamedTuple):
-    """The numbers that a score stands between. It passes them when it falls below `low`, or comes up to `high`."""
-
-    low: float = -inf
-    high: float = inf
+Between = tuple[float, float]
+"""The numbers that a score stands between. It passes them when it falls below the first, or comes up to the second."""
+ANYWHERE: Final[Between] = (-inf, inf)
 
 
 # ── scores of sums ───────────────────────────────────────────────────────────────────────────────────────────
@@ -62,28 +60,29 @@ class Sums(NamedTuple):
 
 def passes(sums: Sums, between: Between, end: int) -> int | None:
     """The first instant after now, up to `end`, at which a score passes one of two numbers; None if it does not."""
-    model, held, now = sums.model, sums.held, sums.now
-    low = between.low - MARGIN if between.low > model.minimum else -inf
-    high = between.high + MARGIN if between.high <= model.maximum else inf
+    model, held, profile, now = sums
+    low = between[0] - MARGIN if between[0] > model.minimum else -inf
+    high = between[1] + MARGIN if between[1] <= model.maximum else inf
     fading = [part for part in model.fading if held.get(part.name)]
     if not fading or (low == -inf and high == inf):
         return None
     if not model.free or len(fading) > 1:
-        return of_many(sums, fading, Between(low, high), end)
-    part, offset = fading[0], sum(sums.profile.values())
-    for other in model.parts:
-        if other is not part and (total := held.get(other.name)):
-            offset += other.decay.worth(total, now)
-    found = of_one(part, held[part.name], Between(low - offset, high - offset), now)
+        return of_many(sums, fading, (low, high), end)
+    part, offset = fading[0], sum(profile.values()) if profile else 0.0
+    if len(model.parts) > 1:
+        others = [each for each in model.parts if each is not part and held.get(each.name)]
+        offset += sum([each.decay.worth(held[each.name], now) for each in others])
+    found = of_one(part, held[part.name], (low - offset, high - offset), now)
     return found if found is not None and found <= end else None
 
 
 def of_one(part: Part, total: Any, between: Between, now: int) -> int | None:
     """When a single sum passes one of two numbers."""
-    falls = part.decay.falls_below(total, between.low, now) if between.low > -inf else None
-    if between.high == inf:
+    low, high = between
+    falls = part.decay.falls_below(total, low, now) if low > -inf else None
+    if high == inf:
         return falls
-    rises = part.decay.falls_below(opposite(total), -between.high, now)
+    rises = part.decay.falls_below(opposite(total), -high, now)
     return rises if falls is None else falls if rises is None else min(falls, rises)
 
 
@@ -93,12 +92,12 @@ def of_many(sums: Sums, fading: Sequence[Part], between: Between, end: int) -> i
     gains = {any_of(piece) > 0 for piece in pieces}
     if len(gains) > 1:
         bounds = bounds_of(sums)
-        falls = searched(lambda a, b: bounds(a, b)[0] - between.low, sums.now, end)
-        return searched(lambda a, b: between.high - bounds(a, b)[1], sums.now, end if falls is None else falls) or falls
+        falls = searched(lambda a, b: bounds(a, b)[0] - between[0], sums.now, end)
+        return searched(lambda a, b: between[1] - bounds(a, b)[1], sums.now, end if falls is None else falls) or falls
     score_at = course(sums)
     if gains == {True}:
-        return closes(above(score_at, between.low), sums.now, end)
-    return closes(lambda at: between.high - score_at(at), sums.now, end)
+        return closes(above(score_at, between[0]), sums.now, end)
+    return closes(lambda at: between[1] - score_at(at), sums.now, end)
 
 
 def any_of(total: Any) -> int:

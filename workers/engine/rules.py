@@ -561,6 +561,12 @@ class SourceSpec:
     options: Mapping[str, Any]
 
 
+def each_alone(conditions: Sequence[Expression | None]) -> Test:
+    """One function that gives the truths of several conditions as a tuple; None stands for what is always true."""
+    tests = [None if each is None else each.value for each in conditions]
+    return lambda event, lead, facts: tuple([test is None or test(event, lead, facts) is True for test in tests])
+
+
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """All rules of one version, compiled and indexed.
@@ -587,13 +593,17 @@ class Rulebook:
         renamed: the present name of a stage by each earlier one.
         back, ahead: for each stage the stages that lead back from it, and those that a lead may move on to, the last
             one first.
-        lasting, passing: the conditions of the segments: those that depend on fields alone, and the others.
+        join: makes one function of several conditions.
+        fit: makes a function that is true of an event if all its properties are of their declared types.
+        usable: what `fit` has made, by event type.
+        lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
+        places: position of each segment.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
         watched: for each stage, and for none (""), what may change about where a lead stands.
         considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
-        conditions: by event type, the conditions of its rules as one function that gives a tuple of truths.
+        conditions: by event type, the joined conditions of its rules.
         horizon: microseconds after which no score decays any more.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
@@ -619,7 +629,8 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
-    conditions: Mapping[str, Test] = field(default_factory=dict, repr=False, compare=False)
+    fit: Callable[[Mapping[str, str]], Test] | None = field(default=None, repr=False, compare=False)
+    join: Callable[[Sequence[Expression | None]], Test] = field(default=each_alone, repr=False, compare=False)
     caps: tuple[Cap, ...] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
@@ -630,8 +641,11 @@ class Rulebook:
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
-    lasting: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
-    passing: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
+    usable: Mapping[str, Test] = field(init=False, repr=False, compare=False)
+    conditions: Mapping[str, Test] = field(init=False, repr=False, compare=False)
+    lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
+    passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     steady: frozenset[str] = field(init=False, repr=False, compare=False)
     fluid: frozenset[str] = field(init=False, repr=False, compare=False)
     changing: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -653,12 +667,14 @@ class Rulebook:
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
         steady = steady_segments(self.segments)
-        tests = [(each.name, each.when.value) for each in self.segments.values()]
-        derive(self, "lasting", tuple(each for each in tests if each[0] in steady))
-        derive(self, "passing", tuple(each for each in tests if each[0] not in steady))
+        derive(self, "places", {name: index for index, name in enumerate(self.segments)})
+        for name, which in (("lasting", True), ("passing", False)):
+            segments = [each for each in self.segments.values() if (each.name in steady) is which]
+            joined = tuple(each.name for each in segments), self.join([each.when for each in segments])
+            derive(self, name, joined)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
-        one_by_one = {kind: each_alone(rules) for kind, rules in self.by_event.items()}
-        derive(self, "conditions", one_by_one | dict(self.conditions))
+        derive(self, "usable", {kind: self.fit(declared) for kind, declared in self.events.items()} if self.fit else {})
+        derive(self, "conditions", {kind: self.join([each.when for each in r]) for kind, r in self.by_event.items()})
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
         derive(self, "changing", self.fluid | fading)
@@ -682,12 +698,6 @@ def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigge
         for index, trigger in enumerate(campaign.enter):
             if trigger.timing is not None:
                 yield f"{campaign.name}.{index}", campaign, trigger
-
-
-def each_alone(rules: Sequence[EventRule]) -> Test:
-    """The conditions of some rules as one function, though they were not compiled together."""
-    tests = [rule.when.value if rule.when else None for rule in rules]
-    return lambda event, lead, facts: tuple(test is None or test(event, lead, facts) is True for test in tests)
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

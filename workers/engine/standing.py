@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine import counters
@@ -45,7 +46,7 @@ class Standing:
         self._moment = micros(now) if moment is None else moment
         self._scores: dict[str, float] = {}
         self._segments: dict[str, bool] = {}
-        self._lasting: set[str] | None = None
+        self._lasting: list[str] | None = None
         self._passing: list[str] = []
         self._whole: list[str] = []
         self._profile: dict[str, dict[str, float]] = {}
@@ -119,13 +120,15 @@ class Standing:
     def segments(self) -> list[str]:
         """The segments that the lead is in."""
         fields, rulebook = self._state.fields, self._rulebook
-        passing = [name for name, test in rulebook.passing if test(NO_EVENT, fields, self) is True]
+        names, held = rulebook.passing
+        passing = list(compress(names, held(NO_EVENT, fields, self)))
         if self._lasting is None:
-            self._lasting = {name for name, test in rulebook.lasting if test(NO_EVENT, fields, self) is True}
+            names, held = rulebook.lasting
+            self._lasting = list(compress(names, held(NO_EVENT, fields, self)))
         elif passing == self._passing:
             return self._whole
-        held = self._lasting.union(passing)
-        self._passing, self._whole = passing, [name for name in rulebook.segments if name in held]
+        self._passing, order = passing, rulebook.places
+        self._whole = sorted([*self._lasting, *passing], key=order.__getitem__)
         return self._whole
 
     def count(self, event: str, within: Span | None = None) -> int:
@@ -180,7 +183,7 @@ class Standing:
 
         def gap(at: int) -> float:
             score = self.at(at).score(model.name)
-            return min(score - between.low, between.high - score)
+            return min(score - between[0], between[1] - score)
 
         return first_closed(gap, self._moment, end)
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from itertools import pairwise
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.counters import DAY
 from workers.engine.lifecycle import band_limits
-from workers.engine.outlook import Between, closes, first_closed
+from workers.engine.outlook import ANYWHERE, closes, first_closed
 from workers.engine.scoring import NO_EVENT
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from workers.engine.call import Call
     from workers.engine.counters import Span
     from workers.engine.decay import Course
+    from workers.engine.outlook import Between
     from workers.engine.rules import Ask
     from workers.engine.values import LeadState
     from workers.engine.watch import Moving, Watch
@@ -39,13 +39,15 @@ def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
     found: dict[str, Between] = {}
     for watch in watches:
         for name, levels in watch.levels.items():
-            score = call.standing.score(name)
-            index = bisect_right(levels, score)
-            low, high = levels[index - 1] if index else -inf, levels[index] if index < len(levels) else inf
-            model = call.rulebook.models[name]
-            for other in (*([band_limits(call, model, score)] if model.bands else ()), found.get(name, Between())):
-                low, high = max(low, other.low), min(high, other.high)
-            found[name] = Between(low, high)
+            score, model = call.standing.score(name), call.rulebook.models[name]
+            low, high = band_limits(call, model, score) if model.bands else ANYWHERE
+            if levels:
+                index = bisect_right(levels, score)
+                low = max(low, levels[index - 1]) if index else low
+                high = min(high, levels[index]) if index < len(levels) else high
+            if name in found:
+                low, high = max(low, found[name][0]), min(high, found[name][1])
+            found[name] = low, high
     return found
 
 

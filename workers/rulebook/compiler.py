@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import available_timezones
 
-from workers.engine.expressions.code import Code, constant, together
+from workers.engine.expressions import fitting, joined
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
@@ -45,7 +45,7 @@ from workers.text import suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Test, Trigger
+    from workers.engine.rules import Campaign, EventRule, PromotionRule, ScoreModel, Trigger
     from workers.rulebook.installed import Installed
     from workers.rulebook.problems import Problems
     from workers.rulebook.specs import Specs
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Shape)
 T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
-ALWAYS: Final = Code(constant(True), {})
-"""Stands for the condition of a rule that has none."""
 OURS: Final = "dripline"
 """The source of events that we make ourselves (`workers.web.unsubscribe`)."""
 GENERAL: Final = "standard"
@@ -108,7 +106,8 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         enter_by_event=triggers_by_event(campaigns, lambda each: each.enter),
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
-        conditions={kind: conditions(rules) for kind, rules in rulebook.by_event.items()},
+        join=joined,
+        fit=fitting,
     )
     return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 
@@ -234,11 +233,6 @@ def rules_by_event(rules: Iterable[EventRule]) -> dict[str, tuple[EventRule, ...
     for rule in rules:
         index.setdefault(rule.event, []).append(rule)
     return {event: tuple(found) for event, found in index.items()}
-
-
-def conditions(rules: Iterable[EventRule]) -> Test:
-    """The conditions of some rules as one function."""
-    return together([rule.when.code if rule.when and rule.when.code else ALWAYS for rule in rules])
 
 
 def triggers_by_event(
