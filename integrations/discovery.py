@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from integrations.contracts import Crm, EmailProvider, Source
+    from integrations.contracts import Crm, EmailProvider, Inbox, Source
 
-Kind = Literal["sources", "email", "crm"]
-KINDS: Final[Mapping[Kind, str]] = {"sources": "webhook source", "email": "e-mail provider", "crm": "CRM"}
+Kind = Literal["sources", "email", "crm", "inbound"]
+KINDS: Final[Mapping[Kind, str]] = {
+    "sources": "webhook source",
+    "email": "e-mail provider",
+    "crm": "CRM",
+    "inbound": "mailbox",
+}
 """The kinds of adapters, and what one of them is called."""
 FEEDBACK: Final = "Feedback"
 """The class of an e-mail provider's webhook source, in the provider's file."""
@@ -86,6 +91,10 @@ def build(
 def build(
     kind: Literal["crm"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
 ) -> Crm: ...
+@overload
+def build(
+    kind: Literal["inbound"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
+) -> Inbox: ...
 def build(kind: Kind, adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any) -> Any:
     """A ready adapter.
 

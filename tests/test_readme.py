@@ -31,7 +31,7 @@ def section(title: str) -> str:
 def settings_names() -> set[str]:
     own = {f"DRIPLINE_{field.name.upper()}" for field in dataclasses.fields(Settings)}
     adapters = [("email", name, name) for name in discovery.names("email")]
-    adapters += [("crm", name, name) for name in discovery.names("crm")]
+    adapters += [(kind, name, name) for kind in ("crm", "inbound") for name in discovery.names(kind)]
     adapters += [("sources", adapter, name) for name, adapter in SOURCES.items()]
     for kind, adapter, name in adapters:
         fields = dataclasses.fields(discovery.adapter(kind, adapter))

@@ -17,10 +17,18 @@ from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.senders import CrmSender, EmailSender
-from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
+from workers.exceptions import (
+    ConfigurationError,
+    DriplineError,
+    NoRulebook,
+    RenderError,
+    RulebookError,
+    StoreUnavailable,
+)
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
-from workers.pipeline import process_slice
+from workers.outage import Outage
+from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
 from workers.store import rulebooks
 from workers.store.database import connect, transaction
@@ -30,7 +38,7 @@ from workers.web.app import create_app
 from workers.web.sources import ActiveSources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dramatiq.broker import Broker
     from sqlalchemy import Engine
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from workers.delivery.senders import Sender
     from workers.engine.rules import Rulebook
     from workers.hints import Hints
+    from workers.pipeline import Processed
     from workers.sweep import Due
     from workers.web.app import Application
     from workers.web.mailbox import Mailbox
@@ -138,6 +147,9 @@ class App:
         broker: carries messages to the actors (`workers.actors`).
         hints: which messages are queued already.
         adapters: whom we talk to; by default, those of the settings.
+
+    Attributes:
+        store: whether PostgreSQL answers, as far as this process has seen.
     """
 
     def __init__(
@@ -160,6 +172,7 @@ class App:
         self.announcer = Announcer(hints, broker)
         self.adapters = adapters or Adapters(settings, clock)
         self.engine = connect(settings.database_url, size=settings.pool_size)
+        self.store = Outage(log, "store_unavailable", "store_back")
         self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
         self.deliverer = Deliverer(
             self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
@@ -200,27 +213,38 @@ class App:
         for name, near in self.settings.strays(known).items():
             log.warning("variable_not_used", name=name, meant=near)
 
+    def look_at_store(self) -> None:
+        """See whether PostgreSQL answers, so that the log tells when it goes and when it is back."""
+        try:
+            with transaction(self.engine):
+                self.store.answered()
+        except StoreUnavailable as error:
+            self.store.failed(error)
+
     # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def process(self, slice_: int) -> None:
-        """Work off what is due in a slice, and announce what came of it.
+    def process(self, slices: Sequence[int]) -> None:
+        """Work off what is due in a slice, or a little in each of several, and announce what came of it and is left.
 
         Raises:
             StoreUnavailable: PostgreSQL is away; the work stays where it is.
             NoRulebook: none was ever applied.
         """
-        done = process_slice(
-            self.engine, slice_, self.library.rulebooks, self.clock, batch=self.settings.batch, batches=BATCHES
-        )
+        done = self._process(slices)
         self.announcer.channels(done.channels)
-        if done.more:
-            self.announcer.slices([slice_])
+        self.announcer.slices(done.more, together=1)
         if done.events or done.woken or done.failed:
             log.info(
-                "slice_processed", slice=slice_, events=done.events, woken=done.woken, recounted=done.recounted,
+                "slices_processed", slices=len(slices), events=done.events, woken=done.woken, recounted=done.recounted,
                 decisions=done.decisions, outbox=done.outbox, failed=done.failed, held=done.held,
                 quarantined=done.quarantined,
             )  # fmt: skip
+
+    def _process(self, slices: Sequence[int]) -> Processed:
+        books, batch = self.library.rulebooks, self.settings.batch
+        if len(slices) == 1:
+            return process_slice(self.engine, slices[0], books, self.clock, batch=batch, batches=BATCHES)
+        return process_together(self.engine, slices, books, self.clock, batch=batch)
 
     def deliver(self, channel: str) -> None:
         """Send what is due on a channel.
@@ -269,6 +293,10 @@ class App:
             rulebook = self.library.active()
         except NoRulebook:
             return ActiveSources("", {}) if version else None
+        except StoreUnavailable as error:
+            self.store.failed(error)
+            raise
+        self.store.answered()
         if rulebook.version == version:
             return None
         opened, closed = {}, {}
@@ -278,7 +306,7 @@ class App:
             except ConfigurationError as error:
                 closed[name] = str(error)
                 log.warning("source_closed", source=name, error=closed[name])
-        return ActiveSources(rulebook.version, opened, closed)
+        return ActiveSources(rulebook.version, opened, closed, rulebook.consent)
 
 
 def build(settings: Settings) -> App:

@@ -96,7 +96,11 @@ class Session:
         self._limits: Mapping[str, Between] | None = None
 
     def decide(self, events: Sequence[Event], now: datetime, *, history: Sequence[Event] | None = None) -> Outcome:
-        """See `decide`. After `NeedsHistory` the lead has to be decided upon with its history before anything else."""
+        """See `decide`.
+
+        After `NeedsHistory` the next call has to be the same one with the history. Counting anew forgets whatever an
+        event has changed before it asked for that; with several events at a time, begin a new session instead.
+        """
         call, state = Call(self.state, self._lead_id, self._rulebook, now, self._standing), self.state
         ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
         if history is None:
@@ -134,17 +138,11 @@ class Session:
         return self._due[1]
 
     def _take_in(self, call: Call, events: Sequence[Event]) -> None:
-        """Let events change the state. Counting anew forgets all that they change, but that mail is ruled out."""
-        state = self.state
-        if state.events and state.scoring != self._rulebook.scoring:
+        """Let events change the state."""
+        if self.state.events and self.state.scoring != self._rulebook.scoring:
             raise NeedsHistory("the scoring rules have changed")
-        suppressed = state.suppressed
-        try:
-            for event in events:
-                intake.take_in(call, event)
-        except NeedsHistory:
-            state.suppressed = suppressed
-            raise
+        for event in events:
+            intake.take_in(call, event)
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:

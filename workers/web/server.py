@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import threading
 import time
@@ -14,6 +13,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from workers.exceptions import ConfigurationError
+from workers.log import get_logger
+from workers.processes import settle_down
 from workers.web import problems
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from workers.web.problems import Problem
+
+log = get_logger(__name__)
 
 REQUEST_SECONDS: Final = 30.0
 """In which a request has to arrive, head and body; the first one of a connection is counted from connecting."""
@@ -148,8 +151,7 @@ class _Server(uvicorn.Server):
     """uvicorn's, closing the connections whose request does not arrive.
 
     Attributes:
-        alone: the process does nothing else; then what it has loaded at the start is taken out of the garbage
-            collector's rounds, which otherwise hold requests up for tens of milliseconds.
+        alone: the process does nothing else, so its garbage collector may `settle_down`.
     """
 
     alone = False
@@ -157,8 +159,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.alone:
-            gc.collect()
-            gc.freeze()
+            settle_down()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.alone:
+            log.info("web_stopping", connections=len(self.server_state.connections), patience_s=GRACE_SECONDS)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:

@@ -74,7 +74,9 @@ def test_pressing_the_button_unsubscribes_once(web: Web, ann: str) -> None:
     assert properties == {"message_key": "mail:7:welcome:1:hello"}
     assert web.rows("SELECT slice FROM inbox") == web.rows("SELECT slice FROM events")
     assert web.offered
-    assert web.counted("dripline_unsubscribes_total", outcome="done") == 2
+    assert web.counted("dripline_unsubscribes_total", outcome="done") == 1
+    assert web.counted("dripline_unsubscribes_total", outcome="again") == 1
+    assert web.rows("SELECT email, reason FROM suppressions") == [("ann@acme.test", "unsubscribed")]
 
 
 def test_somebody_who_came_back_can_unsubscribe_again_with_the_same_link(
@@ -141,6 +143,7 @@ def test_without_a_database_the_process_lives_and_says_so(clock: SteppedClock) -
         answer = web.deliver("a")
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert answer.json["type"] == "urn:dripline:problem:unavailable"
+        assert answer.json["detail"].startswith("The database does not answer. ")  # and not where it is
         assert web.counted("dripline_store_up") == 0
         assert web.counted("dripline_deliveries_total", source="plain", outcome="unavailable") == 1
     engine.dispose()
