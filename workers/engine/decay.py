@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from workers.engine.values import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LANDMARK: Final = micros(datetime(2025, 1, 1, tzinfo=UTC))
 FRACTION_BITS: Final = 40
@@ -26,6 +26,7 @@ PRECISION: Final = 6
 """Decimals of a score; finer differences are rounding of the reading and decide nothing."""
 RESOLUTION: Final = 10.0**-PRECISION
 DAY: Final = 86_400_000_000
+MOST_JUMPS: Final = 50
 HALVINGS: Final = 64
 """After being halved so often, not even a million points are left as much as RESOLUTION."""
 
@@ -55,6 +56,9 @@ class Decay(Protocol):
 
     def course(self, total: Sum, now: int) -> Course:
         """What `worth` will be at instants from `now` on, quick to ask many times."""
+
+    def jumps(self, total: Sum, now: int) -> Iterable[int]:
+        """Instants after `now` at which `worth` changes from one to the next; of very many, the first ones."""
 
 
 def opposite(total: Sum) -> Sum:
@@ -108,6 +112,10 @@ class Keep:
         worth = total / UNIT
         return lambda _: worth
 
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        return ()
+
 
 KEEP: Final = Keep()
 
@@ -149,6 +157,10 @@ class HalfLife:
         """See `Decay.course`."""
         worth, length = self.worth(total, now), self.length
         return lambda at: worth * 2.0 ** ((now - at) / length)
+
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +205,11 @@ class Steps:
         done = max(0, (now - LANDMARK) // length)
         return lambda at: worth * kept ** (max(0, (at - LANDMARK) // length) - done)
 
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        first = max(0, (now - LANDMARK) // self.length) + 1
+        return [LANDMARK + step * self.length for step in range(first, first + MOST_JUMPS)]
+
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
@@ -230,3 +247,7 @@ class Expiry:
         """See `Decay.course`."""
         ends = [((int(day) + self.days) * DAY, points / UNIT) for day, points in total.items()]
         return lambda at: sum([points for end, points in ends if end > at])
+
+    def jumps(self, total: Mapping[str, int], now: int) -> Iterable[int]:
+        """See `Decay.jumps`."""
+        return [at for day in total if (at := (int(day) + self.days) * DAY) > now]

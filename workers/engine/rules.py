@@ -224,6 +224,7 @@ class ScoreModel:
         groups: what is added up; empty for a formula.
         parts, profile_rules: those of all groups; `fading` are the parts that lose their worth.
         free: True if no part and no group has a clamp of its own.
+        asks: what its formula and its profile rules look at.
     """
 
     name: str
@@ -236,12 +237,16 @@ class ScoreModel:
     fading: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     profile_rules: tuple[ProfileRule, ...] = field(init=False, repr=False, compare=False)
     free: bool = field(init=False, repr=False, compare=False)
+    asks: frozenset[Ask] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
         derive(self, "parts", tuple(part for group in self.groups for part in group.parts))
         derive(self, "fading", tuple(part for part in self.parts if part.decay is not KEEP))
         derive(self, "profile_rules", tuple(rule for group in self.groups for rule in group.profile_rules))
+        profile = [each for rule in self.profile_rules for each in (rule.when, rule.points)]
+        asking = [each for each in (self.formula, *profile) if isinstance(each, Expression)]
+        derive(self, "asks", frozenset().union(*(each.asks for each in asking)))
         clamped: list[Part | Group] = [*self.parts, *self.groups]
         derive(self, "free", all(each.minimum == -inf and each.maximum == inf for each in clamped))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine import counters
 from workers.engine.decay import PRECISION
-from workers.engine.outlook import Sums, first_closed, passes
+from workers.engine.outlook import Sums, passes
 from workers.engine.rules import Expression
 from workers.engine.scoring import NO_EVENT, band_at, part_sums
 from workers.engine.values import instant, micros
@@ -170,22 +170,11 @@ class Standing:
         """The band that the lead belongs in by its score now, hysteresis included, hold and cool-down left out."""
         return band_at(model.bands, self._state.bands.get(model.name), self.score(model.name))
 
-    def passes(self, model: ScoreModel, between: Between, before: int | None = None) -> int | None:
-        """When time alone takes the score past one of two numbers, in microseconds.
-
-        None if it never does, or not before an instant at which the lead is looked at again anyway.
-        """
-        end = self._moment + self._rulebook.horizon
-        end = end if before is None else min(end, before)
-        if model.name not in self._rulebook.fluid:
-            profile = self.profile(model) if model.profile_rules else NO_POINTS
-            return passes(Sums(model, self._state.scores, profile, self._moment), between, end)
-
-        def gap(at: int) -> float:
-            score = self.at(at).score(model.name)
-            return min(score - between[0], between[1] - score)
-
-        return first_closed(gap, self._moment, end)
+    def passes(self, model: ScoreModel, between: Between, before: int) -> int | None:
+        """When time alone takes a score of sums past one of two numbers, up to `before`; None if it does not."""
+        profile = self.profile(model) if model.profile_rules else NO_POINTS
+        end = min(self._moment + self._rulebook.horizon, before)
+        return passes(Sums(model, self._state.scores, profile, self._moment), between, end)
 
     def at(self, moment: int) -> Standing:
         """The same lead at a later instant, if nothing happens to it and it stays in its bands."""

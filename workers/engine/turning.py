@@ -8,30 +8,20 @@ they are.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from workers.engine.counters import DAY
+from workers.engine.counters import in_span
+from workers.engine.foresight import left, turned
 from workers.engine.lifecycle import band_limits
-from workers.engine.outlook import ANYWHERE, closes, first_closed
-from workers.engine.scoring import NO_EVENT
+from workers.engine.outlook import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from workers.engine.call import Call
     from workers.engine.counters import Span
-    from workers.engine.decay import Course
     from workers.engine.outlook import Between
-    from workers.engine.rules import Ask
-    from workers.engine.values import LeadState
-    from workers.engine.watch import Moving, Watch
-
-FAR: Final = 3_660 * DAY
-"""How far ahead conditions without a closed form are looked at."""
-TOUCHING: Final = 1e-9
-"""Stands for no distance at all, so that a comparison can be on either side of it."""
+    from workers.engine.watch import Watch
 
 
 def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
@@ -62,7 +52,11 @@ def leaving(call: Call, limits: Mapping[str, Between], before: int) -> int:
     found, changing = before, call.rulebook.changing
     for name, between in limits.items():
         if name in changing:
-            found = call.standing.passes(call.rulebook.models[name], between, found) or found
+            model = call.rulebook.models[name]
+            fluid = name in call.rulebook.fluid
+            found = (
+                left(call, model, between, found) if fluid else call.standing.passes(model, between, found)
+            ) or found
     return found
 
 
@@ -93,15 +87,6 @@ def running_out(call: Call, watch: Watch) -> Iterator[int]:
             yield at
 
 
-def in_span(state: LeadState, event: str, detail: str, span: Span, now: int) -> dict[int, int]:
-    """By grain, what counts within a span that ends now."""
-    oldest = now // span.grain - span.grains
-    if detail:
-        return dict(Counter(day for day in state.values.get(f"{event}|{detail}", {}).values() if day > oldest))
-    grains: Mapping[str, int] = state.grains.get(f"{event}|{span.grain}", {})
-    return {int(grain): number for grain, number in grains.items() if int(grain) > oldest}
-
-
 def falls_below(held: Mapping[int, int], span: Span, least: int) -> int | None:
     """When fewer than `least` are left within a span; None if none is asked for."""
     left = 0
@@ -110,43 +95,3 @@ def falls_below(held: Mapping[int, int], span: Span, least: int) -> int | None:
         if left >= least:
             return (grain + span.grains) * span.grain if least > 0 else None
     return None
-
-
-# ── without a closed form ────────────────────────────────────────────────────────────────────────────────────
-
-
-def turned(call: Call, moving: Moving, before: int) -> int | None:
-    """When any other condition turns, up to `before`; None if it does not.
-
-    A comparison is followed from one end of a grain of what it counts to the next. In between it is taken to come
-    closer or to move away, and not both, unless it is about scores (see `first_closed`).
-    """
-    gap = gap_of(call, moving)
-    end = min(call.moment + FAR, before)
-    ends = sorted({at for ask in moving.asks for at in grain_ends(call, ask) if call.moment < at < end})
-    closing = first_closed if any(ask.what == "score" for ask in moving.asks) else closes
-    for start, stop in pairwise([call.moment, *ends, end]):
-        if (found := closing(gap, start, stop)) is not None:
-            return found
-    return None
-
-
-def gap_of(call: Call, moving: Moving) -> Course:
-    """How far a condition is from turning: positive while it is as it is now."""
-    fields = call.state.fields
-    before = moving.holds(NO_EVENT, fields, call.standing) is True
-
-    def gap(at: int) -> float:
-        later = call.standing.at(at)
-        apart = moving.apart(NO_EVENT, fields, later) if moving.apart else None
-        distance = 1.0 if apart is None else abs(apart) or TOUCHING
-        return distance if (moving.holds(NO_EVENT, fields, later) is True) == before else -distance
-
-    return gap
-
-
-def grain_ends(call: Call, ask: Ask) -> Iterator[int]:
-    """When something leaves the span that is asked about."""
-    if ask.span is not None:
-        for grain in in_span(call.state, ask.name, ask.detail, ask.span, call.moment):
-            yield (grain + ask.span.grains) * ask.span.grain
