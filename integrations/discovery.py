@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from integrations.contracts import Crm, EmailProvider, Source
+    from integrations.contracts import Crm, EmailProvider, Hook, Source
 
-Kind = Literal["sources", "email", "crm"]
-KINDS: Final[Mapping[Kind, str]] = {"sources": "webhook source", "email": "e-mail provider", "crm": "CRM"}
+Kind = Literal["sources", "email", "crm", "hooks"]
+KINDS: Final[Mapping[Kind, str]] = {
+    "sources": "webhook source", "email": "e-mail provider", "crm": "CRM", "hooks": "outgoing webhook",
+}  # fmt: skip
 """The kinds of adapters, and what one of them is called."""
 FEEDBACK: Final = "Feedback"
 """The class of an e-mail provider's webhook source, in the provider's file."""
@@ -86,11 +88,15 @@ def build(
 def build(
     kind: Literal["crm"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
 ) -> Crm: ...
+@overload
+def build(
+    kind: Literal["hooks"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
+) -> Hook: ...
 def build(kind: Kind, adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any) -> Any:
     """A ready adapter.
 
     Args:
-        kind: `sources`, `email` or `crm`.
+        kind: `sources`, `email`, `crm` or `hooks`.
         adapter_name: its file name.
         instance_name: what its variables are named after: the source's own name, else the adapter's.
         values: variables by full name (`DRIPLINE_SMTP_HOST`); an empty one counts as not set.

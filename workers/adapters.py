@@ -121,7 +121,7 @@ class Adapters:
 
 def installed() -> Installed:
     """The adapters that rules may name."""
-    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal)
+    return Installed(discovery.names("sources"), discovery.names("crm"), discovery.names("hooks"), _refusal)
 
 
 def _refusal(adapter: str, options: Mapping[str, Any]) -> Mistake | None:

@@ -32,7 +32,6 @@ from workers.rulebook.names import Checker
 from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
-from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
@@ -175,7 +174,7 @@ def scores(specs: Specs, check: Checker) -> tuple[dict[str, ScoreModel], list[Ev
         model = compiler.model()
         rules.extend(compiler.event_rules)
         if model.name in once and not compiler.incomplete:
-            ranges[model.name] = reach(model, compiler.event_rules)
+            ranges[model.name] = compiler.reach(model)
         return model
 
     files = sorted(specs.of(ScoreFile), key=lambda file: file.formula is not None)

@@ -7,7 +7,7 @@ from datetime import time, timedelta
 from typing import Any
 
 from workers.engine.expressions.durations import say_duration
-from workers.engine.steps import BusinessDays
+from workers.engine.steps import BusinessDays, Words
 
 
 def written(value: Any) -> str:
@@ -18,6 +18,8 @@ def written(value: Any) -> str:
         return f"{value.days} business days"
     if isinstance(value, time):
         return f"{value:%H-%M}"
+    if isinstance(value, Words):
+        return next((part for part in value.parts if isinstance(part, str)), "")
     if is_dataclass(value):
         return next((str(held) for each in fields(value) if isinstance(held := getattr(value, each.name), str)), "")
     return str(value) if isinstance(value, str | int | float) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import yaml
 
 from tests.workers.rulebook.base import BASE
 from workers.engine.expressions.durations import parse_duration
+from workers.engine.standing import Standing
 from workers.rulebook import compile_rulebook
 from workers.simulate.clock import run
 from workers.simulate.heard import Heard
@@ -37,6 +39,9 @@ RULES["rules/fields.yaml"] += """\
   renewal: date
   born: date
   webinar_at: datetime
+  seats: {type: integer, merge: highest}
+  mood: {type: text, allowed: [good, bad]}
+  manager: email
 """
 
 
@@ -73,9 +78,18 @@ def test_case(case: dict[str, Any]):
         files["rules/campaigns/test.yaml"] = case["campaign"]
     events = [heard(each, case.get("who", f"email:{EMAIL}")) for each in case["events"]]
     events[0] = events[0]._replace(lead={**events[0].lead, **case.get("lead", {})})
-    result = run(events, compile_rulebook(RULES | files), START + after(case["until"]))
+    rules = compile_rulebook(RULES | files)
+    result = run(events, rules, START + after(case["until"]))
     assert [f"{said(each.at)} {each.template}" for each in result.mails] == case["mails"]
+    told = [(at, f"{effect.to}: {effect.subject}: {effect.text}") for at, _, effect in result.notices]
+    told += [(at, f"{effect.hook}: {json.dumps(effect.payload)}") for at, _, effect in result.hooks]
+    for (at, text), wanted in zip(sorted(told), case.get("told", ()), strict=True):
+        assert f"{said(at)} {text}".startswith(wanted)
     (person,) = result.people
+    assert {name: person.state.fields.get(name) for name in case.get("fields", ())} == case.get("fields", {})
+    standing = Standing(person.state, rules, result.until)
+    assert {name: standing.score(name) for name in case.get("score", ())} == case.get("score", {})
+    assert person.state.stage == case.get("stage", person.state.stage)
     if "outcome" in case:
         runs = [f"{each.outcome} {each.reason}".strip() for each in person.state.enrolments.values()]
         assert runs == [case["outcome"]]
