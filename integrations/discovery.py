@@ -134,6 +134,18 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any]) -> None:
         cls.read_options(options)
 
 
+def lead_fields(kind: Kind, name: str, options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:
+    """The lead fields that an adapter fills by its options, by the keys that lead to each name.
+
+    Args:
+        kind: of the adapter.
+        name: of it.
+        options: such as `check_options` has found right.
+    """
+    named = getattr(adapter(kind, name), "lead_fields", None)
+    return named(options) if named is not None else {}
+
+
 def _without_empty_options(fields: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """An adapter without options takes an empty mapping of them, so that callers need not know."""
     if "options" in fields or "options" not in given:

@@ -16,7 +16,7 @@ from workers.clock import system_clock
 from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
-from workers.delivery.senders import CrmSender, EmailSender
+from workers.delivery.senders import CrmSender, EmailSender, HookSender
 from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
@@ -236,6 +236,8 @@ class App:
         """What delivers a channel's rows."""
         if channel == "email":
             return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
+        if channel == "webhook":
+            return HookSender(self.adapters.hook, self.adapters.takes_key)
         return CrmSender(self.adapters.crm, self.adapters.takes_key, self.library.pinned)
 
     def sweeper(self) -> Sweeper:

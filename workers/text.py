@@ -9,31 +9,65 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LONGEST: Final = 100
+"""Characters of a wrong word that are looked at."""
+BEGUN: Final = 3
+"""Letters of a word that are enough to tell it by its beginning."""
 LISTED: Final = 8
 """So many right words are shown when none of them is near."""
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The right word that `word` was most likely meant to be, or None if none is near."""
+    """The right word that `word` was most likely meant to be, or None if none is really near."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(words, reverse=True)}
-    close = get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
-    return by_lower[close[0]] if close else None
+    wrong = word.lower()[:LONGEST]
+    close = get_close_matches(wrong, by_lower, n=3, cutoff=0.6)
+    begun = (right for right in sorted(by_lower, key=len) if len(wrong) >= BEGUN and is_part(wrong, right))
+    found = next((right for right in [*close, *begun] if is_near(wrong, right)), None)
+    return None if found is None else by_lower[found]
 
 
-def suggestion(word: str, words: Iterable[str], frame: str = "{}") -> str:
+def is_near(wrong: str, right: str) -> bool:
+    """True if one slip of the hand for every three letters makes one word of the other, or one is a part of it."""
+    return is_part(wrong, right) or slips(wrong, right) <= max(1, len(wrong) // 3)
+
+
+def is_part(wrong: str, right: str) -> bool:
+    """True if the right word begins with the wrong one, or ends with it behind a sign (`Berlin`, `Europe/Berlin`)."""
+    rest = right.removesuffix(wrong)
+    return len(wrong) >= BEGUN and (right.startswith(wrong) or (rest != right and not rest[-1:].isalnum()))
+
+
+def slips(wrong: str, right: str) -> int:
+    """How many letters were left out, put in, taken for another, or changed places with the next one."""
+    rows = [list(range(len(right) + 1))]
+    for at, letter in enumerate(wrong, 1):
+        row = [at]
+        for place, other in enumerate(right, 1):
+            best = min(rows[-1][place] + 1, row[place - 1] + 1, rows[-1][place - 1] + (letter != other))
+            if at > 1 and place > 1 and letter == right[place - 2] and other == wrong[at - 2]:
+                best = min(best, rows[-2][place - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+def suggestion(word: str, words: Iterable[str], frame: str = "{}", declare: str = "") -> str:
     """A sentence that leads from a wrong word to a right one: the nearest, or the list of them if it is short.
 
     Args:
         word: what was written.
         words: what could have been written.
         frame: how a word is shown, with `{}` in its place.
+        declare: what to do where the word is right, and nobody has declared it yet.
     """
     known = sorted(words)
     if near := nearest(word, known):
         return f"did you mean {frame.format(near)}?"
-    if known and len(known) <= LISTED:
-        return f"there is {', '.join(frame.format(candidate) for candidate in known)}"
-    return ""
+    listed = ", ".join(frame.format(candidate) for candidate in known) if len(known) <= LISTED else ""
+    if declare:
+        return f"{declare}; there is {listed}" if listed else declare
+    return f"there is {listed}" if listed else ""
 
 
 def slug(text: str) -> str:

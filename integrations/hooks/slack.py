@@ -1,4 +1,4 @@
-"""A chat that takes Slack's incoming webhooks: Slack, Mattermost, Rocket.Chat, and Discord with `/slack` behind its URL.
+"""A chat that takes Slack's incoming webhooks: Slack, Mattermost, Rocket.Chat, Discord with `/slack` behind its URL.
 
 To set it up in Slack: an app with Incoming Webhooks, added to the channel; its URL goes into `DRIPLINE_SLACK_URL`, and
 it is a secret: whoever has it can write there. For more channels name the hooks `slack-sales`, `slack-support` in the

@@ -77,6 +77,12 @@ class Adapter:
         check_keys(options, EXAMPLES, "typeform")
         return {name: table_option(options, name, example) for name, example in EXAMPLES.items()}
 
+    @staticmethod
+    def lead_fields(options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:
+        """The lead fields that answers and hidden fields fill, by the keys that lead to each."""
+        tables = {name: options.get(name, {}) for name in ("answers", "hidden")}
+        return {(name, theirs): str(ours) for name, table in tables.items() for theirs, ours in table.items()}
+
     def verify(self, request: Request) -> None:
         """Check the signature over the raw body."""
         verify(TYPEFORM, self._secrets, request)

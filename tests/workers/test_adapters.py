@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from integrations import discovery
 from tests.workers.rulebooks import BUNDLE
 from workers.adapters import installed
 from workers.dev import shipped_bundle
@@ -11,6 +12,7 @@ from workers.rulebook import check, compile_rulebook
 
 PRODUCT = "rules/sources/product.yaml"
 PROMOTION = "rules/promotion.yaml"
+SOURCES, CRMS = (", ".join(sorted(discovery.names(kind))) for kind in ("sources", "crm"))
 
 
 @pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
@@ -27,7 +29,8 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
-            f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; there is sendgrid, standard, typeform",
+            (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
+            f"`adapter: standard`; there is {SOURCES}"),
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",
@@ -45,6 +48,16 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
             "data.email"),
         ),
         (
+            PRODUCT, "source: product\nadapter: standard\nidentity: {email: data.email}\nlead: {frst_name: data.x}\n",
+            (f"{PRODUCT}:4:8: unknown-field: there is no field `frst_name`: what the source tells of it would be left "
+            "aside; did you mean first_name?"),
+        ),
+        (
+            PRODUCT, "source: typeform\nanswers:\n  q1: email\n  q2: first_name\n  q3: shoe_size\n",
+            (f"{PRODUCT}:5:3: unknown-field: there is no field `shoe_size`: what the source tells of it would be left "
+            "aside; declare it in rules/fields.yaml; there is email, employees, first_name"),
+        ),
+        (
             PRODUCT, "source: typeform\nforms: [demo]\n",
             f"{PRODUCT}:2:1: bad-option: 'forms' has to be a mapping such as {{lT4Z3j: demo}}",
         ),
@@ -54,7 +67,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),
-            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is hubspot, webhook",
+            f"{PROMOTION}:8:22: unknown-crm: there is no crm `zzz`; there is {CRMS}",
         ),
     ],
 )  # fmt: skip

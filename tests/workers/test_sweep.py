@@ -12,7 +12,8 @@ from tests.conftest import NOW, connected
 from tests.workers.processing import RULES, append, event, newsletter, run
 from workers.engine.decide import decide
 from workers.exceptions import StoreUnavailable
-from workers.store import outbox
+from workers.store import evidence, outbox
+from workers.store.evidence import Evidence
 from workers.store.slices import slice_of
 from workers.sweep import Due, Sweeper, leadership, sweep
 
@@ -58,8 +59,8 @@ def test_what_nobody_can_prove_becomes_a_persons_matter_once_and_is_never_sent_a
         (row,) = outbox.rows(conn, 9, reason=outbox.UNPROVED)
         assert (row.state, row.settled_at, row.last_error) == ("ambiguous", NOW, "no answer")
         assert outbox.claim(conn, "email", NOW + timedelta(days=30), limit=9, lease=AN_HOUR) == []
-        proof = outbox.Evidence(7, claim.lead_id, message_id=f"{row.message_name}@acme.test")
-        assert outbox.prove(conn, [proof], NOW) == 1
+        proof = Evidence(7, claim.lead_id, message_id=f"{row.message_name}@acme.test")
+        assert evidence.prove(conn, [proof], NOW).rows == 1
 
 
 def test_an_event_that_waits_for_its_next_try_is_not_due(engine: Engine):

@@ -125,6 +125,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     console().print(made)
 
 
+def cut(text: str, most: int) -> str:
+    """A text for a list, at most so many characters long; an ellipsis says that there was more."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def many(number: int, noun: str) -> str:
     """`1 lead`, `2,400 leads`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

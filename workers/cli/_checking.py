@@ -35,7 +35,7 @@ class Checked:
 
     Attributes:
         rulebook: None if the rules cannot be compiled; then nothing is rendered or run.
-        problems: all findings, by place.
+        problems: all findings, warnings among them, by place.
         runs: of the examples.
     """
 
@@ -43,10 +43,16 @@ class Checked:
     problems: Sequence[Problem]
     runs: Sequence[Run] = ()
 
+    @property
+    def errors(self) -> int:
+        """How many findings have to be mended."""
+        return sum(problem.level == "error" for problem in self.problems)
+
 
 def check_all(bundle: Mapping[str, str]) -> Checked:
     """Check rules, mails and examples. Needs no database."""
     from workers.adapters import installed
+    from workers.cli._missing import missing
     from workers.rulebook import compile_rulebook, examples_of
     from workers.simulate.examples import run_examples
 
@@ -55,7 +61,10 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
     except RulebookError as error:
         return Checked(None, error.problems)  # type: ignore[arg-type]
     runs = run_examples(examples_of(bundle), rulebook)
-    found = [*rendered(rulebook), *(problem for run in runs for problem in run.problems())]
+    uses = [*missing(rulebook, users(rulebook))]
+    known = {(use.file, use.line) for use in uses}  # the place tells more than a sample lead that fails there
+    failed = [each for each in rendered(rulebook) if (each.file, each.line) not in known]
+    found = [*uses, *failed, *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
@@ -74,8 +83,16 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
             facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}
-            used = "the rules of promotion hand it over"
-            yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, used)  # type: ignore[misc]
+            yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, HANDED)  # type: ignore[misc]
+
+
+HANDED: Final = "the rules of promotion hand it over"
+
+
+def users(rulebook: Rulebook) -> dict[str, str]:
+    """The mails and notes that go out, and who sends each."""
+    note = {rulebook.promotion.note: HANDED} if rulebook.promotion and rulebook.promotion.note else {}
+    return mails(rulebook) | note
 
 
 def mails(rulebook: Rulebook) -> dict[str, str]:

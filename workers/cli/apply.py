@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Rulebook
 
 SECTION = "Rules"
+LEADS: Final = 500
+"""So many leads' history a dry run looks at; `dripline impact` looks at more."""
 
 
 @click.command
@@ -29,8 +31,12 @@ SECTION = "Rules"
 @click.option("-m", "--message", default="", help="Why, in a sentence; kept with the version.")
 @click.option("--author", default="", help="Who; default: the name you are logged in under.")
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would change.")
+@click.option("--leads", type=click.IntRange(0), default=LEADS, show_default=True,
+              help="With --dry-run: so many leads' history is taken through the old rules and the new.")  # fmt: skip
 @as_json
-def command(*, rules: Path, templates: Path | None, message: str, author: str, dry_run: bool, as_json: bool) -> int:
+def command(
+    *, rules: Path, templates: Path | None, message: str, author: str, dry_run: bool, leads: int, as_json: bool
+) -> int:
     """Check rules and templates, and put them in force.
 
     Everything that `dripline check` looks at has to be right, the examples beside the rules included; else nothing
@@ -53,13 +59,13 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    if checked.problems or checked.rulebook is None:
-        for problem in checked.problems:
-            click.echo(line(problem, rules, templates))
-        click.echo(summary(0, len(checked.problems), "") + " Nothing was applied.", err=True)
+    for problem in checked.problems:
+        click.echo(line(problem, rules, templates), err=problem.level != "error")
+    if checked.errors or checked.rulebook is None:
+        click.echo(summary(0, checked.errors, "") + " Nothing was applied.", err=True)
         return 1
     if dry_run:
-        return rehearse(checked.rulebook, bundle, as_json=as_json)
+        return rehearse(checked.rulebook, bundle, leads, as_json=as_json)
     version = version_of(bundle)
     with store() as engine, engine.begin() as conn:
         before = in_force(conn)
@@ -79,18 +85,17 @@ def command(*, rules: Path, templates: Path | None, message: str, author: str, d
     return 1 if left else 0
 
 
-def rehearse(rulebook: Rulebook, bundle: Mapping[str, str], *, as_json: bool) -> int:
+def rehearse(rulebook: Rulebook, bundle: Mapping[str, str], leads: int, *, as_json: bool) -> int:
     """Say what would change."""
     from workers.cli import _dry_run
-    from workers.store.database import transaction
 
     try:
         database_url(settings())
     except ConfigurationError:
         outlook = _dry_run.without_database(rulebook, bundle)
     else:
-        with store() as engine, transaction(engine) as conn:
-            outlook = _dry_run.with_database(conn, rulebook, bundle)
+        with store() as engine:
+            outlook = _dry_run.with_database(engine, rulebook, bundle, leads, now())
     if as_json:
         print_json({"version": rulebook.version, **outlook.as_data()})
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli._base import folders, print_json
+from workers.cli._base import folders, many, print_json
 from workers.exceptions import RulebookError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ SECTION = "Rules"
 @click.option(
     "--format", "how", type=click.Choice(["text", "json", "sarif"]), default="text", help="How findings are printed."
 )
-def command(rules: Path, templates: Path | None, how: str) -> int:
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
+def command(rules: Path, templates: Path | None, how: str, strict: bool) -> int:
     """Find mistakes in rule and template files. Needs no database.
 
     RULES is the folder of rule files (default: rules), TEMPLATES that of mail templates (default: templates, beside
@@ -52,8 +53,8 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
         checked = check_all(bundle)
     except RulebookError as error:
         bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
-    found = checked.problems
-    version = "" if found else version_of(bundle)
+    found, errors = checked.problems, checked.errors
+    version = "" if errors else version_of(bundle)
     if how == "json":
         told = {"version": version or None, "files": len(bundle), "examples": len(checked.runs)}
         print_json({**told, "problems": to_json(found, where)})
@@ -61,8 +62,9 @@ def command(rules: Path, templates: Path | None, how: str) -> int:
         click.echo(json.dumps(to_sarif(found, where), indent=2))
     else:
         show(found, rules, mails)
-        click.echo(summary(len(bundle), len(found), version, len(checked.runs)), err=bool(found))
-    return 1 if found else 0
+        said = summary(len(bundle), errors, version, len(checked.runs), len(found) - errors)
+        click.echo(said, err=bool(errors))
+    return 1 if errors or (strict and found) else 0
 
 
 def show(found: Sequence[Problem], rules: Path, templates: Path) -> None:
@@ -85,9 +87,10 @@ def on_disk(path: str, rules: Path, templates: Path) -> str:
     return path
 
 
-def summary(files: int, problems: int, version: str, examples: int = 0) -> str:
+def summary(files: int, problems: int, version: str, examples: int = 0, warnings: int = 0) -> str:
     """The last line."""
+    more = f" {many(warnings, 'warning')}." if warnings else ""
     if problems:
-        return f"{problems} problem{'s' if problems != 1 else ''} found."
+        return f"{many(problems, 'problem')} found.{more}"
     held = f" {examples} example{'s hold' if examples != 1 else ' holds'}." if examples else ""
-    return f"{files} files, no problems. Version {version[:12]}.{held}"
+    return f"{many(files, 'file')}, no problems. Version {version[:12]}.{held}{more}"

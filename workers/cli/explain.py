@@ -178,10 +178,14 @@ def promotion(told: Promotion, story: Story) -> Iterator[str]:
 
 def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
     """What stands against promotion."""
+    from workers.simulate.words import against
+
     if told.state == "too-early":
         yield f"not promoted: rules look at leads from stage {told.at} on, this one is at {story.stage or 'none'}"
+    elif told.state == "too-late":
+        yield f"not promoted: nobody is promoted from stage {story.stage or 'none'}"
     elif told.state == "missing":
-        yield f"not promoted: missing {', '.join(told.missing)}"
+        yield f"not promoted: {against(told.missing)}"
     else:
         yield "nothing stands against it any more: due when the lead is next looked at"
     if told.when is not None and not told.when.holds:
@@ -191,8 +195,6 @@ def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
         yield f"  evidence: {held} of {len(told.evidence)}, {told.at_least} needed"
     for each in told.evidence:
         yield f"    {'has' if each.holds else 'lacks'} {each.name}: {because(each)}"
-    if "email" in told.missing:
-        yield "  email: no address is known"
 
 
 # ── campaigns and mails ──────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, store, table
+from workers.cli._base import as_json, cut, local, now, print_json, store, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def list_(state: str | None, unclear: bool, limit: int, as_json: bool) -> None:
         return
     columns = ("id", "what", "state", "reason", "attempts", "due", "settled", "said")
     shown = [
-        (r.id, r.key, r.state, r.reason, r.attempts, local(r.due_at), local(r.settled_at), (r.last_error or "")[:60])
+        (r.id, r.key, r.state, r.reason, r.attempts, local(r.due_at), local(r.settled_at), cut(r.last_error or "", 60))
         for r in rows
     ]
     table(columns, shown, empty="The outbox holds no such row.")

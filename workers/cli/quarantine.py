@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, settings, store, table
+from workers.cli._base import as_json, cut, local, now, print_json, settings, store, table
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,7 +42,7 @@ def list_(reason: str, limit: int, as_json: bool) -> None:
         print_json([as_data(row) for row in rows])
         return
     columns = ("id", "kind", "source", "reason", "detail", "received")
-    shown = [(r.id, r.kind, r.source, r.reason, r.detail[:80], local(r.received_at)) for r in rows]
+    shown = [(r.id, r.kind, r.source, r.reason, cut(r.detail, 80), local(r.received_at)) for r in rows]
     table(columns, shown, empty="The quarantine is empty.")
 
 

@@ -161,6 +161,8 @@ def decided(decision: Decision) -> dict[str, Any]:
 
 def show(summary: Summary, rulebook: Rulebook, name: str) -> None:
     """The summary for a person."""
+    from workers.simulate.words import against
+
     events = summary.counts.get("events", 0)
     who = f"{many(events, 'event')} of {many(summary.leads, 'lead')}"
     click.echo(f"{who}, by {name} (version {rulebook.version[:12]})")
@@ -181,8 +183,8 @@ def show(summary: Summary, rulebook: Rulebook, name: str) -> None:
     counted("Campaigns", {f"{campaign}, {state}": n for (campaign, state), n in sorted(summary.enrolments.items())})
     counted("Promoted, by owner", dict(summary.promotions.most_common()))
     if summary.candidates:
-        title = f"Not promoted: {many(summary.candidates, 'lead')} far enough, missing"
-        counted(title, dict(summary.missing.most_common()))
+        title = f"Not promoted: {many(summary.candidates, 'lead')} far enough, and"
+        counted(title, {against([name]): number for name, number in summary.missing.most_common()})
     left = {f"{reason}  {rule}": number for (reason, rule), number in summary.skipped.most_common(SHOWN)}
     counted("Left aside", left)
     if summary.due:

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-from integrations.contracts import Accepted, Person, Promotion
+from integrations.contracts import Accepted, Message, Person, Promotion
 from integrations.exceptions import Unavailable
 from workers.delivery.compose import is_address
 from workers.exceptions import ConfigurationError, RenderError, StoreUnavailable
@@ -16,7 +16,7 @@ from workers.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from integrations.contracts import Crm, EmailProvider
+    from integrations.contracts import Crm, EmailProvider, Hook
     from workers.delivery.compose import Composer
     from workers.store.outbox import Channel, Claim
 
@@ -161,6 +161,38 @@ class CrmSender:
         except ConfigurationError as error:  # a person has to set something; the lead is not given up for that
             raise Unavailable(str(error)) from error
         return adapter.promote(promotion)
+
+
+class HookSender:
+    """Webhooks to whichever receiver each of them names.
+
+    Args:
+        hook: the adapter of that name; raises if it is not configured.
+        takes_key: of a hook's name.
+    """
+
+    channel: Channel = "webhook"
+    provider: str | None = None
+
+    def __init__(self, hook: Callable[[str], Hook], takes_key: Callable[[str], bool]) -> None:
+        self._hook = hook
+        self._takes_key = takes_key
+
+    def takes_key(self, provider: str) -> bool:
+        """See `Sender.takes_key`."""
+        return self._takes_key(provider)
+
+    def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (no mail goes to the lead)
+        """See `Sender.prepare`."""
+        message = Message(claim.key, claim.payload)
+        return Ready(lambda: self._post(claim.provider or "", message))
+
+    def _post(self, name: str, message: Message) -> Accepted:
+        try:
+            adapter = self._hook(name)
+        except ConfigurationError as error:  # a person has to set something; the message is not given up for that
+            raise Unavailable(str(error)) from error
+        return adapter.post(message)
 
 
 def read_promotion(key: str, opportunity: Mapping[str, Any]) -> Promotion:

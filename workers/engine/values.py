@@ -80,7 +80,8 @@ class Enrolment:
         outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
         reason: why it exited, or the word of the `end` step that it finished at.
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
-        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`, …
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`,
+            `paused-until` (paused while it waited for something, and the time for that is over).
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
         goal: when the campaign's goal was reached, microseconds; 0 if it was not.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
@@ -328,7 +329,8 @@ class Decision(NamedTuple):  # a named tuple: a third of the time that a frozen 
         kind: `scored`, `banded`, `staged`, `enrolled`, `not_enrolled`, `held_out`, `sent`, `waiting`, `held`,
             `branched`, `split`, `measured`, `recorded`, `heard`, `notified`, `posted`, `acted`, `moved`, `resumed`,
             `goal_reached`, `exited`, `finished`, `promoted`, `not_promoted`, `suppressed`, `skipped`, `segmented`,
-            `credited`, `accepted`, `escalated`, `recounted`. (`sent` means handed to the outbox; what became of it stands there.)
+            `credited`, `accepted`, `escalated`, `recounted`. (`sent` means handed to the outbox; what became of it
+            stands there.)
         at: `now` of the call that decided.
         rule: id of the rule, campaign step or promotion that says so (`engagement.demo-requested`, `welcome.hello`).
         version: rulebook version in force.

@@ -5,19 +5,36 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import Decision, Notify, Promote, Send, Suppress
+import orjson
+
+from workers.engine.values import OWN_SOURCE, Decision, Hook, Notify, Promote, Record, Send, Suppress
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
+from workers.pipeline import progress
 from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
-from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, suppressions
-from workers.store.events import Failed
+from workers.store import (
+    campaign_counts,
+    decisions,
+    enrolments,
+    events,
+    evidence,
+    identities,
+    leads,
+    opportunities,
+    outbox,
+    quarantine,
+    suppressions,
+)
+from workers.store.campaign_counts import utc_day
+from workers.store.events import Failed, NewEvent
+from workers.store.evidence import SEEN, Evidence
 from workers.store.history import logs
 from workers.store.identities import email_of
 from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
-from workers.store.outbox import Effect, Evidence
+from workers.store.outbox import Effect
 from workers.store.quarantine import PoisonEvent
 from workers.store.suppressions import Suppression
 
@@ -29,6 +46,7 @@ if TYPE_CHECKING:
 
     from workers.pipeline.verdict import Decide
     from workers.store.events import Claimed
+    from workers.store.evidence import Proved
     from workers.store.identities import Assignment, Conflict
     from workers.store.rulebooks import Active
 
@@ -75,8 +93,10 @@ class Batch:
         who = identities.assign(self._conn, theirs)
         verdicts = self._judge(theirs, due, who)
         addresses = {event.id: email_of(event) for event in theirs}
-        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses) + self._prove(theirs, who)
-        return done + Processed(notices=len(notices), more=self._left > 0)
+        done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses)
+        proved = self._prove(theirs, who)
+        self._note_progress(verdicts, proved)
+        return done + Processed(proved=proved.rows, notices=len(notices), more=self._left > 0)
 
     def _notices(self, there: list[Claimed]) -> frozenset[int]:
         """Events about our messages to colleagues: whoever reads those is not a lead for it."""
@@ -153,6 +173,8 @@ class Batch:
         leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
         leads.save(conn, [v.lead for v in verdicts if v.lead.id not in who.created], rulebook, now)
         effects = list(_effects(made))
+        own = [_own_event(lead, d.effect, self._slice, now) for lead, d in made if isinstance(d.effect, Record)]
+        identities.name_leads(conn, {lead.id for lead, decision in made if isinstance(decision.effect, Record)})
         conflicts = [self._conflict(conflict) for conflict in who.conflicts]
         return Processed(
             leads=len(verdicts),
@@ -160,6 +182,7 @@ class Batch:
             woken=sum(verdict.woken for verdict in verdicts),
             decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *conflicts], rulebook, now),
             outbox=outbox.put(conn, effects, rulebook, now),
+            recorded=events.append(conn, own, now).accepted if own else 0,
             promoted=opportunities.add(conn, _opportunities(made), now),
             suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
             conflicts=len(conflicts),
@@ -171,14 +194,23 @@ class Batch:
         version = self._active.rulebook.version
         return conflict.lead_id, Decision("skipped", self._now, "identity", version, conflict.event_id, detail)
 
-    def _prove(self, there: list[Claimed], who: Assignment) -> Processed:
+    def _prove(self, there: list[Claimed], who: Assignment) -> Proved:
         """What becomes of a mail proves that it was taken, if the event is about whom we wrote to."""
-        evidence = [
-            Evidence(event.id, who.leads[event.id], _word(event, "message_key"), _word(event, "message_id"))
+        told = [
+            Evidence(
+                event.id, who.leads[event.id], _word(event, "message_key"), _word(event, "message_id"), became(event)
+            )
             for event in there
             if event.id in who.leads and (event.type or "").startswith(ABOUT_MAIL)
         ]
-        return Processed(proved=outbox.prove(self._conn, evidence, self._now))
+        return evidence.prove(self._conn, told, self._now)
+
+    def _note_progress(self, verdicts: list[Verdict], proved: Proved) -> None:
+        """Where everybody stands in campaigns now, and what has happened there."""
+        enrolments.put(self._conn, progress.runs(verdicts), self._now)
+        counts = progress.happened(verdicts, self._active.rulebook, utc_day(self._now))
+        counts.update(proved.became)
+        campaign_counts.add(self._conn, self._slice, counts)
 
 
 def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
@@ -236,6 +268,14 @@ def _verdict_on(event: Claimed) -> tuple[str, str]:
     return UNKNOWN_MESSAGE, f"it names nobody but {event.subject}, and no such message was ever sent from here"
 
 
+def became(event: Claimed) -> int:
+    """What an event says of a mail, as far as it is counted. What machines do, and bounces for now, are not."""
+    what = (event.type or "").removeprefix(ABOUT_MAIL)
+    if event.properties.get("machine") is True or (what == "bounced" and event.properties.get("kind") == "soft"):
+        return 0
+    return SEEN.get(what, 0)
+
+
 def _word(event: Claimed, name: str) -> str:
     """A property, if it is text that one of our own could be."""
     value = event.properties.get(name)
@@ -252,6 +292,21 @@ def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
                 yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
             case Notify(key, to, subject, body):
                 yield Effect(key, "email", lead.id, {"to": to, "subject": subject, "text": body})
+            case Hook(key, hook, payload):
+                yield Effect(key, "webhook", lead.id, payload, hook)
+
+
+def _own_event(lead: Lead, record: Record, slice_: int, now: datetime) -> NewEvent:
+    """What a campaign tells the log. Its id is the key, so that nothing is told twice.
+
+    It is worked on in the slice at hand, whatever its subject: by whoever is at it, in the next batch.
+    """
+    subject = identities.of_our_own(lead.id)
+    payload = orjson.dumps({"type": record.type, "properties": record.properties, "lead": record.lead})
+    return NewEvent(
+        OWN_SOURCE, record.key, record.type, now, subject, (subject,), record.properties, record.lead, payload,
+        slice_,
+    )  # fmt: skip
 
 
 def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunity]:

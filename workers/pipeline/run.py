@@ -119,7 +119,7 @@ class _Run:
                 if not data_fault(error):
                     raise
                 raise _BatchFailed(_Units([event.id for event in claimed], due)) from error
-            return done, max(len(claimed), len(due)) >= limit
+            return done, max(len(claimed), len(due)) >= limit or done.recorded > 0
 
     def _claim(
         self, conn: Connection, now: datetime, limit: int, units: _Units | None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workers.engine.decide import Outcome
     from workers.engine.rules import Rulebook
-    from workers.engine.values import Decision
+    from workers.engine.values import Decision, Enrolment
     from workers.store.events import Claimed
 
 
@@ -84,6 +84,7 @@ class Verdict:
     Attributes:
         lead: as it is to be stored.
         decisions: in the order they were made.
+        runs: the runs through campaigns that have changed, as they are now, by name.
         failed: events that made the engine raise, and with what.
         held: events that wait for the lead, because it cannot be looked at even without them.
         woken: True if a wake-up was due.
@@ -93,6 +94,7 @@ class Verdict:
 
     lead: Lead
     decisions: list[Decision] = field(default_factory=list)
+    runs: dict[str, Enrolment] = field(default_factory=dict)
     failed: list[tuple[Claimed, str]] = field(default_factory=list)
     held: Sequence[Claimed] = ()
     woken: bool = False
@@ -147,9 +149,11 @@ def _one_by_one(turn: Turn, alone: Verdict, rulebook: Rulebook, now: datetime, d
         taken.append(seen(event))
         verdict.lead = single.lead
         verdict.decisions += single.decisions
+        verdict.runs |= single.runs
         verdict.recounted |= single.recounted
     if len(verdict.failed) == len(turn.events) and turn.woken:  # then nothing has taken care of the wake-up yet
         verdict.lead, verdict.decisions, verdict.recounted = alone.lead, alone.decisions, alone.recounted
+        verdict.runs = alone.runs
     return verdict
 
 
@@ -189,7 +193,9 @@ def _verdict(turn: Turn, outcome: Outcome, now: datetime) -> Verdict:
     email = outcome.state.fields.get("email") or lead.email
     decided = Lead(lead.id, lead.slice, email, outcome.state.dump(), wake_at)
     recounted = any(decision.kind == RECOUNTED for decision in outcome.decisions)
-    return Verdict(decided, list(outcome.decisions), woken=turn.woken, recounted=recounted)
+    enrolments = outcome.state.enrolments
+    runs = {name: enrolments[name] for name in outcome.touched if name in enrolments}
+    return Verdict(decided, list(outcome.decisions), runs, woken=turn.woken, recounted=recounted)
 
 
 def _postponed(lead: Lead, error: str, now: datetime) -> Lead:

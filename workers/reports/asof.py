@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from workers.engine.rules import Rulebook
     from workers.engine.values import Event
     from workers.store.decisions import LoggedDecision
+    from workers.store.events import Claimed
+
+
+LOST, WON = "crm.lost", "crm.won"
 
 
 def counted(state: LeadState, history: Sequence[Event], rulebook: Rulebook, at: datetime) -> LeadState:
@@ -80,6 +84,13 @@ def _not_promoted(state: LeadState, _: LoggedDecision, detail: Mapping[str, Any]
 
 def _suppressed(state: LeadState, _: LoggedDecision, detail: Mapping[str, Any]) -> None:
     state.suppressed = detail["reason"]
+
+
+def lost(decided: Iterable[LoggedDecision], happened: Iterable[Claimed]) -> bool:
+    """Whether the latest opportunity was lost, as far as was known."""
+    ends = [(each.received_at, each.type == LOST) for each in happened if each.type in {LOST, WON}]
+    begins = [(each.decided_at, False) for each in decided if each.kind == "promoted"]
+    return max([*begins, *ends], default=(None, False), key=lambda each: each[0])[1]
 
 
 CHANGES: Final[dict[str, Callable[[LeadState, LoggedDecision, Mapping[str, Any]], None]]] = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.rules import Expression
+from workers.rulebook.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from workers.engine.rules import Rulebook
 
@@ -101,19 +99,6 @@ def details(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
         if isinstance(old, list) and isinstance(new, list):
             old, new = [each for each in old if each not in new], [each for each in new if each not in old]
         yield name, spelled(old), spelled(new)
-
-
-def plain(value: Any) -> Any:
-    """A thing as data that can be compared: of expressions the text, of objects what they were made of."""
-    if isinstance(value, Expression):
-        return value.source
-    if is_dataclass(value):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value) if each.init}
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return str(value) if isinstance(value, timedelta) else value
 
 
 def spelled(value: Any) -> str:

@@ -10,7 +10,7 @@ from workers.engine.values import LeadState, instant, micros
 from workers.exceptions import NoRulebook
 from workers.pipeline.verdict import seen
 from workers.reports.aside import left
-from workers.reports.asof import as_decided, counted
+from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
 from workers.reports.whynot import Inquiry
 from workers.simulate.words import spelled
@@ -217,6 +217,8 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     past = [seen(event) for event in records.events.values()]
     before = LeadState.load(lead.state)
     base = before if records.at is None else as_decided(before, records.decided)
+    if records.at is not None:
+        base.lost = lost(records.decided, records.events.values())
     state = counted(base, past, rulebook, now)
     inquiry = Inquiry(state, past, rulebook, now)
     amounts = ledger(base, past, rulebook, now)

@@ -9,6 +9,7 @@ from workers.engine.call import Call
 from workers.engine.campaigns.entry import refusal
 from workers.engine.expressions.reasons import Reason, Seen, reasons, scope, values
 from workers.engine.lifecycle import stage_index
+from workers.engine.promotion import is_candidate
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from workers.engine.rules import Campaign, Expression, Rulebook, Trigger
+    from workers.engine.rules import Campaign, Expression, PromotionRule, Rulebook, Trigger
     from workers.engine.values import Event, LeadState
 
-OPEN, PROMOTED, TOO_EARLY, MISSING, NO_RULE = "due", "promoted", "too-early", "missing", "no-rule"
+OPEN, PROMOTED, TOO_EARLY, TOO_LATE, MISSING, NO_RULE = (
+    "due", "promoted", "too-early", "too-late", "missing", "no-rule",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ class Promotion:
     """Whether the lead became an opportunity, and if not, what stands against it.
 
     Attributes:
-        state: `promoted`, `too-early` (the stage where the rules look at it is not reached), `missing`, `due` (nothing
-            stands against it any more), or `no-rule`.
+        state: `promoted`, `too-early` (the stage where the rules look at it is not reached), `too-late` (it is past
+            that, or at a stage that nothing leads on from), `missing`, `due` (nothing stands against it any more), or
+            `no-rule`.
         at: the stage from which on the rules look at a lead.
         at_least: how many pieces of evidence must hold.
         missing: what stands against it: `when`, names of evidence, `email`.
@@ -120,9 +124,15 @@ class Inquiry:
             missing += [each.name for each in evidence if not each.holds]
         if not self.state.fields.get("email"):
             missing.append("email")
-        early = stage_index(self.rulebook, self.state.stage) < stage_index(self.rulebook, rule.at)
-        state = TOO_EARLY if early else MISSING if missing else OPEN
+        state = self._out_of_reach(rule) or (MISSING if missing else OPEN)
         return Promotion(state, rule.at, rule.at_least, tuple(missing), when, evidence, again)
+
+    def _out_of_reach(self, rule: PromotionRule) -> str:
+        """Why the rules do not look at the lead at its stage; empty if they do."""
+        if is_candidate(Call(self.state, 0, self.rulebook, self._now), rule):
+            return ""
+        early = stage_index(self.rulebook, self.state.stage) < stage_index(self.rulebook, rule.at)
+        return TOO_EARLY if early else TOO_LATE
 
     def campaigns(self) -> Iterator[NotIn]:
         """The campaigns that the lead is not in and never was."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.simulate.words import against
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -93,7 +95,7 @@ def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:
-    return f"not promoted: missing {', '.join(detail['missing'])}"
+    return f"not promoted: {against(detail['missing'])}"
 
 
 LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {

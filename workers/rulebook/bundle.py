@@ -70,8 +70,13 @@ def take(path: str, file: Path, bundle: dict[str, str], problems: Problems) -> N
             bundle[path] = text_of(file.read_bytes())
         except OSError as error:
             problems.add(place, "unreadable", f"cannot be read: {error.strerror}", "check the file's permissions")
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode("utf-8", "replace").split("\n")
+            place = Place(path, len(before), len(before[-1]) + 1)
+            problems.add(place, "not-utf-8", "this is not text in UTF-8", "save the file as UTF-8")
         except ValueError:
-            problems.add(place, "binary-file", "this is not text in UTF-8", "save it as UTF-8, or keep it elsewhere")
+            hint = "save it as UTF-8, or keep it elsewhere"
+            problems.add(place, "binary-file", "this file holds what no text has", hint)
 
 
 def text_of(content: bytes) -> str:

@@ -51,6 +51,10 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Shape)
 T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
+OURS: Final = "dripline"
+"""The source of events that we make ourselves (`workers.web.unsubscribe`)."""
+GENERAL: Final = "standard"
+"""The adapter for senders that have none of their own."""
 
 
 def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Installed | None) -> Rulebook | None:
@@ -191,6 +195,9 @@ def promotion_of(specs: Specs, account: Account | None, check: Checker) -> Promo
 def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
     """A configured source; the adapter itself knows its options."""
     name = file.adapter or file.source
+    if file.source == OURS:
+        text = f"`{OURS}` is the source of what happens here: mails that were sent, people who unsubscribed"
+        check.problems.add(file.source.place, "reserved-name", text, "give it another name")
     if check.installed:
         check_source(file, name, check.installed, check)
     return SourceSpec(str(file.source), str(name), file.options)
@@ -198,11 +205,19 @@ def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
 
 def check_source(file: SourceFile, adapter: Text, installed: Installed, check: Checker) -> None:
     """See whether there is such an adapter, and whether it takes the options."""
-    if not check.known("adapter", adapter, installed.sources):
+    declare = f"say which one reads it: `adapter: {GENERAL}`" if file.adapter is None else ""
+    if not check.known("adapter", adapter, installed.sources, declare):
         return
     mistake = installed.refusal(adapter, file.options)
     if mistake:
         check.problems.add(key_place(file.node, mistake.keys), "bad-option", mistake.text, mistake.hint)
+        return
+    known = {"email", *check.names.fields}
+    for keys, name in installed.fields(adapter, file.options).items():
+        if name not in known:
+            text = f"there is no field `{name}`: what the source tells of it would be left aside"
+            hint = suggestion(name, known, declare="declare it in rules/fields.yaml")
+            check.problems.add(key_place(file.node, keys), "unknown-field", text, hint)
 
 
 # ── indexes ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -66,7 +66,7 @@ def check_event(event: ExampleEvent, check: Checker) -> None:
     known = check.names.events[event.type]
     for name in event.properties:
         if name not in known:
-            hint = suggestion(name, [*known, "lead"]) or f"declare it with {event.type} in rules/events.yaml"
+            hint = suggestion(name, [*known, "lead"], declare=f"declare it with {event.type} in rules/events.yaml")
             text = f"the event {event.type} has no property `{name}`"
             check.problems.add(event.node.keys[name], "unknown-property", text, hint)
 

@@ -32,9 +32,9 @@ def fields(specs: Specs, check: Checker) -> dict[str, Field]:
 def field_of(name: Text, declared: declarations.Field, check: Checker) -> Field:
     """One field; its type, merge policy and allowed values have to go together."""
     kind = "list of text" if declared.type == "list" else declared.type
-    if name == "email" and kind != "email":
-        text = "`email` is always there, and is an e-mail address"
-        check.problems.add(declared.place("type"), "wrong-type", text, "write `email`, or leave the field out")
+    if name == "email":
+        text = "`lead.email` is always there, and the latest address counts"
+        check.problems.add(name.place, "reserved-name", text, "leave it out, or give another address another name")
     if declared.merge == "highest" and kind not in ORDERED:
         text = f"`highest` needs values that have an order, and {kind} has none"
         check.problems.add(declared.place("merge"), "useless-key", text, f"it goes with {', '.join(sorted(ORDERED))}")

@@ -207,10 +207,8 @@ def composed(writer: Writer, kind: Any) -> Schema:
     if kind is Goto:
         step = {"$ref": "#/$defs/step"}
         return {"anyOf": [{"type": "array", "items": step}, step]}
-    if kind is Expression:
-        return dict(SINGLE[Source])
-    if kind is Words:
-        return dict(TEXT)
+    if kind in {Expression, Words}:
+        return dict(SINGLE[Source] if kind is Expression else TEXT)
     if kind in SPELT:
         return {"type": "string", "pattern": SPELT[kind].pattern}
     if get_origin(kind) is tuple:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EMAIL: Final = "email"
 
+
 def template(check: Checker, name: Text) -> bool:
     """A mail."""
     return check.known("template", name, check.names.templates, f"write templates/{name}/mail.txt")

@@ -151,7 +151,7 @@ class Checker:
         """True if the name is one of `names`."""
         if name in names:
             return True
-        hint = suggestion(name, names) or declare
+        hint = suggestion(name, names, declare=declare)
         self.problems.add(name.place, f"unknown-{noun}", f"there is no {noun} `{name}`", hint)
         return False
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
-
-
-NOUNS: Final = ("field", "property", "event", "score", "band", "stage", "segment", "grade", "value", "criterion")
-FOLLOWING: Final = frozenset(f"unknown-{noun}" for noun in NOUNS)
-"""Codes of names that are unknown where the file that declares them cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +31,7 @@ class Problem:
         code: a constant word for the kind of mistake (`unknown-key`).
         text: what is wrong, one sentence without a full stop.
         hint: what to do about it; may be empty.
+        level: `error`, or `warning` for what can be meant so.
     """
 
     file: str
@@ -44,22 +40,24 @@ class Problem:
     code: str
     text: str
     hint: str = ""
+    level: str = "error"
 
     def __str__(self) -> str:
         """One line: `rules/campaigns/welcome.yaml:3:5: unknown-key: there is no key …; did you mean …?`."""
-        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.text}{'; ' if self.hint else ''}{self.hint}"
+        said = f"{self.code}: {self.text}" + (f"; {self.hint}" if self.hint else "")
+        return f"{self.file}:{self.line}:{self.column}: {'' if self.level == 'error' else f'{self.level}: '}{said}"
 
 
 class Problems:
     """Collects findings, so that one run of `check` shows them all and not only the first.
 
     Attributes:
-        incomplete: a file that may declare names could not be read, so that unknown names say nothing.
+        hidden: codes that say nothing, because a file that may declare such names could not be read.
     """
 
     def __init__(self) -> None:
         self._found: set[Problem] = set()
-        self.incomplete = False
+        self.hidden: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """True if there is at least one."""
@@ -75,4 +73,4 @@ class Problems:
 
     def found(self) -> list[Problem]:
         """All of them by file, line and column, without those that only follow from an unreadable file."""
-        return sorted(problem for problem in self._found if not (self.incomplete and problem.code in FOLLOWING))
+        return sorted(problem for problem in self._found if problem.code not in self.hidden)

@@ -82,7 +82,7 @@ class Reader:
         keys = declared(kind)
         node = self._as_mapping(node, kind, keys)
         if not isinstance(node, Mapped):
-            return self.wrong(node, "a mapping (`key: value`)", key)
+            return self.wrong(node, "a mapping (`key: value`)", key, written_like(kind))
         self._refuse_unknown(node, keys, key)
         values = {name: self._value(node, kind, name) for name in keys}
         if BAD in values.values():
@@ -133,7 +133,8 @@ class Reader:
         for choice in choices:
             if not is_shape(choice) and self._fits(node, choice):
                 return self.read(node, choice, key, said)
-        return self.wrong(node, " or ".join(described(choice) for choice in choices), key)
+        wanted = dict.fromkeys(described(choice) for choice in choices)
+        return self.wrong(node, " or ".join(wanted), key, written_like(shapes[0]) if shapes else "")
 
     def _branch(self, node: Mapped, shapes: Sequence[type[Shape]], key: str) -> Any:
         """The shape whose first key is there."""
@@ -190,8 +191,8 @@ class Reader:
         inner = About(said.doc, least=said.least, most=said.most)
         for name, value in node:
             located = Text.at(name, node.keys[name])
-            if self._looks_right(located, said, located.place, key):
-                values[located] = self.read(value, kinds[1], name, inner)
+            self._looks_right(located, said, located.place, key)
+            values[located] = self.read(value, kinds[1], name, inner)
         return {name: value for name, value in values.items() if value is not BAD}
 
     def read_tuple(self, node: Node, kinds: Sequence[Any], key: str, said: About) -> Any:
@@ -227,14 +228,14 @@ class Reader:
         if value is BAD:
             return self.wrong(node, described(kind), key, advice(node, kind))
         if isinstance(value, str):
-            return value if self._looks_right(value, said, node.place, key) else BAD
+            self._looks_right(value, said, node.place, key)  # a bad name is no reason to leave the rest unread
+            return value
         return value if self._in_bounds(value, said, node.place, key) else BAD
 
-    def _looks_right(self, text: str, said: About, place: Place, key: str) -> bool:
-        if said.pattern is None or re.fullmatch(said.pattern[0], text):
-            return True
-        self._problems.add(place, "bad-name", f"{shortened(text)} cannot stand in `{key}`", f"write {said.pattern[1]}")
-        return False
+    def _looks_right(self, text: str, said: About, place: Place, key: str) -> None:
+        if said.pattern is not None and not re.fullmatch(said.pattern[0], text):
+            hint = f"write {said.pattern[1]}"
+            self._problems.add(place, "bad-name", f"{shortened(text)} cannot stand in `{key}`", hint)
 
     def _in_bounds(self, value: Any, said: About, place: Place, key: str) -> bool:
         least, most = said.least, said.most
@@ -245,6 +246,15 @@ class Reader:
             bound = f"at least {say(least)}" if below else f"at most {say(most)}"
             self._problems.add(place, "out-of-range", f"`{key}` is {say(value)}", f"it can be {bound}")
         return not (below or above)
+
+
+def written_like(kind: type[Shape]) -> str:
+    """How such a mapping is written, with the keys that it needs; empty where nobody has given examples of them."""
+    keys = [name for name, (item, _, _) in declared(kind).items() if required(item) or name in kind.shown]
+    examples = {name: declared(kind)[name][2].example for name in keys}
+    if not examples or any(not each or "\n" in each for each in examples.values()):
+        return ""
+    return f"write it like {{{', '.join(f'{name}: {example}' for name, example in examples.items())}}}"
 
 
 def say(value: Any) -> str:

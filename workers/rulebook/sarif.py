@@ -34,6 +34,7 @@ def to_json(problems: Iterable[Problem], where: Callable[[str], str] = str) -> l
             "code": problem.code,
             "text": problem.text,
             "hint": problem.hint,
+            "level": problem.level,
         }
         for problem in problems
     ]
@@ -59,7 +60,7 @@ def result(problem: Problem, rule: int, where: Callable[[str], str]) -> dict[str
     return {
         "ruleId": problem.code,
         "ruleIndex": rule,
-        "level": "error",
+        "level": problem.level,
         "message": {"text": hint},
         "locations": [
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -15,8 +16,10 @@ from workers.engine.values import ADJUSTED
 from workers.rulebook.declarations import Steps
 from workers.rulebook.declarations.scoring import MOST_POINTS
 from workers.rulebook.names import IN_EVENT, IN_FORMULA, IN_PROFILE
+from workers.rulebook.notations import WINDOW, WINDOWS, Limited
 from workers.rulebook.reach import reach
 from workers.rulebook.shape import Source
+from workers.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +176,9 @@ class ScoreCompiler:
         check_range(rule, self._check)
         minimum, maximum = rule.range or (float("-inf"), float("inf"))
         identifier = f"{self._name}.{name}"
-        return self._parts.setdefault(group, {}).setdefault(identifier, Part(identifier, own or self._decay, minimum, maximum))
+        return self._parts.setdefault(group, {}).setdefault(
+            identifier, Part(identifier, own or self._decay, minimum, maximum)
+        )
 
     def _profile_rule(self, name: Text, rule: Rule, group: str) -> None:
         problems = self._check.problems
@@ -182,8 +187,9 @@ class ScoreCompiler:
                 text = f"`{key}` {does}, and this rule is about the lead"
                 problems.add(rule.node.keys[key], "useless-key", text, "add `event`, or remove it")
         if rule.when is None:
-            text = f"the rule `{name}` says neither which event nor when"
-            problems.add(rule.node.place, "missing-key", text, "add `event` or `when`")
+            text = f"nothing says when the rule `{name}` gives its points"
+            hint = "add `event: form.submitted`, or `when: lead.employees > 100`"
+            problems.add(rule.node.place, "missing-key", text, hint)
             self._broken = True
             return
         scope = self._check.names.scope(refused=IN_PROFILE)
@@ -321,8 +327,22 @@ def limit(rule: Rule, scope: Scope, check: Checker) -> Limit | None:
         check.problems.add(place, "out-of-range", text, f"it can be at most {MOST_COUNTED}")
     if isinstance(spec.window, timedelta) and spec.window < SHORTEST_WINDOW:
         check.problems.add(place, "out-of-range", "the window is too short", "it can be at least 1 minute")
-    key = check.expression(Source.inside(node, spec.key, spec.key_at), None, scope) if spec.key else None
+    key = limit_key(Source.inside(node, spec.key, spec.key_at), scope, check) if spec.key else None
     return Limit(spec.most, key, spec.engine_window)
+
+
+def limit_key(source: Source, scope: Scope, check: Checker) -> Expression | None:
+    """What makes events alike; a word that is no expression at all was meant as a stretch of time."""
+    if source.replace(" ", "").isalnum():
+        text = f"`{source}` is neither a time nor a property of the event"
+        near = nearest(source, WINDOWS)
+        check.problems.add(source.place, "wrong-type", text, f"did you mean {near}?" if near else Limited.advice)
+        return None
+    if backwards := re.fullmatch(rf"({WINDOW})\s+per\s+(.+)", source):
+        text, hint = "the time comes last", f"write it like 1 per {backwards[2]} per {backwards[1]}"
+        check.problems.add(source.place, "wrong-type", text, hint)
+        return None
+    return check.expression(source, None, scope)
 
 
 def check_frame(rule: Rule, compiled: EventRule, check: Checker) -> None:

@@ -97,12 +97,10 @@ class Settings:
         """A value of a type."""
         kinds = members(kind)
         kind = kinds[0] if len(kinds) == 1 else next((each for each in kinds if fits(node, each)), kinds[0])
-        if kind is Goto:
-            return self._nested(node)
+        if kind in {Goto, Words}:
+            return self._nested(node) if kind is Goto else self._words(node, name)
         if kind in SPELT:
             return self._patterned(node, kind, name)
-        if kind is Words:
-            return self._words(node, name)
         if is_part(kind):
             return self._part(node, kind, name)
         if get_origin(kind) is tuple:

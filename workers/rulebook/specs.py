@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,9 +23,9 @@ from workers.rulebook.declarations import (
 )
 from workers.rulebook.nodes import Mapped, Node, Scalar
 from workers.rulebook.reader import BAD, Reader
-from workers.rulebook.shape import Shape, declared
+from workers.rulebook.shape import Shape, declared, is_shape
 from workers.rulebook.yaml12 import read_yaml
-from workers.text import suggestion
+from workers.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +39,11 @@ GUESTS: Final = frozenset({next(iter(declared(kind))) for kind in (MachinesFile,
 """Words that also stand in files of other kinds."""
 ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile)
 """Kinds of which there is one file: two would contradict each other, or have no order."""
-DECLARING: Final = frozenset(
-    {None, FieldsFile, EventsFile, StagesFile, ScoreFile, SegmentsFile, GradeFile, PromoteFile}
-)
-"""Kinds that declare names for other files; None is a file whose kind is not known."""
+DECLARES: Final[Mapping[type[Shape], tuple[str, ...]]] = {
+    FieldsFile: ("field", "value"), EventsFile: ("event", "property"), StagesFile: ("stage",),
+    ScoreFile: ("score", "band"), SegmentsFile: ("segment",), GradeFile: ("grade",), PromoteFile: ("criterion",),
+}  # fmt: skip
+"""What kinds of files declare for other files, by the words for it."""
 
 
 @dataclass(slots=True)
@@ -72,14 +74,22 @@ def read_specs(bundle: Mapping[str, str], problems: Problems) -> Specs:
         if not path.startswith(RULES):
             continue
         node = read_yaml(path, text, problems)
-        kind = kind_of(node, problems) if node else None
+        kind = kind_of(node, problems) if node else begun(text)
         spec = reader.shape(node, kind, next(iter(declared(kind)))) if node and kind else BAD
         if spec is BAD or kind is None:
             specs.unread.add(kind)
         else:
             add(specs, kind, spec, problems)
-    problems.incomplete = not specs.unread.isdisjoint(DECLARING)
+    nouns = DECLARES.values() if None in specs.unread else [DECLARES.get(kind, ()) for kind in specs.unread if kind]
+    problems.hidden = frozenset(f"unknown-{noun}" for each in nouns for noun in each)
     return specs
+
+
+def begun(text: str) -> type[Shape] | None:
+    """The kind of a file that is no YAML, as far as its first words tell."""
+    words = [word for word in re.findall(r"^([a-z]+):", text, re.MULTILINE) if word in KIND_OF]
+    own = [word for word in words if word not in GUESTS]
+    return KIND_OF[own[0]] if own else None
 
 
 def kind_of(node: Node, problems: Problems) -> type[Shape] | None:
@@ -96,10 +106,26 @@ def kind_of(node: Node, problems: Problems) -> type[Shape] | None:
     for word, kind in KIND_OF.items():
         if word in node.entries and (word == "source" or word == first_kind(node)):
             return kind
-    near = next((hint for key in node.entries if (hint := suggestion(key, KIND_OF, "`{}`"))), "")
+    near = next((meant for key in node.entries if (meant := nearest(key, KIND_OF))), None)
     place = next(iter(node.keys.values()), node.place)
-    problems.add(place, "unknown-kind", "nothing here says what kind of rule file this is", near)
+    guess = f"did you mean `{near}`?" if near else beginning(set(node.entries))
+    hint = guess or f"begin with one of {listed}"
+    problems.add(place, "unknown-kind", "nothing here says what kind of rule file this is", hint)
     return None
+
+
+def beginning(keys: set[str]) -> str:
+    """With which word a file of these keys was meant to begin; empty if they fit no kind, or several."""
+    fitting = {}
+    for word, kind in KIND_OF.items():
+        _, held, _ = declared(kind)[word]
+        below = set(declared(held)) if is_shape(held) else set()
+        beside = set(declared(kind)) - GUESTS
+        if len(keys & beside) > len(keys - beside):
+            fitting[word] = f"begin with `{word}: …`, which these keys stand beside"
+        elif len(keys & below) > len(keys - below):
+            fitting[word] = f"begin with `{word}:`, and indent the rest below it"
+    return next(iter(fitting.values())) if len(fitting) == 1 else ""
 
 
 def first_kind(node: Mapped) -> str | None:

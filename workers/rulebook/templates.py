@@ -151,7 +151,8 @@ class Inspector:
             if (owner, attribute) in OF_MAPPINGS or attribute in known:
                 continue
             if known and owner not in assigned:
-                hint = suggestion(attribute, known, owner + ".{}") or "declare it in rules/fields.yaml"
+                declare = "declare it in rules/fields.yaml" if owner == "lead" else ""
+                hint = suggestion(attribute, known, owner + ".{}", declare)
                 yield node.lineno, "unknown-field", f"the {owner} has no field `{attribute}`", hint
         for node, path in references(tree):
             if path not in self._paths:

@@ -10,6 +10,7 @@ from workers.engine.ledger import ledger
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
+from workers.simulate import words as in_words
 from workers.simulate.words import because, told
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def against(ended: Ended) -> str:
     if ended.state.missing is None:
         at = ended.rulebook.promotion.at
         return f"rules look at leads from stage {at} on, this one is at {ended.standing.stage or NONE}"
-    return f"missing: {listed(ended.missing)}"
+    return in_words.against(ended.missing)
 
 
 def missing(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
@@ -279,4 +280,4 @@ def listed_things(outcome: Outcome, ended: Ended) -> Iterator[tuple[Place, str, 
     for name in outcome.mails:
         yield name.place, f"mail {name} went out", name in ended.mails
     for name in outcome.missing:
-        yield name.place, f"{name} is missing for promotion", name in ended.missing
+        yield name.place, in_words.against([name]), name in ended.missing

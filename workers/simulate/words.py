@@ -61,3 +61,14 @@ def value_of(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} {value_of(each)}" for name, each in value.items()) + "}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+NOT_EVIDENCE = {"when": "`when` is not true", "email": "no e-mail address is known"}
+
+
+def against(missing: Iterable[str]) -> str:
+    """What stands against promotion: `when` is not true; no evidence of budget, need."""
+    names = list(missing)
+    evidence = [name for name in names if name not in NOT_EVIDENCE]
+    said = [NOT_EVIDENCE[name] for name in names if name in NOT_EVIDENCE]
+    return "; ".join([*said, *([f"no evidence of {', '.join(evidence)}"] if evidence else [])])

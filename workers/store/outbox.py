@@ -7,11 +7,14 @@ often enough), `skipped` (a reason spoke against it) or `ambiguous` (it may have
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import text
 
+from workers.store import campaign_counts
+from workers.store.campaign_counts import DELIVERY, Happened, utc_day
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-Channel = Literal["email", "crm"]
+Channel = Literal["email", "crm", "webhook"]
 State = Literal["pending", "sending", "sent", "retry", "ambiguous", "dead", "skipped"]
-CHANNELS: Final[tuple[Channel, ...]] = ("email", "crm")
+CHANNELS: Final[tuple[Channel, ...]] = ("email", "crm", "webhook")
+UNSENT: Final[Mapping[str, str]] = {"dead": "failed", "skipped": "unsent"}
+"""How mails of campaigns are counted that ended in these states."""
 LEASE_EXPIRED: Final = "lease-expired"
 """Reason of a row whose worker fell silent while sending."""
 EVIDENCE: Final = "evidence"
@@ -96,22 +101,6 @@ class Outcome:
     provider: str = ""
     ref: str = ""
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """An event from which it follows that a mail was taken.
-
-    Attributes:
-        lead_id: whom the event is about; a mail to anybody else is not proved by it.
-        key: the effect's key, where the provider hands it back; or empty.
-        message_id: the mail's Message-ID without angle brackets, or empty.
-    """
-
-    event_id: int
-    lead_id: int
-    key: str = ""
-    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +188,7 @@ def claim(
     return [Claim(*row) for row in conn.execute(_CLAIM, given)]
 
 
-# Rows are locked in the order of their ids, here and in `prove`, so that the two never wait for each other.
+# Rows are locked in the order of their ids, here and in `evidence.prove`, so that the two never wait for each other.
 # An outcome counts while its claim is the row's latest one: also after its lease ended, because then the late
 # answer is the very evidence that was missing. What an event has proved stays proved.
 _SETTLE: Final = text("""
@@ -222,7 +211,8 @@ _SETTLE: Final = text("""
         settled_at = :now
     FROM given g, held h
     WHERE o.id = g.id AND h.id = o.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous', 'retry')
-    RETURNING o.id, o.state, o.channel
+    RETURNING o.id, o.state, o.reason, o.channel, o.created_at, o.payload ->> 'campaign' AS campaign,
+              o.payload ->> 'step' AS step
 """)
 _ACCEPTED: Final = text("""
     UPDATE opportunities p SET ref = o.provider_ref, accepted_at = :now
@@ -241,7 +231,17 @@ def settle(conn: Connection, outcomes: Sequence[Outcome], now: datetime) -> dict
         return {}
     settled = conn.execute(_SETTLE, {"rows": dumps([_outcome(o) for o in outcomes]), "now": now}).all()
     accept(conn, [row.id for row in settled if row.channel == "crm" and row.state == "sent"], now)
+    _count_unsent(conn, settled)
     return {row.id: row.state for row in settled}
+
+
+def _count_unsent(conn: Connection, settled: Iterable[Any]) -> None:
+    """Count the mails of campaigns that did not go out after all, and why."""
+    lost = [row for row in settled if row.campaign and row.state in UNSENT]
+    counts = Counter(
+        Happened(row.campaign, row.step, f"{UNSENT[row.state]}:{row.reason}", utc_day(row.created_at)) for row in lost
+    )
+    campaign_counts.add(conn, DELIVERY, counts)
 
 
 def accept(conn: Connection, ids: Sequence[int], now: datetime) -> None:
@@ -331,54 +331,6 @@ def leave_to_people(conn: Connection, before: datetime) -> int:
     They stay as they are but for their reason: evidence may still settle them, and nothing sends them again.
     """
     return conn.execute(_UNPROVED, {"before": before}).rowcount
-
-
-_PROVE: Final = text("""
-    WITH given AS (
-        SELECT * FROM json_to_recordset(:rows ::json) AS (
-            event_id bigint, lead_id bigint, key text, message_name text
-        )
-    ), found AS (
-        SELECT o.id, g.event_id FROM given g JOIN outbox o ON o.key = g.key
-        WHERE o.lead_id = g.lead_id AND o.channel = 'email' AND o.evidence IS NULL
-          AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
-        UNION ALL
-        SELECT o.id, g.event_id FROM given g JOIN outbox o ON o.message_name = g.message_name
-        WHERE o.lead_id = g.lead_id AND o.channel = 'email' AND o.evidence IS NULL
-          AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
-    ), proof AS (
-        SELECT id, min(event_id) AS event_id FROM found GROUP BY id
-    ), held AS (
-        SELECT id FROM outbox WHERE id IN (SELECT id FROM proof) ORDER BY id FOR UPDATE
-    )
-    UPDATE outbox o SET
-        evidence = p.event_id,
-        state = CASE WHEN o.state = 'sending' THEN o.state ELSE 'sent' END,
-        reason = CASE WHEN o.state = 'sending' THEN o.reason ELSE 'evidence' END,
-        settled_at = CASE WHEN o.state = 'sending' THEN o.settled_at ELSE :now END
-    FROM proof p, held h
-    WHERE o.id = p.id AND h.id = o.id AND o.evidence IS NULL AND o.state IN ('sending', 'ambiguous', 'retry', 'dead')
-    RETURNING o.state
-""")
-
-
-def prove(conn: Connection, evidence: Iterable[Evidence], now: datetime) -> int:
-    """Take events as proof that mails were taken; returns how many rows became `sent` by it.
-
-    Unclear and failed rows become `sent`; one that is being sent right now only notes the proof, which decides if its
-    outcome turns out unclear. An event proves nothing about a mail to another lead, or about a promotion.
-    """
-    rows = [
-        {
-            "event_id": each.event_id, "lead_id": each.lead_id, "key": each.key or None,
-            "message_name": each.message_id.partition("@")[0] or None,
-        }
-        for each in evidence
-        if each.key or each.message_id
-    ]  # fmt: skip
-    if not rows:
-        return 0
-    return sum(row.state == "sent" for row in conn.execute(_PROVE, {"rows": dumps(rows), "now": now}))
 
 
 _NOTICES: Final = text("SELECT key FROM outbox WHERE key = ANY(:keys) AND payload ? 'to'")

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     Identity,
     Index,
     Integer,
@@ -204,11 +205,12 @@ outbox: Final = Table(
     Column("provider_ref", Text, doc="the provider's own id"),
     Column("message_name", Text, doc="of a mail: its Message-ID up to the @, made of the key"),
     Column("evidence", BigInteger, doc="the event that proves it arrived"),
+    Column("seen", SmallInteger, nullable=False, server_default=text("0"), doc="what became of a mail: outbox.SEEN"),
     Column("last_error", Text),
     Column("created_at", _instant(), nullable=False),
     Column("settled_at", _instant()),
     UniqueConstraint("key", name="outbox_key"),
-    CheckConstraint("channel IN ('email', 'crm')", name="outbox_channel"),
+    CheckConstraint("channel IN ('email', 'crm', 'webhook')", name="outbox_channel"),
     CheckConstraint(
         "state IN ('pending', 'sending', 'sent', 'retry', 'ambiguous', 'dead', 'skipped')", name="outbox_state"
     ),
@@ -216,11 +218,7 @@ outbox: Final = Table(
     Index("outbox_due", "channel", "due_at", "id", postgresql_where=text("state IN ('pending', 'retry')")),
     Index("outbox_leases", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("outbox_ambiguous", "settled_at", postgresql_where=text("state = 'ambiguous' AND reason <> 'unproved'")),
-    Index(
-        "outbox_message",
-        "message_name",
-        postgresql_where=text("state IN ('sending', 'ambiguous', 'retry', 'dead') AND evidence IS NULL"),
-    ),
+    Index("outbox_message", "message_name", postgresql_where=text("message_name IS NOT NULL")),
     Index("outbox_lead", "lead_id"),
 )
 
@@ -240,6 +238,42 @@ opportunities: Final = Table(
     Index("opportunities_owner", "owner", "created_at"),
     Index("opportunities_rota", "rota", "owner"),
 )
+
+# ── campaigns ────────────────────────────────────────────────────────────────────────────────────────────────
+
+enrolments: Final = Table(
+    "enrolments",
+    metadata,
+    Column("lead_id", BigInteger, nullable=False),
+    Column("campaign", Text, nullable=False),
+    Column("key", Text, nullable=False, doc="what tells runs side by side apart; empty where there is one at a time"),
+    Column("run", Integer, nullable=False),
+    Column("version", Text, nullable=False, doc="of the campaign"),
+    Column("step", Text, nullable=False, doc="the one to come, or the one that is waited at"),
+    Column("due", _instant(), doc="when it goes on by itself"),
+    Column("hold", Text, nullable=False, doc="why it stands there"),
+    Column("outcome", Text, nullable=False, doc="empty while under way"),
+    Column("reason", Text, nullable=False),
+    Column("entered_at", _instant(), nullable=False),
+    Column("changed_at", _instant(), nullable=False),
+    PrimaryKeyConstraint("lead_id", "campaign", "key", name="enrolments_pkey"),
+    Index("enrolments_standing", "campaign", "version", "step", postgresql_where=text("outcome = ''")),
+    Index("enrolments_ended", "campaign", "outcome", postgresql_where=text("outcome <> ''")),
+)
+"""The latest run of each lead in each campaign, for looking at. What decides is in the lead's own state."""
+
+campaign_counts: Final = Table(
+    "campaign_counts",
+    metadata,
+    Column("campaign", Text, nullable=False),
+    Column("day", Date, nullable=False, doc="UTC; of what becomes of a mail, the day on which it was sent"),
+    Column("step", Text, nullable=False, doc="empty for the campaign as a whole"),
+    Column("what", Text, nullable=False, doc="see workers.pipeline.progress"),
+    Column("slice", SmallInteger, nullable=False, doc="who counts: the slice's worker, or -1 for delivery"),
+    Column("n", BigInteger, nullable=False),
+    PrimaryKeyConstraint("campaign", "day", "step", "what", "slice", name="campaign_counts_pkey"),
+)
+"""How often what has happened in campaigns."""
 
 PARTITIONED: Final = {"events": "received_at", "decisions": "decided_at"}
 """Tables with one partition a month, and the column that decides which."""

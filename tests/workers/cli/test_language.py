@@ -99,6 +99,29 @@ def test_an_example_that_does_not_hold_is_a_finding_at_its_place(dripline: Dripl
     ]
 
 
+@pytest.mark.usefixtures("database")
+def test_what_some_leads_lack_at_some_places_is_a_warning(dripline: Dripline, tmp_path: Path):
+    hello = RULES["templates/hello/mail.txt"]
+    guarded = "{% if lead.employees is defined and lead.employees > 5 %}{{ lead.timeline }}{% endif %}\n"
+    unsent = hello.replace("subject: Hello", "subject: Now {{ lead.timeline }}, hello")
+    write(tmp_path, {"templates/hello/mail.txt": hello + guarded, "templates/unsent/mail.txt": unsent})
+    done = dripline("check")
+    assert (done.code, done.err) == (0, "")
+    first, second, last = done.out.splitlines()
+    number = (hello + guarded).count("\n")
+    assert first.startswith(f"templates/hello/mail.txt:{number}:61: warning: may-be-missing: who comes by here without")
+    assert second.startswith("templates/unsent/mail.txt:2:10: warning: may-be-missing: ")
+    assert "(nothing sends it yet); write {{ lead.timeline" in second
+    assert last.endswith(" 2 warnings.")
+    assert dripline("check", "--strict").code == 1
+    levels = [each["level"] for each in json.loads(dripline("check", "--format", "json").out)["problems"]]
+    assert levels == ["warning", "warning"]
+    run = json.loads(dripline("check", "--format", "sarif").out)["runs"][0]
+    assert {each["level"] for each in run["results"]} == {"warning"}
+    applied = dripline("apply")
+    assert (applied.code, applied.err.count("may-be-missing")) == (0, 2)
+
+
 def test_a_mail_that_needs_what_not_every_lead_has_is_a_finding(dripline: Dripline, tmp_path: Path):
     mail = RULES["templates/hello/mail.txt"].replace(
         'Hello {{ lead.first_name | default("you") }}\n\n', "Hello {{ lead.first_name }}\n"
@@ -106,7 +129,7 @@ def test_a_mail_that_needs_what_not_every_lead_has_is_a_finding(dripline: Dripli
     write(tmp_path, {"templates/hello/mail.txt": mail})
     done = dripline("check")
     assert done.code == 1
-    assert done.out.startswith("templates/hello/mail.txt:5:1: template-value: with nothing but the address known")
+    assert done.out.startswith("templates/hello/mail.txt:5:10: template-value: nobody without `lead.first_name` gets")
     assert "welcome.send-hello" in done.out
     assert 'write {{ lead.first_name | default("…") }}' in done.out
 
@@ -148,7 +171,7 @@ def test_simulate_sums_up(dripline: Dripline, tmp_path: Path):
     assert done.out.startswith("3 events of 2 leads, by rules and templates")
     assert "1 event left out: came before" in done.out
     assert "welcome.send-hello  hello" in done.out
-    assert "Not promoted: 1 lead far enough, missing\n  timing  1" in done.out
+    assert "Not promoted: 1 lead far enough, and\n  no evidence of timing  1" in done.out
 
 
 def test_simulate_says_what_counts_for_nothing(dripline: Dripline, tmp_path: Path):
@@ -292,6 +315,52 @@ def test_rules_whose_examples_do_not_hold_are_not_applied(dripline: Dripline, tm
     assert refused.code == 1
     assert "Nothing was applied." in refused.err
     assert "was ever applied" in dripline("rulebook", "list").out
+
+
+def test_a_dry_run_says_who_would_have_been_promoted(dripline: Dripline, tmp_path: Path, database: str):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    ask = ("apply", "--dry-run")
+    eager = RULES["rules/promotion.yaml"].replace("at: sales-qualified", "at: lead").replace("all: true", "any: true")
+    write(tmp_path, {"rules/promotion.yaml": eager})
+    done = dripline(*ask)
+    for said in (
+        "Over recorded history: 1 lead, 2 events until",
+        "Promoted: 0 by the rules of now, 1 by the new ones",
+        "1 more (1 open): ann@acme.test",
+        "lead → opportunity  1  ann@acme.test",
+        "is promoted                 1  ann@acme.test",
+        "comes to stage opportunity  1  ann@acme.test",
+    ):
+        assert said in done.out
+    told = json.loads(dripline(*ask, "--json").out)["impact"]
+    assert told["promoted"]["more"]["leads"] == [{"lead": "ann@acme.test", "outcome": "open"}]
+    assert json.loads(dripline(*ask, "--json", "--leads", "0").out)["impact"] is None
+    assert "recorded history" not in dripline(*ask, "--leads", "0").out
+    assert dripline("status").out.count("sales") == 0  # nothing was promoted in truth
+    write(tmp_path, {"rules/promotion.yaml": RULES["rules/promotion.yaml"], "templates/hello/mail.html": "<p>Hi</p>"})
+    assert "recorded history" not in dripline(*ask).out
+
+
+def test_impact_looks_at_the_store_or_at_a_file(dripline: Dripline, tmp_path: Path, database: str):
+    write(tmp_path)
+    dripline("apply")
+    happen(database)
+    assert "Every lead would have come out the same." in dripline("impact").out
+    eager = RULES["rules/promotion.yaml"].replace("at: sales-qualified", "at: lead").replace("all: true", "any: true")
+    write(tmp_path / "new", {"rules/promotion.yaml": eager})
+    stored = json.loads(dripline("impact", "new/rules", "--json", "--all").out)
+    assert (stored["leads"], stored["of"], stored["promoted"]["after"]) == (1, 1, 1)
+    assert json.loads(dripline("impact", "rules", "--against", "new/rules", "--json").out)["promoted"]["after"] == 0
+    assert dripline("impact", "new/rules", "--against", version_of(RULES)[:9], "--leads", "1").code == 0
+    (tmp_path / "log.jsonl").write_text(dripline("export").out)
+    of_file = dripline("impact", "new/rules", "--events", "log.jsonl", "--against", "rules", "--json")
+    assert json.loads(of_file.out)["promoted"]["more"] == stored["promoted"]["more"]
+    assert "--against names the folder" in dripline("impact", "--events", "log.jsonl").err
+    (tmp_path / "log.jsonl").write_text("")
+    assert "holds no events" in dripline("impact", "--events", "log.jsonl", "--against", "rules").err
+    assert "no version begins with zz" in dripline("impact", "--against", "zz").err
 
 
 def test_rules_that_would_strand_leads_are_refused_until_they_say_what_the_stage_is_called_now(

@@ -50,7 +50,7 @@ def test_problems_as_data(dripline: Dripline):
     done = dripline("check", "--format", "json")
     found = json.loads(done.out)
     assert (done.code, found["version"]) == (1, None)
-    assert {"file", "line", "column", "code", "text", "hint"} == set(found["problems"][0])
+    assert {"file", "line", "column", "code", "text", "hint", "level"} == set(found["problems"][0])
 
 
 def test_places_are_given_as_they_are_on_disk(dripline: Dripline, tmp_path: Path):

@@ -17,10 +17,11 @@ from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.pipeline import process_slice
 from workers.reports import story
+from workers.reports.asof import lost
 from workers.reports.story import Line, Story
 from workers.reports.words import WORDINGS, sentence
 from workers.rulebook import compile_rulebook, version_of
-from workers.store import events, leads, rulebooks, status
+from workers.store import decisions, events, history, leads, rulebooks, status
 from workers.store.events import NewEvent
 from workers.store.rulebooks import Rulebooks
 from workers.store.slices import slice_of
@@ -177,6 +178,31 @@ def test_a_promoted_lead_says_so(ann: Engine):
     told = tell(ann)
     assert (told.stage, told.promotion.state) == ("opportunity", "promoted")
     assert told.opportunities[0].details["amount"] == "2500.00"
+
+
+def test_nobody_is_due_who_is_past_promotion(ann: Engine):
+    happen(ann, [event(9, "crm.won", NOW, {"timeline": "now"})], NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    assert (told.stage, told.promotion.state) == ("customer", "too-late")
+
+
+def test_a_loss_is_known_from_when_it_was_heard_of_until_it_is_made_good(ann: Engine):
+    happen(ann, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
+    work(ann, NOW)
+    for day, kind in ((1, "crm.lost"), (2, "crm.won"), (3, "crm.lost")):
+        happen(ann, [event(9 + day, kind, NOW)], NOW + day * DAY)
+        work(ann, NOW + day * DAY)
+    with ann.connect() as conn:
+        lead = leads.find(conn, ANN)
+        assert lead is not None
+        decided = decisions.story(conn, lead.id)
+        happened = history.logs(conn, [lead.id])[lead.id]
+    known = [
+        lost([each for each in decided if each.decided_at <= at], [each for each in happened if each.received_at <= at])
+        for at in (NOW + day * DAY for day in range(4))
+    ]
+    assert known == [False, True, False, True]
 
 
 def test_every_decision_has_words(ann: Engine):

@@ -358,7 +358,7 @@ def test_read_refuses_what_is_no_text(tmp_path):
     assert [(problem.file, problem.code) for problem in caught.value.problems] == [
         ("rules/fit.yaml.bak", "not-a-rule-file"),
         ("rules/huge.yaml", "too-large"),
-        ("rules/old.yaml", "binary-file"),
+        ("rules/old.yaml", "not-utf-8"),
         ("templates/logo.png", "binary-file"),
     ]
 

@@ -183,7 +183,7 @@ def test_findings_as_json():
     told = to_json(PROBLEMS, lambda path: path.replace("rules/", "ops/"))
     assert told[0] == {
         "file": "ops/a b.yaml", "line": 3, "column": 5, "code": "unknown-key", "text": "there is no key `x`",
-        "hint": "did you mean `y`?",
+        "hint": "did you mean `y`?", "level": "error",
     }  # fmt: skip
     assert len(told) == 3
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import NOW
-from workers.store import clearing, opportunities, outbox
+from workers.store import clearing, evidence, opportunities, outbox
+from workers.store.evidence import Evidence
 from workers.store.opportunities import Opportunity
-from workers.store.outbox import Effect, Evidence, Outcome
+from workers.store.outbox import Effect, Outcome
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -59,7 +60,7 @@ def test_only_what_is_open_can_be_settled(engine: Engine, state: str, possible: 
 def test_what_is_proved_to_have_arrived_is_not_sent_again(engine: Engine):
     row = row_in(engine, "ambiguous")
     with engine.begin() as conn:
-        outbox.prove(conn, [Evidence(7, 1, "mail:1:a:1:b")], NOW)
+        evidence.prove(conn, [Evidence(7, 1, "mail:1:a:1:b")], NOW)
         assert clearing.again(conn, [row], NOW) == []
 
 

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.conftest import NOW
-from workers.store import leads, opportunities, outbox, suppressions
-from workers.store.outbox import Claim, Effect, Evidence, Outcome, message_name
+from workers.store import evidence, leads, opportunities, outbox, suppressions
+from workers.store.evidence import Evidence
+from workers.store.outbox import Claim, Effect, Outcome, message_name
 from workers.store.rulebooks import apply
 from workers.store.suppressions import Suppression
 
@@ -114,7 +115,7 @@ def test_what_an_event_has_proved_is_not_given_back(engine: Engine):
     with engine.begin() as conn:
         put(conn, "a")
         (mine,) = claim(conn)
-        assert outbox.prove(conn, [Evidence(7, mine.lead_id, key="a")], NOW) == 0
+        assert evidence.prove(conn, [Evidence(7, mine.lead_id, key="a")], NOW).rows == 0
         assert outbox.give_back(conn, [(mine.id, mine.number, NOW)]) == 0
         assert outbox.expire(conn, NOW + LEASE, lambda _: False) == {"sent": 1}
 
@@ -164,7 +165,7 @@ def test_a_silent_worker_leaves_doubt_or_another_try(engine: Engine):
         conn.execute(
             text("UPDATE outbox SET provider = CASE key WHEN 'harmless' THEN 'ses' WHEN 'risky' THEN 'smtp' END")
         )
-        outbox.prove(conn, [Evidence(42, 7, "proved")], NOW)
+        evidence.prove(conn, [Evidence(42, 7, "proved")], NOW)
         assert outbox.expire(conn, NOW + LEASE / 2, lambda name: name == "ses") == {}
         assert outbox.expire(conn, NOW + LEASE, lambda name: name == "ses") == {"retry": 1, "ambiguous": 2, "sent": 1}
         assert states(conn) == {"harmless": "retry", "risky": "ambiguous", "nobody": "ambiguous", "proved": "sent"}
@@ -183,12 +184,12 @@ def test_what_is_settled_stays_settled(engine: Engine):
         claim(conn)
         outbox.settle(conn, [Outcome(1, 1, "sent")], NOW)
         assert outbox.settle(conn, [Outcome(1, 1, "dead")], NOW) == {}
-        assert outbox.prove(conn, [Evidence(1, 7, "a"), Evidence(2, 7, "stranger")], NOW) == 0
+        assert evidence.prove(conn, [Evidence(1, 7, "a"), Evidence(2, 7, "stranger")], NOW).rows == 0
         assert states(conn) == {"a": "sent"}
 
 
 @pytest.mark.parametrize(
-    ("evidence", "proved"),
+    ("said", "proved"),
     [
         (Evidence(1, 7, key="mail"), True),
         (Evidence(1, 7, message_id=f"{message_name('mail')}@acme.test"), True),
@@ -200,12 +201,12 @@ def test_what_is_settled_stays_settled(engine: Engine):
         (Evidence(1, 7), False),
     ],
 )
-def test_evidence_is_about_this_mail_to_this_lead(engine: Engine, evidence: Evidence, proved):
+def test_evidence_is_about_this_mail_to_this_lead(engine: Engine, said: Evidence, proved):
     with engine.begin() as conn:
         put(conn, "mail")
         (given,) = claim(conn)
         outbox.settle(conn, [Outcome(given.id, given.number, "ambiguous")], NOW)
-        assert outbox.prove(conn, [evidence, evidence], NOW) == proved
+        assert evidence.prove(conn, [said, said], NOW).rows == proved
         assert states(conn) == {"mail": "sent" if proved else "ambiguous"}
 
 
@@ -215,7 +216,7 @@ def test_no_event_proves_a_promotion(engine: Engine):
         (deal,) = outbox.claim(conn, "crm", NOW, limit=9, lease=LEASE)
         outbox.settle(conn, [Outcome(deal.id, deal.number, "retry", due_at=NOW)], NOW)
         found = [Evidence(1, 7, "promotion:7:1", message_name("promotion:7:1"))]
-        assert outbox.prove(conn, found, NOW) == 0
+        assert evidence.prove(conn, found, NOW).rows == 0
         assert states(conn) == {"promotion:7:1": "retry"}
 
 
@@ -242,7 +243,7 @@ def test_settling_and_proving_the_same_rows_at_once_never_deadlocks(engine: Engi
 
     def prove(_: int) -> None:
         with engine.begin() as conn:
-            outbox.prove(conn, [Evidence(1, 7, key) for key in sorted(keys, key=hash)], NOW)
+            evidence.prove(conn, [Evidence(1, 7, key) for key in sorted(keys, key=hash)], NOW)
 
     with ThreadPoolExecutor(4) as threads:
         for _ in range(10):

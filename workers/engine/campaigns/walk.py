@@ -24,8 +24,11 @@ MOST_STEPS: Final = 500
 """Steps that one run takes in one go: `check` refuses campaigns in which that could be more."""
 MOST_ROUNDS: Final = 20
 """How often, in one call, campaigns may start each other; the rest goes on a moment later."""
-PAUSED: Final = "paused"
 UNTIL: Final = "until"
+PAUSED: Final = "paused"
+PAUSED_WAITING: Final = "paused-until"
+"""The time at a `wait_until` was over while the campaign was paused."""
+AT_A_HALT: Final = (PAUSED, PAUSED_WAITING)
 DONE: Final = Verdict("skipped", {"reason": "done-before"})
 """For a step that an edit has led back to, after it has had its effect."""
 
@@ -49,7 +52,7 @@ def go_on(call: Call) -> None:
     moved_over(call)
     for _ in range(MOST_ROUNDS):
         due = [
-            (-(campaign.priority if campaign else 0), run.due, name, campaign)
+            (-(campaign.priority if campaign else 0), run.due or 0, name, campaign)
             for name, run, campaign in under_way(call)
             if is_due(call, run, campaign)
         ]
@@ -66,7 +69,7 @@ def is_due(call: Call, run: Enrolment, campaign: Campaign | None) -> bool:
         return True
     if campaign is None:
         return False
-    if run.hold == PAUSED:
+    if run.hold in AT_A_HALT:
         return campaign.name not in call.rulebook.controls.paused
     if run.hold == UNTIL and campaign.name not in call.rulebook.controls.paused:
         ready = getattr(campaign.by_id.get(run.step), "ready", None)
@@ -79,11 +82,12 @@ def proceed(call: Call, name: str, campaign: Campaign | None) -> None:
     if campaign is None:
         leave(call, name, "campaign-gone", None)
     elif campaign.name in call.rulebook.controls.paused:
-        run = change(call, name, due=None, hold=PAUSED)
+        waits = call.state.enrolments[name].hold == UNTIL
+        run = change(call, name, due=None, hold=PAUSED_WAITING if waits else PAUSED)
         call.say("held", f"{campaign.name}.{run.step}", {"run": run.run, "reason": PAUSED})
     else:
-        if call.state.enrolments[name].hold == PAUSED:
-            run = change(call, name, due=call.moment, hold="")
+        if (hold := call.state.enrolments[name].hold) in AT_A_HALT:
+            run = change(call, name, due=call.moment, hold=UNTIL if hold == PAUSED_WAITING else "")
             call.say("resumed", f"{campaign.name}.{run.step}", {"run": run.run})
         walk(call, name, campaign)
 
@@ -96,9 +100,10 @@ def moved_over(call: Call) -> None:
             if run.step and step not in campaign.by_id:
                 leave(call, name, "step-gone", None)
                 continue
-            elsewhere = step != run.step and run.hold not in {"", PAUSED}
-            anew = {"due": call.moment, "hold": ""} if elsewhere else {}  # what held it there does not hold it here
-            change(call, name, version=campaign.version, step=step, **anew)
+            change(call, name, version=campaign.version, step=step)
+            if step != run.step and run.hold not in {"", PAUSED}:  # what held it there does not hold it here
+                paused = run.hold == PAUSED_WAITING
+                change(call, name, due=None if paused else call.moment, hold=PAUSED if paused else "")
             detail = {"run": run.run, "from": run.version, "to": campaign.version, "step": step}
             call.say("moved", campaign.name, detail)
 

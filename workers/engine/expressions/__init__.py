@@ -13,6 +13,7 @@ What holds:
 
 from __future__ import annotations
 
+from workers.engine.expressions.advice import advised
 from workers.engine.expressions.code import coerced, function
 from workers.engine.expressions.compiler import Compiler, wanted
 from workers.engine.expressions.kinds import BY_NAME, NONE, Scope
@@ -35,8 +36,12 @@ def compile_expression(source: str, scope: Scope, want: str | None = None) -> Ex
     Raises:
         ExpressionError: it is not an expression, or speaks of unknown names, or mixes types; with the column from 0.
     """
+    try:
+        root = parse(source)
+    except ExpressionError as error:
+        raise advised(error, source, scope, want) from None
     compiler = Compiler(scope)
-    part = compiler.part(parse(source))
+    part = compiler.part(root)
     if part.kind == NONE:
         raise ExpressionError("`none` says nothing by itself", "leave the key out", part.offset, code="type")
     kind = BY_NAME[want] if want else part.kind

@@ -148,17 +148,19 @@ class Compiler:
             part = self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
             return replace(part, kind=limited(part.kind, self._scope.allowed.get(node.name)))
         if node.owner != "event":
-            hint = suggestion(node.owner, ("lead", "event"), f"{{}}.{node.name}")
+            whole = f"{node.owner}.{node.name}"
+            quoted = f'a type of event stands in quotes: "{whole}"' if whole in self._scope.events else ""
+            hint = quoted or suggestion(node.owner, ("lead", "event"), f"{{}}.{node.name}")
             raise ExpressionError(f"`{node.owner}` is not a known word", hint, node.offset, code="unknown-name")
         if self._scope.event is None:
             hint = "only the condition of a rule or trigger with `event:` sees one"
             raise ExpressionError("there is no event here", hint, node.offset, code="not-here")
-        return self.known(node, EVENT, self._scope.event, "property", "of the event in rules/events.yaml")
+        return self.known(node, EVENT, self._scope.event, "property", "with the event in rules/events.yaml")
 
     def known(self, node: tree.Attribute, argument: str, declared: Mapping[str, str], noun: str, where: str) -> Part:
         """A declared name, read from the argument that holds it."""
         if node.name not in declared:
-            hint = suggestion(node.name, declared, f"{node.owner}.{{}}") or f"declare it {where}"
+            hint = suggestion(node.name, declared, f"{node.owner}.{{}}", f"declare it {where}")
             text = f"the {node.owner} has no {noun} `{node.name}`"
             raise ExpressionError(text, hint, node.offset, code=f"unknown-{noun}")
         self.build.asks.add(Ask(noun, node.name))

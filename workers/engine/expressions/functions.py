@@ -124,7 +124,7 @@ def known(asked: Called, noun: str, names: Collection[str], frame: str = '"{}"',
     """The first argument, if it is one of `names`."""
     word = asked.texts[0]
     if word not in names:
-        hint = suggestion(word, names, frame) or declare
+        hint = suggestion(word, names, frame, declare)
         raise ExpressionError(f'there is no {noun} "{word}"', hint, asked.offset, code=f"unknown-{noun}")
     return word
 
@@ -144,7 +144,7 @@ def distinct(asked: Called) -> Part:
     """`distinct("page.viewed", "url", within="30d")`."""
     event, prop = known_event(asked), asked.texts[1]
     if prop not in (properties := asked.scope.events[event]):
-        hint = suggestion(prop, properties, '"{}"') or f"declare it with {event} in rules/events.yaml"
+        hint = suggestion(prop, properties, '"{}"', f"declare it with {event} in rules/events.yaml")
         text = f'the event {event} has no property "{prop}"'
         raise ExpressionError(text, hint, asked.offset, code="unknown-property")
     span = Span(DAY, -(-(asked.within // MICROSECOND) // DAY)) if asked.within else None

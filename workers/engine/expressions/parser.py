@@ -24,6 +24,28 @@ CHAINED: Final = frozenset({"<", "<=", ">", ">=", "=="})
 COMPARISONS: Final = CHAINED | {"!=", "in", "not in"}
 CONSTANTS: Final = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 RESERVED: Final = frozenset({"and", "or", "not", "in", "is", "if", "else"})
+OUT_OF_PLACE: Final = {
+    "=": "write `==` to compare",
+    "=>": "write `>=`",
+    "=<": "write `<=`",
+    "|": "a filter has a name: `| lower`; for alternatives write `or`",
+    ",": 'several values stand in a list: `in ["DE", "AT"]`; a number has no commas',
+    **dict.fromkeys(("*", "not"), "add parentheses"),
+    "contains": 'write `"demo" in event.form`',
+    **dict.fromkeys(("like", "matches", "startswith", "starts"), 'write `| matches("^demo")`'),
+    **dict.fromkeys(("endswith", "ends"), 'write `| matches("demo$")`'),
+    **dict.fromkeys(("equals", "eq"), "write `==` to compare"),
+    "between": "write `5 <= lead.employees <= 10`",
+    **dict.fromkeys(("if", "then"), "write `5 if lead.employees > 10 else 0`"),
+}
+"""What to do about words and signs where they cannot stand; some are what other languages say."""
+MISPLACED: Final = {
+    "end": "something is missing behind the last word",
+    **dict.fromkeys(
+        ("name", "number", "text"), "join conditions with `and` or `or`, texts with `~`; text stands in quotes"
+    ),
+}
+"""The same by the kind of what stands there."""
 UNKNOWN_WORDS: Final = {
     "null": "write `none`",
     "undefined": "write `is defined` or `is none` behind the name",
@@ -86,17 +108,10 @@ class Parser:
     def refuse_next(self) -> NoReturn:
         """Say why the next token cannot stand where it stands."""
         token = self.next
-        hint = ""
-        if token.text == "=":
-            hint = "write `==` to compare"
-        elif token.text == "|":
-            hint = "a filter has a name: `| lower`; for alternatives write `or`"
-        elif token.kind == "end":
-            hint = "something is missing behind the last word"
-        elif token.text in {"*", "not"}:
-            hint = "add parentheses"
-        elif token.kind in {"name", "number", "text"}:
-            hint = "join conditions with `and` or `or`, texts with `~`; text stands in quotes"
+        said = token.text if token.kind in {"name", "sign"} else ""
+        if said == "=" and self._tokens[self._at + 1].text in {">", "<"}:
+            said += self._tokens[self._at + 1].text
+        hint = OUT_OF_PLACE.get(said) or MISPLACED.get(token.kind, "")
         raise ExpressionError(f"{token} cannot stand here", hint, token.offset)
 
     def deeper(self, rule: Callable[[], tree.Node], at: int) -> tree.Node:
@@ -295,8 +310,8 @@ class Parser:
             return self.attribute(name)
         if self.sees("["):
             raise ExpressionError(f"brackets behind `{name.text}`", f"write {name.text}.<name>", self.next.offset)
-        hint = UNKNOWN_WORDS.get(name.text, f'did you mean lead.{name.text}, event.{name.text} or "{name.text}"?')
-        raise ExpressionError(f"`{name.text}` is not a known word", hint, name.offset, code="unknown-name")
+        text = f"`{name.text}` is not a known word"
+        raise ExpressionError(text, UNKNOWN_WORDS.get(name.text, ""), name.offset, code="unknown-name")
 
     def attribute(self, owner: Token) -> tree.Node:
         """`owner.name`, and nothing behind it."""

@@ -37,7 +37,9 @@ class Step:
         metadata=said("whom: `owner`, an address, or a field like `lead.account_manager`", names="recipient"),
     )
     subject: Words | None = field(default=None, metadata=said("the subject; default: the campaign and the lead"))
-    hook: str = field(default="", metadata=said("the hook that takes it, like `slack`, instead of an e-mail", names="hook"))
+    hook: str = field(
+        default="", metadata=said("the hook that takes it, like `slack`, instead of an e-mail", names="hook")
+    )
 
     def objections(self, known: Known) -> Iterator[Objection]:  # noqa: ARG002  every step has this shape
         """See `steps`."""

@@ -68,9 +68,7 @@ class Step:
         try:
             kept = converted(declared, value)
         except Refused as error:
-            return Verdict(
-                "skipped", {**detail, "reason": "bad-value", "value": shown(value), "because": str(error)}
-            )
+            return Verdict("skipped", {**detail, "reason": "bad-value", "value": shown(value), "because": str(error)})
         if visit.state.fields.get(self.name) == kept:
             return Verdict("skipped", {**detail, "reason": "so-already", "value": kept})
         return recorded(visit, self.id, UPDATED, detail, {self.name: kept})

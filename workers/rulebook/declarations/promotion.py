@@ -42,7 +42,11 @@ class Opportunity(Shape):
     crm: Text = field(metadata=about("the adapter, like hubspot", pattern=WORD, example="hubspot"))
     stage: Text = field(metadata=about("the stage of the CRM's pipeline", example="qualifiedtobuy"))
     name: Source = field(
-        metadata=about("the opportunity's name: an expression that gives text", example="'lead.company ~ \" deal\"'")
+        metadata=about(
+            "the opportunity's name: an expression that gives text; one that is always the same stands in quotes "
+            "inside quotes: `'\"Annual licence\"'`",
+            example="'lead.company ~ \" deal\"'",
+        )
     )
     pipeline: Text = field(default=Text("default"), metadata=about("the CRM's pipeline", example="default"))
     amount: Source | None = field(

@@ -1,0 +1,67 @@
+"""Fields that mails use although a lead may not have them: a finding for every place, whatever sample leads come by."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from workers.rulebook.guards import unguarded
+from workers.rulebook.mail import MAIL, body_of, read_head
+from workers.rulebook.problems import Place, Problem, Problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from workers.engine.rules import Rulebook
+    from workers.rulebook.guards import Use
+
+FOLDER: Final = "templates/"
+ENTRIES: Final = (MAIL, "/mail.html", "/note.txt")
+"""Files that are rendered by themselves; others are looked at where they are included."""
+SUBJECT: Final = " (subject)"
+
+
+def missing(rulebook: Rulebook, users: Mapping[str, str]) -> Iterator[Problem]:
+    """Errors for what keeps a mail from everybody who lacks the field, warnings for what does so now and then.
+
+    Args:
+        rulebook: compiled.
+        users: the mails and notes that something sends, each with words for who does.
+    """
+    texts = {path.removeprefix(FOLDER): body_of(path, text) for path, text in rulebook.templates.items()}
+    subjects = dict(read_subjects(rulebook.templates))
+    fields = rulebook.fields.keys() - {"email"}
+    for path in sorted([*texts, *subjects]):
+        name = path.removesuffix(SUBJECT).rpartition("/")[0]
+        if path in subjects or path.endswith(ENTRIES):
+            files = texts | {each: text for each, (text, _) in subjects.items()}
+            for use in unguarded(path, files, fields):
+                yield problem(use, place_of(use, texts, subjects), users.get(name, ""))
+
+
+def read_subjects(templates: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, Place]]]:
+    """The subjects of all mails, each with its place."""
+    for path, text in templates.items():
+        head = read_head(path, text, Problems()) if path.endswith(MAIL) else None
+        if head is not None:
+            yield path.removeprefix(FOLDER) + SUBJECT, (str(head.subject), head.subject.place)
+
+
+def place_of(use: Use, texts: Mapping[str, str], subjects: Mapping[str, tuple[str, Place]]) -> Place:
+    """Where the field stands, as near as is known."""
+    if use.path in subjects:
+        return subjects[use.path][1]
+    line = texts[use.path].split("\n")[use.line - 1]
+    found = re.search(rf"lead\s*(?:\.\s*|\[\s*['\"]){use.field}\b", line)
+    return Place(FOLDER + use.path, use.line, found.start() + 1 if found else 1)
+
+
+def problem(use: Use, place: Place, user: str) -> Problem:
+    """The finding."""
+    hint = f'write {{{{ lead.{use.field} | default("…") }}}}, or put {{% if lead.{use.field} is defined %}} around it'
+    if use.certain and user:
+        text = f"nobody without `lead.{use.field}` gets this ({user})"
+        return Problem(place.file, place.line, place.column, "template-value", text, hint)
+    where = user or "nothing sends it yet"
+    text = f"who comes by here without `lead.{use.field}` does not get this ({where})"
+    return Problem(place.file, place.line, place.column, "may-be-missing", text, hint, "warning")

@@ -1,0 +1,80 @@
+"""How often what has happened in campaigns, by day and step: what progress, pauses and tests are read from.
+
+Everybody who counts has rows of their own, the worker of a slice those of that slice, so that nobody waits for another.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sqlalchemy import text
+
+from workers.store.json import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Connection
+
+DELIVERY: Final = -1
+"""The shard of delivery, whose processes share it; the others are the numbers of the slices."""
+
+
+class Happened(NamedTuple):
+    """Something that is counted.
+
+    Attributes:
+        step: empty for the campaign as a whole.
+        what: see `workers.pipeline.progress`.
+        day: UTC; of what becomes of a mail, the day on which it was sent.
+    """
+
+    campaign: str
+    step: str
+    what: str
+    day: date
+
+
+def utc_day(at: datetime) -> date:
+    """The day of an instant that is counted on."""
+    return at.astimezone(UTC).date()
+
+
+# In order, so that two processes that share a shard never wait for each other in a circle.
+_ADD: Final = text("""
+    INSERT INTO campaign_counts (campaign, day, step, what, slice, n)
+    SELECT campaign, day, step, what, :shard, n
+    FROM json_to_recordset(:rows ::json) AS (campaign text, day date, step text, what text, n bigint)
+    ORDER BY campaign, day, step, what
+    ON CONFLICT (campaign, day, step, what, slice) DO UPDATE SET n = campaign_counts.n + excluded.n
+""")
+
+
+def add(conn: Connection, shard: int, happened: Mapping[Happened, int]) -> None:
+    """Count what has happened, so often each."""
+    if happened:
+        rows = [{**each._asdict(), "n": number} for each, number in happened.items()]
+        conn.execute(_ADD, {"rows": dumps(rows), "shard": shard})
+
+
+_TOTALS: Final = text("""
+    SELECT step, what, sum(n)::bigint FROM campaign_counts WHERE campaign = :campaign GROUP BY step, what
+""")
+_LATELY: Final = text("""
+    SELECT campaign, day, what, sum(n)::bigint FROM campaign_counts
+    WHERE campaign = ANY(:campaigns) AND day >= :since GROUP BY campaign, day, what
+""")
+
+
+def totals(conn: Connection, campaign: str) -> dict[tuple[str, str], int]:
+    """Everything that has happened in a campaign so far, by (step, what)."""
+    return {(step, what): number for step, what, number in conn.execute(_TOTALS, {"campaign": campaign})}
+
+
+def lately(conn: Connection, campaigns: Collection[str], since: date) -> dict[str, dict[tuple[date, str], int]]:
+    """What has happened in campaigns since a day, over all steps: by campaign, then by (day, what)."""
+    found: dict[str, dict[tuple[date, str], int]] = {campaign: {} for campaign in campaigns}
+    for campaign, day, what, number in conn.execute(_LATELY, {"campaigns": list(campaigns), "since": since}):
+        found[campaign][day, what] = number
+    return found
