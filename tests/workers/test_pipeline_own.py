@@ -1,4 +1,4 @@
-"""What campaigns change comes back as events of our own: once, to the right lead, and as history like everything else."""
+"""What campaigns change comes back as events of our own: once, to the right lead, and as history like all others."""
 
 from __future__ import annotations
 
@@ -93,7 +93,6 @@ def test_the_rest_comes_when_it_is_due(engine: Engine):
 
 def test_nothing_is_told_twice_whoever_asks_for_it_again(engine: Engine):
     append(engine, event(0, NOBODY, type_="trial.started"))
-    with engine.begin() as conn:
     run(engine)
     with engine.begin() as conn:  # the lead is as it was when it stood at the first step, due once more
         conn.execute(

@@ -53,6 +53,8 @@ class Settings:
         keys = keys_of(kind)
         below = as_mapping(node.entries[word], keys)
         inner = {name: key for name, key in keys.items() if not key.beside}
+        if not inner and isinstance(node.entries[word], Scalar) and node.entries[word].plain is not None:
+            self._reader.wrong(node.entries[word], "nothing beside it", word, f"write `- {word}`")
         if list(inner) == [word] and not scalar_like(inner[word].kind):  # the word's own value is one whole
             below = Mapped(node.place, {word: node.entries[word]}, {word: node.keys[word]})
         beside = Mapped(node.place, {name: each for name, each in node if keys.get(name, NO_KEY).beside}, node.keys)

@@ -49,7 +49,9 @@ def row(world: World) -> Row:
         return outbox.rows(conn, 9)[-1]
 
 
-@pytest.mark.parametrize(("hook", "body"), [("signed", {"text": "Ann & co", "n": 1}), ("slack-sales", {"text": "Ann &amp; co"})])
+@pytest.mark.parametrize(
+    ("hook", "body"), [("signed", {"text": "Ann & co", "n": 1}), ("slack-sales", {"text": "Ann &amp; co"})]
+)
 def test_it_goes_out_once(world: World, hook: str, body: dict[str, Any]):
     with Http(steps=[OK]) as server:
         found = adapters(world, server.port)
@@ -86,9 +88,7 @@ def test_elsewhere_it_is_left_to_a_person(world: World, hook: str, more: dict[st
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("hook", "state"), [("signed", "retry"), ("slack-sales", "ambiguous"), ("slack", "ambiguous")]
-)
+@pytest.mark.parametrize(("hook", "state"), [("signed", "retry"), ("slack-sales", "ambiguous"), ("slack", "ambiguous")])
 def test_the_same_holds_for_what_a_silent_worker_has_left(world: World, hook: str, state: str):
     found = adapters(world, nobody_listens())
     put(world, hook)

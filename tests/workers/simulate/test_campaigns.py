@@ -20,7 +20,9 @@ from workers.simulate.heard import Heard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workers.engine.rules import Rulebook
     from workers.engine.values import Decision
+    from workers.simulate.clock import Result
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "campaigns.yaml").read_text(encoding="utf-8"))
@@ -71,15 +73,22 @@ def sayings(decision: Decision) -> Iterator[str]:
     yield f"{decision.kind} {decision.rule}: {decision.detail.get('reason')}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_case(case: dict[str, Any]):
+def rules_of(case: dict[str, Any]) -> Rulebook:
     files = dict(case.get("files", {}))
     if "campaign" in case:
         files["rules/campaigns/test.yaml"] = case["campaign"]
+    return compile_rulebook(RULES | files)
+
+
+def played(case: dict[str, Any]) -> Result:
     events = [heard(each, case.get("who", f"email:{EMAIL}")) for each in case["events"]]
     events[0] = events[0]._replace(lead={**events[0].lead, **case.get("lead", {})})
-    rules = compile_rulebook(RULES | files)
-    result = run(events, rules, START + after(case["until"]))
+    return run(events, rules_of(case), START + after(case["until"]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: dict[str, Any]):
+    rules, result = rules_of(case), played(case)
     assert [f"{said(each.at)} {each.template}" for each in result.mails] == case["mails"]
     told = [(at, f"{effect.to}: {effect.subject}: {effect.text}") for at, _, effect in result.notices]
     told += [(at, f"{effect.hook}: {json.dumps(effect.payload)}") for at, _, effect in result.hooks]
