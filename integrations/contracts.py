@@ -85,6 +85,35 @@ class Ignored:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A received mail: what its mailbox knows it by, and its bytes, or the first of them."""
+
+    handle: str
+    raw: bytes
+
+
+class Inbox(Protocol):
+    """A mailbox that is looked into. Settings are the dataclass fields of the class; one file, found by its name."""
+
+    def fetch(self, number: int) -> Iterable[Letter]:
+        """So many mails that were not taken in yet.
+
+        Raises:
+            Unavailable: the mailbox cannot be looked into now.
+        """
+
+    def done(self, handles: Sequence[str]) -> None:
+        """Mark mails as taken in; called once what they say is safe.
+
+        Raises:
+            Unavailable: that cannot be done now; they will be read again, which does no harm.
+        """
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
 class Source(Protocol):
     """One kind of webhook sender. Settings are the dataclass fields of the class; one file, found by its name."""
 

@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from integrations.contracts import Crm, EmailProvider, Hook, Source
+    from integrations.contracts import Crm, EmailProvider, Hook, Inbox, Source
 
-Kind = Literal["sources", "email", "crm", "hooks"]
+Kind = Literal["sources", "email", "crm", "inbound", "hooks"]
 KINDS: Final[Mapping[Kind, str]] = {
-    "sources": "webhook source", "email": "e-mail provider", "crm": "CRM", "hooks": "outgoing webhook",
-}  # fmt: skip
+    "sources": "webhook source",
+    "email": "e-mail provider",
+    "crm": "CRM",
+    "inbound": "mailbox",
+    "hooks": "outgoing webhook",
+}
 """The kinds of adapters, and what one of them is called."""
 FEEDBACK: Final = "Feedback"
 """The class of an e-mail provider's webhook source, in the provider's file."""
@@ -92,6 +96,10 @@ def build(
 def build(
     kind: Literal["hooks"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
 ) -> Hook: ...
+@overload
+def build(
+    kind: Literal["inbound"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
+) -> Inbox: ...
 def build(kind: Kind, adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any) -> Any:
     """A ready adapter.
 

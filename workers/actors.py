@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import dramatiq
 
 from workers.exceptions import NoRulebook, StoreUnavailable
-from workers.hints import DELIVER, PROCESS, QUEUE
+from workers.hints import DELIVER, PROCESS, QUEUE, channel_name, slice_name
 from workers.log import get_logger
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def declare(broker: Broker, app: App, threads: int) -> None:
     """
     places = {"email": Turnstile(max(1, threads - 3)), "crm": Turnstile(1), "webhook": Turnstile(1)}
 
-    def process(slice_: int) -> None:
-        app.announcer.hints.taken(f"{PROCESS}:{slice_}")
-        _calmly(lambda: app.process(slice_), PROCESS, slice_)
+    def process(slices: list[int]) -> None:
+        app.announcer.hints.taken(*map(slice_name, slices))
+        _calmly(lambda: app.process(slices), PROCESS, slices)
 
     def deliver(channel: str) -> None:
-        app.announcer.hints.taken(f"{DELIVER}:{channel}")
+        app.announcer.hints.taken(channel_name(channel))
         through(places[channel], lambda: _calmly(lambda: app.deliver(channel), DELIVER, channel))
 
     dramatiq.actor(broker=broker, actor_name=PROCESS, queue_name=QUEUE)(process)
@@ -96,7 +96,7 @@ def through(turnstile: Turnstile, work: Callable[[], None]) -> None:
         raise
 
 
-def _calmly(work: Callable[[], None], actor: str, argument: int | str) -> None:
+def _calmly(work: Callable[[], None], actor: str, argument: list[int] | str) -> None:
     """Log troubles that pass by themselves in one line instead of a traceback; the work is still there."""
     try:
         work()

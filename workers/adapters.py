@@ -16,7 +16,7 @@ from workers.rulebook.installed import adapter_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from integrations.contracts import Crm, EmailProvider, Hook, Source
+    from integrations.contracts import Crm, EmailProvider, Hook, Inbox, Source
     from workers.clock import Clock
     from workers.config import Settings
     from workers.engine.rules import SourceSpec
@@ -26,6 +26,10 @@ MAILBOX: Final = "mailbox"
 NO_EMAIL: Final = (
     "DRIPLINE_EMAIL is not set; set it to smtp, or to mailbox if mails are to be kept in the data folder and to reach "
     "nobody. (`dripline dev` takes mailbox by itself.)"
+)
+NO_INBOX: Final = (
+    "DRIPLINE_INBOUND is not set; set it to imap, with DRIPLINE_IMAP_HOST, DRIPLINE_IMAP_USER and "
+    "DRIPLINE_IMAP_PASSWORD, or to maildir, with DRIPLINE_MAILDIR_PATH."
 )
 
 
@@ -89,6 +93,17 @@ class Adapters:
         adapter = adapter_of(name, discovery.names("hooks")) or name
         given = self._given("hooks", adapter)
         return self._once("hooks", name, lambda: discovery.build("hooks", adapter, name, self._values, **given))
+
+    def inbox(self) -> Inbox:
+        """The mailbox that bounces and answers come back to.
+
+        Raises:
+            ConfigurationError: none is chosen, there is none of that name, or a setting of its is missing or unusable.
+        """
+        name = self._settings.inbound
+        if not name:
+            raise ConfigurationError(NO_INBOX)
+        return self._once("inbound", name, lambda: discovery.build("inbound", name, name, self._values))
 
     def source(self, spec: SourceSpec) -> Source:
         """The webhook source that a rulebook declares; not kept, because the next rulebook may declare it otherwise.

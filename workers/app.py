@@ -20,7 +20,7 @@ from workers.delivery.senders import CrmSender, EmailSender, HookSender
 from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
-from workers.pipeline import process_slice
+from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
 from workers.store import rulebooks
 from workers.store.database import connect, transaction
@@ -30,7 +30,7 @@ from workers.web.app import create_app
 from workers.web.sources import ActiveSources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dramatiq.broker import Broker
     from sqlalchemy import Engine
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from workers.delivery.senders import Sender
     from workers.engine.rules import Rulebook
     from workers.hints import Hints
+    from workers.pipeline import Processed
     from workers.sweep import Due
     from workers.web.app import Application
     from workers.web.mailbox import Mailbox
@@ -202,25 +203,28 @@ class App:
 
     # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def process(self, slice_: int) -> None:
-        """Work off what is due in a slice, and announce what came of it.
+    def process(self, slices: Sequence[int]) -> None:
+        """Work off what is due in a slice, or a little in each of several, and announce what came of it and is left.
 
         Raises:
             StoreUnavailable: PostgreSQL is away; the work stays where it is.
             NoRulebook: none was ever applied.
         """
-        done = process_slice(
-            self.engine, slice_, self.library.rulebooks, self.clock, batch=self.settings.batch, batches=BATCHES
-        )
+        done = self._process(slices)
         self.announcer.channels(done.channels)
-        if done.more:
-            self.announcer.slices([slice_])
+        self.announcer.slices(done.more, together=1)
         if done.events or done.woken or done.failed:
             log.info(
-                "slice_processed", slice=slice_, events=done.events, woken=done.woken, recounted=done.recounted,
+                "slices_processed", slices=len(slices), events=done.events, woken=done.woken, recounted=done.recounted,
                 decisions=done.decisions, outbox=done.outbox, failed=done.failed, held=done.held,
                 quarantined=done.quarantined,
             )  # fmt: skip
+
+    def _process(self, slices: Sequence[int]) -> Processed:
+        books, batch = self.library.rulebooks, self.settings.batch
+        if len(slices) == 1:
+            return process_slice(self.engine, slices[0], books, self.clock, batch=batch, batches=BATCHES)
+        return process_together(self.engine, slices, books, self.clock, batch=batch)
 
     def deliver(self, channel: str) -> None:
         """Send what is due on a channel.

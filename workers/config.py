@@ -55,6 +55,7 @@ class Settings:
         "",
         "e-mail provider: `smtp`, `ses`, `sendgrid`, …; `mailbox`, as in `dev`, keeps mail in the data folder",
     )
+    inbound: str = setting("", "mailbox that `dripline inbound` looks into: `imap` or `maildir`")
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")
     worker_threads: int = setting(

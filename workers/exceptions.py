@@ -41,6 +41,10 @@ class NoRulebook(DriplineError):
     """The store holds no rulebook yet; `dripline apply` puts one there."""
 
 
+class NoSuchCampaign(DriplineError):
+    """Neither the rules in force nor anybody's past know a campaign of that name."""
+
+
 class StoreUnavailable(DriplineError):
     """PostgreSQL cannot be reached or refused the work for now; trying again later is right."""
 

@@ -11,7 +11,7 @@ import redis
 from workers.actors import declare
 from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.log import get_logger
-from workers.processes import exit_at_signals
+from workers.processes import exit_at_signals, settle_down
 from workers.sweep import leadership
 from workers.web.server import bind, serve
 
@@ -60,6 +60,7 @@ def run_worker(app: App, stop: threading.Event) -> None:
         ConfigurationError: a setting is missing.
     """
     app.check(sends=True)
+    settle_down()
     with Threads(app.broker, app, app.settings.worker_threads):
         log.info("worker_started", threads=app.settings.worker_threads)
         Fallback(app).run(stop)
@@ -137,7 +138,7 @@ class Fallback:
         self._try(lambda: found.append(self._sweeper.sweep(self._app.clock())))
         for due in found:
             for slice_ in due.slices:
-                self._try(partial(self._app.process, slice_))
+                self._try(partial(self._app.process, [slice_]))
             for channel in due.channels:
                 self._try(partial(self._app.deliver, channel))
 

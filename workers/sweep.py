@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
+from workers.steering import go_on
 from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
 from workers.store.locks import Leadership, impatient, leadership
@@ -44,6 +45,7 @@ class Due:
         expired: how many rows of silent workers went to which outbox state.
         unproved: how many unclear rows are a person's matter from now on.
         outdated: how many leads were woken to be counted anew by changed rules.
+        resumed: how many runs that a pause held got their time to go on.
     """
 
     slices: frozenset[int] = frozenset()
@@ -51,6 +53,7 @@ class Due:
     expired: Mapping[str, int] = field(default_factory=dict)
     unproved: int = 0
     outdated: int = 0
+    resumed: int = 0
 
 
 def sweep(
@@ -76,7 +79,9 @@ def sweep(
         expired = outbox.expire(conn, now, takes_key)
         unproved = outbox.leave_to_people(conn, now - ambiguous_after)
         outdated = _wake_outdated(conn, now, rulebooks_)
-        due = Due(leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now), expired, unproved, outdated)
+        resumed = go_on(conn)
+        slices, channels = leads.due_slices(conn, now, SLICES), outbox.due_channels(conn, now)
+    due = Due(slices, channels, expired, unproved, outdated, resumed)
     if expired:
         log.warning("leases_expired", **expired)
     if unproved:

@@ -105,6 +105,45 @@ class Open:
         return cls(int(lead_id), key, int(made))
 
 
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a link to the preference centre stands for: this lead, and the mail (effect key) that carried the link."""
+
+    PURPOSE: ClassVar[bytes] = b"dripline:preferences:1\0"
+    lead_id: int
+    key: str
+
+    def payload(self) -> str:
+        """See `Link`."""
+        return f"{self.lead_id}.{self.key}"
+
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """See `Link`."""
+        lead_id, _, key = payload.partition(".")
+        return cls(int(lead_id), key)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """What the link of a confirmation mail stands for: this lead wants this category; and the mail (effect key)."""
+
+    PURPOSE: ClassVar[bytes] = b"dripline:confirm:1\0"
+    lead_id: int
+    category: str
+    key: str
+
+    def payload(self) -> str:
+        """See `Link`."""
+        return f"{self.lead_id}\n{self.category}\n{self.key}"
+
+    @classmethod
+    def parse(cls, payload: str) -> Self:
+        """See `Link`."""
+        lead_id, category, key = payload.split("\n", 2)
+        return cls(int(lead_id), category, key)
+
+
 def sign(secret: str, link: Link) -> str:
     """The URL-safe token for a link."""
     payload = link.payload().encode()

@@ -275,7 +275,7 @@ class Feedback:
 def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
     event = mapping(part, "the event")
     record, kind = event.get("RecordType"), event.get("Type")
-    if record == INBOUND or (record == "Bounce" and kind in ANSWERS):
+    if record == INBOUND or (record == "Bounce" and str(kind) in ANSWERS):
         return Ignored("inbound" if record == INBOUND else "auto-reply")
     if not isinstance(record, str) or record not in TYPES:
         raise Unusable("unknown-type", "RecordType is none of Postmark's known here.")

@@ -24,8 +24,8 @@ class FakeApp:
         self.done: list[tuple[str, Any]] = []
         self.error: Exception | None = None
 
-    def process(self, slice_: int) -> None:
-        self._do("process", slice_)
+    def process(self, slices: list[int]) -> None:
+        self._do("process", slices)
 
     def deliver(self, channel: str) -> None:
         self._do("deliver", channel)
@@ -49,13 +49,13 @@ def app() -> Iterator[FakeApp]:
 
 
 def test_a_message_makes_the_app_look_and_frees_its_hint(app: Any):
-    app.announcer.slices([3])
+    app.announcer.slices([3, 5])
     app.announcer.channels(["email", "crm"])
     app.join()
-    assert sorted(app.done) == [("deliver", "crm"), ("deliver", "email"), ("process", 3)]
-    app.announcer.slices([3])
+    assert sorted(app.done) == [("deliver", "crm"), ("deliver", "email"), ("process", [3, 5])]
+    app.announcer.slices([3, 5], together=1)
     app.join()
-    assert app.done.count(("process", 3)) == 2
+    assert sorted(app.done[3:]) == [("process", [3]), ("process", [5])]
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), NoRulebook("none"), ValueError("a bug")])
@@ -63,7 +63,7 @@ def test_a_failure_is_not_repeated_by_the_broker_because_the_sweep_finds_the_wor
     app.error = error
     app.announcer.slices([3])
     app.join()
-    assert app.done == [("process", 3)]
+    assert app.done == [("process", [3])]
 
 
 def test_a_full_turnstile_loses_no_call():

@@ -75,7 +75,7 @@ def happen(app: App, number: int, type_: str, **properties: Any) -> None:
     )
     with app.engine.begin() as conn:
         events.append(conn, [event], app.clock())
-    app.process(slice_of("email:ann@acme.test"))
+    app.process([slice_of("email:ann@acme.test")])
 
 
 def test_an_event_becomes_a_mail(app: App, provider: Provider):
@@ -107,7 +107,7 @@ def test_a_mail_is_made_with_the_templates_in_force_or_else_with_those_it_was_de
     app.clock.move_to(NOW + timedelta(days=3))
     corrected = BUNDLE | {"templates/hello/mail.txt": BUNDLE["templates/hello/mail.txt"].replace("Hello", "Dear")}
     apply(app.engine, NOW, corrected)
-    app.process(slice_of("email:ann@acme.test"))
+    app.process([slice_of("email:ann@acme.test")])
     app.deliver("email")
     assert [mail.subject for mail in provider.got] == ["Hello you", "Dear you"]
 
@@ -124,7 +124,7 @@ def test_whoever_entered_a_campaign_stays_in_it_as_it_was_also_in_a_process_star
     first.close()
     clock.move_to(NOW + timedelta(days=3))
     second = make(settings(database_url), provider, clock)
-    second.process(slice_of("email:ann@acme.test"))
+    second.process([slice_of("email:ann@acme.test")])
     second.deliver("email")
     assert len(provider.got) == 2
     second.close()

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
 from tests.servers import Redis
-from workers.hints import PAUSE, QUEUE, QUIET, Announcer, Hints, MemoryHints, RedisHints
+from workers.hints import PAUSE, QUEUE, QUIET, TOGETHER, Announcer, Hints, MemoryHints, RedisHints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,14 +101,17 @@ def test_a_killed_redis_never_fails_the_caller_and_is_counted_and_logged_once_a_
         server.close()
 
 
-def test_the_announcer_queues_one_message_for_each_name_that_has_none():
+def test_the_announcer_names_each_slice_and_channel_once_and_a_few_slices_in_a_message():
     broker = StubBroker(middleware=[])
     broker.declare_queue(QUEUE)
     announcer = Announcer(MemoryHints(), broker)
     announcer.slices([1, 2])
     announcer.slices([2, 3])
+    announcer.slices(range(4, 5 + TOGETHER))
+    announcer.slices([20, 21], together=1)
     announcer.channels(["email"])
-    assert broker.queues[QUEUE].qsize() == 4
+    queued = [Message.decode(broker.queues[QUEUE].get()).args[0] for _ in range(broker.queues[QUEUE].qsize())]
+    assert queued == [[1, 2], [3], [*range(4, 4 + TOGETHER)], [4 + TOGETHER], [20], [21], "email"]
 
 
 def test_announcing_with_redis_away_raises_nothing():

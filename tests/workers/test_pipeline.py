@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import NOW
+from tests.conftest import NOW, connected
 from tests.workers.processing import RULES, append, event, newsletter, run
 from workers.clock import SteppedClock
 from workers.delivery.compose import message_id
 from workers.engine.decide import Outcome, decide
 from workers.engine.values import Decision, LeadState, Send, micros
 from workers.exceptions import NoRulebook
-from workers.pipeline import Processed, process_slice
+from workers.pipeline import Processed, process_slice, process_together
 from workers.pipeline.verdict import EVENT_WAITS, WAKE_WAITS
 from workers.store import decisions, events, identities, leads, opportunities, outbox, quarantine, status, stuck
+from workers.store.locks import hold_slices
 from workers.store.slices import slice_of
 from workers.store.suppressions import reasons
 
@@ -104,9 +106,23 @@ def test_a_slice_with_more_than_may_be_done_at_once_says_so(engine: Engine):
     append(engine, *(event(n) for n in range(10)))
     slice_ = slice_of("email:ann@acme.test")
     first = process_slice(engine, slice_, RULES, SteppedClock(NOW), batch=3, batches=2)
-    assert (first.events, first.more) == (6, True)
+    assert (first.events, first.more) == (6, {slice_})
     rest = process_slice(engine, slice_, RULES, SteppedClock(NOW), batch=3)
-    assert (rest.events, rest.more) == (4, False)
+    assert (rest.events, rest.more) == (4, set())
+
+
+def test_what_waits_in_several_slices_goes_through_together_and_the_rest_one_by_one(database_url: str, engine: Engine):
+    crowd = [n for n in range(800) if slice_of(f"email:p{n}@acme.test") in {1, 2, 3, 4}]
+    append(engine, *(event(n, f"p{n}") for n in crowd))
+    here = Counter(slice_of(f"email:p{n}@acme.test") for n in crowd)
+    assert min(here.values()) > 3 + 4
+    with connected(database_url) as other, other.begin() as busy:
+        hold_slices(busy, [3])
+        first = process_together(engine, [1, 2, 3, 4], RULES, SteppedClock(NOW), batch=12, batches=2)
+    assert first.more == {1, 2, 3, 4}  # 3 is somebody else's, and the others had more than 3 and 4 events to spare
+    assert first.events == 3 * 3 + 3 * 4
+    rest = process_together(engine, first.more, RULES, SteppedClock(NOW), batch=4 * max(here.values()) + 4)
+    assert (rest.events, rest.more) == (len(crowd) - first.events, set())
 
 
 # ── who is who ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +273,16 @@ def poisoned(state: LeadState, lead_id: int, batch: Sequence, book: Rulebook, no
     outcome = decide(state, lead_id, batch, book, now, **more)
     bad = tuple(TOO_LONG for e in batch if e.properties.get("poison") == "store")
     return outcome._replace(decisions=(*outcome.decisions, *bad))
+
+
+def test_poison_of_one_slice_costs_nothing_in_those_that_go_through_with_it(engine: Engine):
+    append(engine, *(event(n, f"p{n}") for n in range(60)), event(99, "ann", poison="store"))
+    done = process_together(engine, range(32), RULES, SteppedClock(NOW), decide=poisoned)
+    assert (done.events, done.failed, done.quarantined) == (60, 1, 0)
+    with engine.connect() as conn:
+        assert [tuple(row) for row in conn.execute(text("SELECT slice, attempts FROM inbox"))] == [
+            (slice_of("email:ann@acme.test"), 1)
+        ]
 
 
 @pytest.mark.parametrize("kind", ["engine", "store"])

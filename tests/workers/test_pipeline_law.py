@@ -27,7 +27,7 @@ from workers.engine.rules import Group, Limit, Part
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState, micros
 from workers.exceptions import StoreUnavailable
-from workers.pipeline import process_slice
+from workers.pipeline import process_slice, process_together
 from workers.store import events, leads
 from workers.store.events import NewEvent
 from workers.store.slices import slice_of
@@ -209,7 +209,10 @@ class Run:
 
     def slices(self, engine: Engine, seed: float) -> None:
         chance = random.Random(seed)
-        for slice_ in chance.sample(SLICES, chance.randrange(len(SLICES) + 1)):
+        chosen = chance.sample(SLICES, chance.randrange(len(SLICES) + 1))
+        if len(chosen) > 1 and chance.random() < 0.5:
+            process_together(engine, chosen, self.rules, SteppedClock(NOW), batch=self.course.batch)
+        for slice_ in chosen:
             process_slice(engine, slice_, self.rules, SteppedClock(NOW), batch=self.course.batch)
 
     def finish(self) -> None:

@@ -69,7 +69,7 @@ def test_a_step_changes_the_lead_in_the_same_run(engine: Engine, who: str):
         lead = leads.find(conn, f"dripline:{leads.find(conn, who).id}")
         log = events.history(conn, lead.id)
         rows = outbox.rows(conn, 9)
-    assert (done.events, done.recorded, done.failed, done.more) == (3, 2, 0, False)
+    assert (done.events, done.recorded, done.failed, done.more) == (3, 2, 0, frozenset())
     assert state.fields.get("country") == "DE"
     assert Standing(state, RULES, NOW).score("engagement") == 35
     assert [(e.source, e.type, e.subject) for e in log[1:]] == [

@@ -185,7 +185,7 @@ def test_a_batch_counts_only_so_many_events_anew_and_new_events_come_first(world
     monkeypatch.setattr(batch, "RECOUNTED", 4)
     append(world.engine, event(10_000))
     first = world.work()
-    assert (first.events, first.recounted, first.more) == (1, 1 + 2, True)
+    assert (first.events, first.recounted, bool(first.more)) == (1, 1 + 2, True)
     turns = 1
     while world.work().more:
         turns += 1
@@ -267,8 +267,8 @@ def test_the_log_shows_the_engine_what_it_saw_before_and_nothing_else(engine: En
         conn.execute(text("DELETE FROM inbox WHERE event_id = :id"), {"id": ids["e8"]})
         gone = quarantine.PoisonEvent(ids["e8"], "test", "processing-failed", "", NOW)
         quarantine.add_events(conn, [gone], NOW)
-        claimed = events.take_these(conn, slice_of(ANN), NOW, [ids["e9"]])
-        events.put_back(conn, slice_of(ANN), [events.Failed(ids["e9"], NOW, 1, LATER, "") for _ in claimed])
+        claimed = events.take_these(conn, [slice_of(ANN)], NOW, [ids["e9"]])
+        events.put_back(conn, [events.Failed(each, 1, LATER, "") for each in claimed])
         conn.execute(text("UPDATE leads SET wake_at = :now"), {"now": NOW})
         conn.execute(text("UPDATE inbox SET slice = 99 WHERE event_id = :id"), {"id": ids["e10"]})
         conn.execute(text("UPDATE events SET slice = 99 WHERE id = :id"), {"id": ids["e10"]})

@@ -19,6 +19,7 @@ from workers.store import events, quarantine, status
 from workers.store.database import connect
 from workers.store.events import NewEvent
 from workers.store.quarantine import NewQuarantined, PoisonEvent
+from workers.store.slices import SLICES
 from workers.web.commit import Delivery
 from workers.web.journal import StoreJournal
 
@@ -74,7 +75,7 @@ def test_what_was_replayed_is_not_replayed_again(engine: Engine):
 def test_an_event_that_made_processing_fail_is_queued_again(engine: Engine):
     with engine.begin() as conn:
         events.append(conn, [NewEvent("s", "1", "page.viewed", NOW, "email:a@b.test", ("email:a@b.test",))], NOW)
-        (taken,) = [row for slice_ in range(32) for row in events.take(conn, slice_, NOW, 9)]
+        (taken,) = events.take(conn, range(SLICES), NOW, 9)
         quarantine.add_events(conn, [PoisonEvent(taken.id, "s", "engine-error", "why", NOW)], NOW)
         (row,) = quarantine.waiting(conn, 9)
     assert backlog(engine) == 0

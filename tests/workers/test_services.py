@@ -149,10 +149,10 @@ def test_work_that_fails_keeps_no_other_work_from_being_done():
         def sweep(self, _now):
             return Due(frozenset({1, 2, 3}), frozenset({"email"}))
 
-        def process(self, slice_):
-            if slice_ == 2:
+        def process(self, slices):
+            if slices == [2]:
                 raise RulebookError(("broken",))
-            done.append(slice_)
+            done.extend(slices)
 
         def deliver(self, channel):
             done.append(channel)

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.exceptions import RenderError, RulebookError
+from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from workers.engine.rules import Rulebook
     from workers.rulebook import Problem
@@ -25,6 +26,8 @@ SAMPLES: Final[Mapping[str, Any]] = {
     "url": "https://acme.test/", "list": ["Ann"],
 }  # fmt: skip
 """A value of each type of field."""
+MAY_FOLLOW: Final = ("unknown-", "missing-file")
+"""Codes of findings that may follow from a file that cannot be read."""
 ADDRESS: Final = "ann@acme.test"
 UNSUBSCRIBE: Final = "https://acme.test/unsubscribe"
 
@@ -49,22 +52,35 @@ class Checked:
         return sum(problem.level == "error" for problem in self.problems)
 
 
+def check_folders(rules: Path, templates: Path) -> tuple[dict[str, str], Checked]:
+    """Check the files of two folders; those that cannot be read do not hide what is wrong with the others."""
+    from workers.rulebook.bundle import read_what_can_be_read
+    from workers.rulebook.problems import Problems
+
+    unread = Problems()
+    bundle = read_what_can_be_read(rules, templates, unread)
+    checked = check_all(bundle)
+    if not unread:
+        return bundle, checked
+    rest = [each for each in checked.problems if not each.code.startswith(MAY_FOLLOW)]
+    return bundle, Checked(None, sorted([*unread.found(), *rest]), checked.runs)
+
+
 def check_all(bundle: Mapping[str, str]) -> Checked:
     """Check rules, mails and examples. Needs no database."""
     from workers.adapters import installed
     from workers.cli._missing import missing
-    from workers.rulebook import compile_rulebook, examples_of
+    from workers.rulebook import checked, examples_of
     from workers.simulate.examples import run_examples
 
-    try:
-        rulebook = compile_rulebook(bundle, installed())
-    except RulebookError as error:
-        return Checked(None, error.problems)  # type: ignore[arg-type]
+    rulebook, found = checked(bundle, installed())
+    if rulebook is None:
+        return Checked(None, found)
     runs = run_examples(examples_of(bundle), rulebook)
     uses = [*missing(rulebook, users(rulebook))]
     known = {(use.file, use.line) for use in uses}  # the place tells more than a sample lead that fails there
     failed = [each for each in rendered(rulebook) if (each.file, each.line) not in known]
-    found = [*uses, *failed, *(problem for run in runs for problem in run.problems())]
+    found += [*uses, *failed, *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
@@ -75,7 +91,7 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
     from workers.delivery.templates import Fields, Templates
 
-    templates = Templates(rulebook.templates)
+    templates = Templates(rulebook.templates, rulebook.account.site)
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from workers.rulebook.guards import unguarded
 from workers.rulebook.mail import MAIL, body_of, read_head
+from workers.rulebook.mail.files import is_template
+from workers.rulebook.mail.layouts import layouts_of
 from workers.rulebook.problems import Place, Problem, Problems
 
 if TYPE_CHECKING:
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
     from workers.rulebook.guards import Use
 
 FOLDER: Final = "templates/"
-ENTRIES: Final = (MAIL, "/mail.html", "/note.txt")
+ENTRIES: Final = (MAIL, "/mail.html", "/mail.mjml", "/note.txt")
 """Files that are rendered by themselves; others are looked at where they are included."""
-SUBJECT: Final = " (subject)"
+SUBJECT, PREHEADER = " (subject)", " (preheader)"
 
 
 def missing(rulebook: Rulebook, users: Mapping[str, str]) -> Iterator[Problem]:
@@ -28,29 +30,34 @@ def missing(rulebook: Rulebook, users: Mapping[str, str]) -> Iterator[Problem]:
         rulebook: compiled.
         users: the mails and notes that something sends, each with words for who does.
     """
-    texts = {path.removeprefix(FOLDER): body_of(path, text) for path, text in rulebook.templates.items()}
-    subjects = dict(read_subjects(rulebook.templates))
+    written = {path.removeprefix(FOLDER): text for path, text in rulebook.templates.items() if is_template(path)}
+    texts = {path: body_of(f"/{path}", text) for path, text in written.items()}
+    layouts = layouts_of(written)
+    lines = dict(read_lines(rulebook.templates))
+    files = texts | {each: text for each, (text, _) in lines.items()}
     fields = rulebook.fields.keys() - {"email"}
-    for path in sorted([*texts, *subjects]):
-        name = path.removesuffix(SUBJECT).rpartition("/")[0]
-        if path in subjects or path.endswith(ENTRIES):
-            files = texts | {each: text for each, (text, _) in subjects.items()}
-            for use in unguarded(path, files, fields):
-                yield problem(use, place_of(use, texts, subjects), users.get(name, ""))
+    for path in sorted([*texts, *lines]):
+        if path not in lines and not path.endswith(ENTRIES):
+            continue
+        name = path.removesuffix(SUBJECT).removesuffix(PREHEADER).rpartition("/")[0]
+        for each in (path, layouts.get(path, "")):
+            for use in unguarded(each, files, fields):
+                yield problem(use, place_of(use, texts, lines), users.get(name, ""))
 
 
-def read_subjects(templates: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, Place]]]:
-    """The subjects of all mails, each with its place."""
+def read_lines(templates: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, Place]]]:
+    """The subjects and preheaders of all mails, each with its place."""
     for path, text in templates.items():
         head = read_head(path, text, Problems()) if path.endswith(MAIL) else None
-        if head is not None:
-            yield path.removeprefix(FOLDER) + SUBJECT, (str(head.subject), head.subject.place)
+        for line, of in ((head.subject, SUBJECT), (head.preheader, PREHEADER)) if head else ():
+            if line is not None:
+                yield path.removeprefix(FOLDER) + of, (str(line), line.place)
 
 
-def place_of(use: Use, texts: Mapping[str, str], subjects: Mapping[str, tuple[str, Place]]) -> Place:
+def place_of(use: Use, texts: Mapping[str, str], lines: Mapping[str, tuple[str, Place]]) -> Place:
     """Where the field stands, as near as is known."""
-    if use.path in subjects:
-        return subjects[use.path][1]
+    if use.path in lines:
+        return lines[use.path][1]
     line = texts[use.path].split("\n")[use.line - 1]
     found = re.search(rf"lead\s*(?:\.\s*|\[\s*['\"]){use.field}\b", line)
     return Place(FOLDER + use.path, use.line, found.start() + 1 if found else 1)

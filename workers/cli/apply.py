@@ -11,7 +11,7 @@ import click
 from workers.cli._base import as_json, database_url, folders, now, print_json, settings, store
 from workers.cli._stranded import about, stranded
 from workers.cli.check import line, summary
-from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
+from workers.exceptions import ConfigurationError, NoRulebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,15 +50,11 @@ def command(
       dripline apply --dry-run
       dripline apply rules templates -m "demo requests count more"
     """
-    from workers.cli._checking import Checked, check_all
-    from workers.rulebook import read, version_of
+    from workers.cli._checking import check_folders
+    from workers.rulebook import version_of
 
     rules, templates = folders(rules, templates)
-    try:
-        bundle = read(rules, templates)
-        checked = check_all(bundle)
-    except RulebookError as error:
-        bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
+    bundle, checked = check_folders(rules, templates)
     for problem in checked.problems:
         click.echo(line(problem, rules, templates), err=problem.level != "error")
     if checked.errors or checked.rulebook is None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli._base import folders, many, print_json
-from workers.exceptions import RulebookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +39,15 @@ def command(rules: Path, templates: Path | None, how: str, strict: bool) -> int:
       dripline check marketing/rules --format json
       dripline check --format sarif > findings.sarif     for code hosts that show findings on the changed line
     """
-    from workers.cli._checking import Checked, check_all
-    from workers.rulebook import read, to_json, to_sarif, version_of
+    from workers.cli._checking import check_folders
+    from workers.rulebook import to_json, to_sarif, version_of
 
     rules, mails = folders(rules, templates)
 
     def where(file: str) -> str:
         return on_disk(file, rules, mails)
 
-    try:
-        bundle = read(rules, mails)
-        checked = check_all(bundle)
-    except RulebookError as error:
-        bundle, checked = {}, Checked(None, error.problems)  # type: ignore[arg-type]
+    bundle, checked = check_folders(rules, mails)
     found, errors = checked.problems, checked.errors
     version = "" if errors else version_of(bundle)
     if how == "json":

@@ -100,7 +100,7 @@ def head(story: Story) -> None:
     )
     click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")
     if story.suppressed:
-        click.echo(f"Gets no mail: {story.suppressed}")
+        click.echo(f"Gets no {'marketing ' if story.suppressed == 'unsubscribed' else ''}mail: {story.suppressed}")
     if story.wake_at:
         click.echo(f"Is looked at again at {local(story.wake_at)}")
 

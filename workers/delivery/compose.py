@@ -6,21 +6,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from integrations.contracts import Mail
+from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.clock import system_clock
 from workers.delivery.templates import Fields, Templates, one_line
 from workers.delivery.tracking import Tracker
+from workers.engine.categories import GENERAL, NO_CONSENT, may_mail, rules_out
 from workers.exceptions import RenderError
+from workers.rulebook.mail import MAIL, read_head
+from workers.rulebook.problems import Problems
 from workers.store.outbox import message_name
-from workers.tokens import Unsubscribe, sign
+from workers.tokens import Confirm, Preferences, Unsubscribe, sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.clock import Clock
     from workers.engine.rules import Rulebook
+    from workers.tokens import Link
 
 ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
 """What may stand as a recipient. Whether it exists is for the provider to say; that it is one address is for us."""
@@ -37,7 +41,18 @@ class Links:
 
     def unsubscribe(self, lead_id: int, key: str) -> str:
         """The link that ends marketing mail to this lead; `key` says which mail it stood in."""
-        return f"{self.public_url.rstrip('/')}/unsubscribe/{sign(self.secret, Unsubscribe(lead_id, key))}"
+        return self._page("unsubscribe", Unsubscribe(lead_id, key))
+
+    def preferences(self, lead_id: int, key: str) -> str:
+        """The link to this lead's preference centre."""
+        return self._page("preferences", Preferences(lead_id, key))
+
+    def confirm(self, lead_id: int, category: str, key: str) -> str:
+        """The link by which this lead confirms that it wants a category of mail."""
+        return self._page("confirm", Confirm(lead_id, category, key))
+
+    def _page(self, page: str, link: Link) -> str:
+        return f"{self.public_url.rstrip('/')}/{page}/{sign(self.secret, link)}"
 
 
 class Composer:
@@ -45,7 +60,11 @@ class Composer:
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
         self._account = rulebook.account
-        self._templates = Templates(rulebook.templates)
+        self._said = Fields("account", rulebook.account.words)
+        self._templates = Templates(rulebook.templates, rulebook.account.site)
+        self._files = rulebook.templates
+        self._policy = rulebook.consent
+        self._kinds: dict[str, tuple[str, str]] = {}
         self._links = links
         self._tracker = Tracker(rulebook.tracking, links.public_url, links.secret)
 
@@ -53,7 +72,23 @@ class Composer:
         """True if this version has that template."""
         return template in self._templates
 
-    def compose(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> Mail:
+    def barred(self, template: str, suppressed: str, consents: Mapping[str, Any]) -> str:
+        """Why this mail may not go to somebody; empty if it may.
+
+        Args:
+            template: its folder below `templates/`.
+            suppressed: why the address is on the suppression list; empty if it is not.
+            consents: where the person stands (`LeadState.consents`).
+        """
+        if template not in self._kinds:
+            head = read_head(MAIL, self._files.get(f"templates/{template}{MAIL}", ""), Problems())
+            self._kinds[template] = (head.category, str(head.topic or GENERAL)) if head else (MARKETING, GENERAL)
+        category, topic = self._kinds[template]
+        if rules_out(suppressed, category):
+            return suppressed
+        return "" if category != MARKETING or may_mail(consents, self._policy, topic) else NO_CONSENT
+
+    def compose(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any], confirms: str = "") -> Mail:
         """The mail for this effect.
 
         Args:
@@ -61,6 +96,7 @@ class Composer:
             lead_id: for the unsubscribe link.
             template: its folder below `templates/`.
             lead: the lead's fields, `email` among them.
+            confirms: the category that the mail asks to confirm, if it does.
 
         Raises:
             RenderError: it cannot be made for this lead, and why.
@@ -68,9 +104,12 @@ class Composer:
         unsubscribe = self._links.unsubscribe(lead_id, key)
         values = {
             "lead": Fields("lead", lead),
-            "account": Fields("account", self._account.words),
+            "account": self._said,
             "unsubscribe_url": unsubscribe,
+            "preferences_url": self._links.preferences(lead_id, key),
         }
+        if confirms:
+            values["confirm_url"] = self._links.confirm(lead_id, confirms, key)
         words = self._templates.render(template, values)
         sender = words.sender or one_line(self._account.sender)
         html = self._tracked(words.html, key, lead_id, template, lead) if words.html else words.html
@@ -83,6 +122,8 @@ class Composer:
             html=html,
             message_id=message_id(key, sender),
             headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
+            reply_to=words.reply_to,
+            attachments=tuple(Attachment(file.name, file.type, file.content) for file in words.files),
         )
 
     def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
@@ -115,8 +156,8 @@ class Composer:
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
-        lead, account = Fields("lead", facts.get("lead") or {}), Fields("account", self._account.words)
-        return self._templates.note(template, {**facts, "lead": lead, "account": account})
+        lead = Fields("lead", facts.get("lead") or {})
+        return self._templates.note(template, {**facts, "lead": lead, "account": self._said})
 
 
 def is_address(text: object) -> bool:

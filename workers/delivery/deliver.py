@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from workers.delivery.attempts import Attempt, attempt
 from workers.delivery.health import Health
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
-from workers.store import outbox, suppressions
+from workers.store import consents, outbox, suppressions
 from workers.store.database import transaction
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-FRESH: Final = 1.0
-"""Seconds for which a look at the suppression list counts as the instant of sending."""
+FRESH: Final = 0.05
+"""Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
+transaction that claims. So no mail begins to leave later than this after somebody's refusal was committed: with a
+provider that takes longer for a mail every mail is looked up by itself, with a fast one a few together are."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
 SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
@@ -140,20 +142,26 @@ class Deliverer:
                 return []
             return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
 
-    def _suppressed(self, claims: Sequence[Claim]) -> dict[str, str]:
+    def _looked_up_anew(self, claims: Sequence[Claim]) -> list[Claim]:
+        """The claims as the people they are for have it now."""
         with transaction(self._engine) as conn:
-            return dict(suppressions.reasons(conn, [claim.email for claim in claims if claim.email]))
+            barred = suppressions.reasons(conn, [claim.email for claim in claims if claim.email])
+            said = consents.now_are(conn, [claim.lead_id for claim in claims])
+        return [
+            replace(claim, suppressed=barred.get(claim.email or "", ""), consents=said.get(claim.lead_id, {}))
+            for claim in claims
+        ]
 
     # ── a chunk ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""
         results, claimed = Results(), time.monotonic()
-        for claim, suppressed in self._looked_up(sender, claims):
+        for claim, known in self._looked_up(sender, claims):
             now = self._clock()
             until = self._health.paused(claim.provider or "", now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            made = None if until or late else self._attempt(sender, claim, suppressed, now)
+            made = self._attempt(sender, claim, now) if known and not until and not late else None
             if made is None:
                 results.untried.append(Untried(claim, until or now))
                 continue
@@ -161,34 +169,31 @@ class Deliverer:
             results.outcomes.append(made.outcome)
         return results
 
-    def _attempt(self, sender: Sender, claim: Claim, suppressed: str | None, now: datetime) -> Attempt | None:
+    def _attempt(self, sender: Sender, claim: Claim, now: datetime) -> Attempt | None:
         """What came of it; None if PostgreSQL is away and something that has to be known before sending is not.
 
         Nothing is raised for that: what the chunk has sent so far still has to be recorded.
         """
-        if suppressed is None:
-            return None
         try:
-            return attempt(sender, claim, suppressed, self._policy, now)
+            return attempt(sender, claim, claim.suppressed, self._policy, now)
         except StoreUnavailable:
             return None
 
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, str | None]]:
-        """Each claim, and why its address may not be mailed: as known from the claim, or looked up anew.
+    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, bool]]:
+        """Each claim as its person has it: as known from claiming, or looked up anew.
 
-        None where it would have to be looked up and PostgreSQL is away.
+        False beside it where it would have to be looked up and PostgreSQL is away.
         """
-        known = {claim.email or "": claim.suppressed for claim in claims}
-        looked = time.monotonic()
-        for number, claim in enumerate(claims):
+        looked, fresh = time.monotonic(), list(claims)
+        for number in range(len(fresh)):
             if sender.channel == "email" and time.monotonic() - looked > FRESH:
                 try:
-                    known |= self._suppressed(claims[number:])
+                    fresh[number:] = self._looked_up_anew(fresh[number:])
                 except StoreUnavailable:
-                    yield from ((each, None) for each in claims[number:])
+                    yield from ((each, False) for each in fresh[number:])
                     return
                 looked = time.monotonic()
-            yield claim, known[claim.email or ""]
+            yield fresh[number], True
 
     def _note(self, provider: str, made: Attempt) -> None:
         if made.answered:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from integrations.contracts import Accepted, Message, Person, Promotion
 from integrations.exceptions import Unavailable
 from workers.delivery.compose import is_address
+from workers.engine.categories import NO_CONSENT
 from workers.exceptions import ConfigurationError, RenderError, StoreUnavailable
 from workers.log import get_logger
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 log = get_logger(__name__)
+
+REFUSALS: Final = {NO_CONSENT: "the person did not ask for mail of this category, or does not want it any more"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,15 @@ class EmailSender:
         """See `Sender.prepare`."""
         if "to" in claim.payload:
             return self._prepare_notice(claim)
-        if suppressed:
-            return Skip(suppressed, "the address is on the suppression list")
+        template = str(claim.payload["template"])
+        composer = self._composer(claim.version, template)
+        if reason := composer.barred(template, suppressed, claim.consents):
+            return Skip(reason, REFUSALS.get(reason, "the address is on the suppression list"))
         if not is_address(claim.email):
             return Skip("bad-email" if claim.email else "no-email", "the lead has no address that could be written to")
-        template = str(claim.payload["template"])
-        lead = {**claim.fields, "email": claim.email}
+        lead, confirms = {**claim.fields, "email": claim.email}, str(claim.payload.get("confirms", ""))
         try:
-            mail = self._composer(claim.version, template).compose(claim.key, claim.lead_id, template, lead)
+            mail = composer.compose(claim.key, claim.lead_id, template, lead, confirms)
         except RenderError as error:
             return Skip("template", str(error))
         return Ready(lambda: self._adapter.send(mail))

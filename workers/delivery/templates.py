@@ -1,31 +1,35 @@
-"""The mail templates of one rulebook version: parsed and compiled once, rendered for many leads.
+"""The mail templates of one rulebook version: compiled once, rendered for many leads.
 
-A mail is a folder below `templates/`: `mail.txt` begins with front matter (`subject`, `category`, and `from` where the
-sender differs from the account's) between two lines of `---`, then comes the text; `mail.html` beside it is optional.
-A hand-off note is a folder with a `note.txt`, which is nothing but text.
+A mail is a folder below `templates/`: `mail.txt` begins with front matter (`workers.rulebook.mail.head`) between two
+lines of `---`, then comes the text; beside it a `mail.html` or a `mail.mjml`, whose text is also the plain text if
+`mail.txt` says none. A hand-off note is a folder with a `note.txt`, which is nothing but text.
+
+A mail goes through these stages, each a function of what the one before made: values into subject and preheader; values
+into the HTML, which is finished already or is finished now (`compiled.Page`); the plain text beside it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import TemplateSyntaxError
+from markupsafe import escape as escaped
 
 from workers.exceptions import RenderError
-from workers.rulebook.mail import body_of, read_head
-from workers.rulebook.problems import Problems
-from workers.rulebook.sandbox import BoundedEnvironment, render
+from workers.rulebook.mail.compiled import compile_mail, environment_of
+from workers.rulebook.sandbox import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jinja2 import Template
-
-    from workers.rulebook.mail import FrontMatter
+    from workers.rulebook.mail.compiled import CompiledMail, File
 
 FOLDER: Final = "templates/"
+UNSAFE: Final = re.compile(r"""\shref="\s*(?!https?:|mailto:|tel:|sms:)([a-z][a-z0-9+.-]*:[^"]*)\"""", re.IGNORECASE)
+"""A link that a mail may not have. A field's value can make one where a template begins a link with it."""
 
 
 class Fields:
@@ -53,26 +57,22 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class MailTemplate:
-    """One compiled mail. `sender` is empty where the account's own is used."""
-
-    name: str
-    category: str
-    sender: str
-    subject: Template
-    text: Template
-    html: Template | None
-
-
-@dataclass(frozen=True, slots=True)
 class Rendered:
-    """One mail's words for one lead; no line breaks in subject and sender."""
+    """One mail's words for one lead; no line breaks in subject, preheader and addresses.
+
+    Attributes:
+        sender, reply_to: empty where the account's sender, or none, is meant.
+        files: go with it.
+    """
 
     category: str
     sender: str
     subject: str
     text: str
     html: str | None
+    preheader: str = ""
+    reply_to: str = ""
+    files: tuple[File, ...] = ()
 
 
 class Templates:
@@ -80,15 +80,27 @@ class Templates:
 
     Args:
         files: text by path, below `templates/` or with that prefix.
+        site: our website, where relative links lead.
     """
 
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str], site: str = "") -> None:
         self._files = {path.removeprefix(FOLDER): text for path, text in files.items()}
-        self._environment = BoundedEnvironment({path: body_of(path, text) for path, text in self._files.items()})
-        self._compiled: dict[str, MailTemplate] = {}
+        self._environment = environment_of(self._files)
+        self._site = site
+        self._compiled: dict[str, CompiledMail] = {}
 
     def __contains__(self, name: str) -> bool:
         return f"{name}/mail.txt" in self._files
+
+    def mail(self, name: str) -> CompiledMail:
+        """The mail of that name, compiled.
+
+        Raises:
+            RenderError: there is no such template, or it is broken.
+        """
+        if name not in self._compiled:
+            self._compiled[name] = compile_mail(self._environment, self._files, name, self._site)
+        return self._compiled[name]
 
     def render(self, name: str, values: Mapping[str, Any]) -> Rendered:
         """The mail `name` with these values.
@@ -96,13 +108,20 @@ class Templates:
         Raises:
             RenderError: there is no such template, it is broken, or it needs a value that is not there.
         """
-        mail = self._compiled.get(name) or self._compile(name)
+        mail = self.mail(name)
+        subject = one_line(mail.subject.render(values))
+        preheader = one_line(mail.preheader.render({**values, "subject": subject})) if mail.preheader else ""
+        values = {**values, "subject": subject, "preheader": preheader}
+        html = self._html(mail, values, preheader)
         return Rendered(
-            category=mail.category,
-            sender=mail.sender,
-            subject=one_line(render(mail.subject, values)),
-            text=render(mail.text, values),
-            html=render(mail.html, values) if mail.html else None,
+            category=mail.head.category,
+            sender=one_line(mail.head.sender or ""),
+            subject=subject,
+            text=self._text(mail, values, html),
+            html=html,
+            preheader=preheader,
+            reply_to=one_line(mail.head.reply_to or ""),
+            files=mail.files,
         )
 
     def note(self, name: str, values: Mapping[str, Any]) -> str:
@@ -120,38 +139,21 @@ class Templates:
             raise RenderError(f"{error.name or path}, line {error.lineno}: {error.message}") from error
         return render(template, values).strip()
 
-    def _compile(self, name: str) -> MailTemplate:
-        if name not in self:
-            raise RenderError(f"{name}: the rulebook has no templates/{name}/mail.txt")
-        head = front_matter(name, self._files[f"{name}/mail.txt"])
-        html = f"{name}/mail.html"
-        try:
-            mail = MailTemplate(
-                name=name,
-                category=head.category,
-                sender=one_line(head.sender or ""),
-                subject=self._environment.from_string(str(head.subject)),
-                text=self._environment.get_template(f"{name}/mail.txt"),
-                html=self._environment.get_template(html) if html in self._files else None,
-            )
-        except TemplateSyntaxError as error:
-            raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
-        mail.subject.name = f"{name}/mail.txt (subject)"
-        self._compiled[name] = mail
-        return mail
+    def _html(self, mail: CompiledMail, values: Mapping[str, Any], preheader: str) -> str | None:
+        if mail.page is None:
+            return None
+        html = mail.page.render(values, escaped(preheader), self._site)
+        if unsafe := UNSAFE.search(html):
+            raise RenderError(f"{mail.name}: a link leads to {unescape(unsafe[1])[:60]!r}, which is no web address")
+        return html
 
-
-def front_matter(name: str, text: str) -> FrontMatter:
-    """What stands between the `---` lines of a `mail.txt`.
-
-    Raises:
-        RenderError: it is missing, or cannot be used.
-    """
-    problems = Problems()
-    head = read_head(f"{name}/mail.txt", text, problems)
-    if head is None or problems:
-        raise RenderError("; ".join(map(str, problems.found())))
-    return head
+    @staticmethod
+    def _text(mail: CompiledMail, values: Mapping[str, Any], html: str | None) -> str:
+        if mail.text is not None:
+            return mail.text.render(values)
+        assert mail.page is not None
+        assert html is not None
+        return mail.page.plain(values, html)
 
 
 def one_line(text: str) -> str:

@@ -232,6 +232,7 @@ def sentence(decision: LoggedDecision, event: LoggedEvent | None) -> str:
         "not_promoted": lambda: f"not promoted; missing: {', '.join(detail['missing'])}",
         "promoted": lambda: promoted(detail),
         "suppressed": lambda: f"no more mail ({detail['reason']})",
+        "consented": lambda: f"{detail['category']}: {detail['action']}",
     }
     return words[decision.kind]() if decision.kind in words else ""
 

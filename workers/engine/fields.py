@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
+MOST_SHOWN: Final = 100
+"""Characters of a value that was refused that are recorded with the reason."""
 EMAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,60}")
 ZONES: Final = frozenset(available_timezones())
 
@@ -102,7 +104,8 @@ def allowed(declared: Field, value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """A value for people, cut short."""
-    return str(value)[:100]
+    written = str(value)
+    return written if len(written) <= MOST_SHOWN else f"{written[: MOST_SHOWN - 1]}…"
 
 
 def text(value: Any) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.categories import UNSUBSCRIBED
+from workers.engine.consent import HEARD, take_consent, take_sign, unsubscribe
 from workers.engine.counters import take_count
 from workers.engine.decay import units
 from workers.engine.declared import record_unusable
@@ -46,8 +48,12 @@ def take_in(call: Call, event: Event) -> None:
             call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
             score(call, machine, micros(machine.at))
     score(call, event, at)
-    if event.type in SUPPRESSING and (reason := suppression(event)):
-        suppress(call, event, reason)
+    if event.type in SUPPRESSING:
+        take_refusal(call, event, at)
+    if event.type in HEARD:
+        take_consent(call, event, at)
+    elif event.type in call.rulebook.signs:
+        take_sign(call, event, at)
 
 
 def score(call: Call, event: Event, at: int) -> None:
@@ -131,10 +137,27 @@ def key_of(call: Call, rule: EventRule, event: Event) -> str:
     return str(rule.limit.key.value(event.properties, call.state.fields, call.standing))[:200]
 
 
+def take_refusal(call: Call, event: Event, at: int) -> None:
+    """Let an unsubscribing, a complaint or a bounce rule out further mail."""
+    reason = suppression(event) or softly(call, event, at)
+    if reason and (reason != UNSUBSCRIBED or unsubscribe(call, event, at)):
+        suppress(call, event, reason)
+
+
+def softly(call: Call, event: Event, at: int) -> str:
+    """The reason after as many soft bounces as the rules bear in their time; empty before."""
+    most, within = call.rulebook.consent.soft_bounces, call.rulebook.consent.soft_within
+    if not most or event.type != "email.bounced":
+        return ""
+    call.state.bounces = sorted([*call.state.bounces, [at, event.id]])[-most:]
+    bounces = call.state.bounces
+    return "soft-bounced" if len(bounces) == most and bounces[-1][0] - bounces[0][0] <= within else ""
+
+
 def suppression(event: Event) -> str:
     """Why this event means that no more mail may go to the person; empty if it does not."""
     if event.type == "email.unsubscribed":
-        return "unsubscribed"
+        return UNSUBSCRIBED
     if event.type == "email.complained":
         return "complained"
     if event.type == "email.bounced" and event.properties.get("kind") == "hard":
@@ -143,7 +166,7 @@ def suppression(event: Event) -> str:
 
 
 def suppress(call: Call, event: Event, reason: str) -> None:
-    """Rule out further mail; the first reason stays."""
-    if not call.state.suppressed:
+    """Rule out further mail; the first reason stays, unless it concerns marketing alone and this one does not."""
+    if call.state.suppressed in ("", UNSUBSCRIBED) and call.state.suppressed != reason:
         call.state.suppressed = reason
         call.say("suppressed", "email", {"reason": reason}, event=event.id, effect=Suppress(reason))

@@ -19,8 +19,9 @@ MOST: Final = 20
 """Machine events, and human signs, remembered per lead; beyond them the lead is counted anew from the log."""
 ENGAGEMENT: Final = frozenset({"email.opened", "email.clicked"})
 NO_SIGN: Final = frozenset({
-    "email.delivered", "email.sent", "email.deferred", "email.dropped", "email.bounced", "email.complained",
-    "email.unsubscribed", "crm.stage_changed", "crm.won", "crm.lost", "crm.accepted",
+    "email.delivered", "email.sent", "email.deferred", "email.dropped", "email.auto_replied", "email.bounced",
+    "email.complained", "email.unsubscribed", "crm.stage_changed", "crm.won", "crm.lost", "crm.accepted",
+    "suppression.removed",
 })  # fmt: skip
 """What happens to a person or is done about them, not by them."""
 

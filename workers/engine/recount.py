@@ -41,7 +41,7 @@ def clear(call: Call) -> None:
     state = call.state
     state.scores, state.limits, state.windows, state.nth = {}, {}, {}, {}
     state.counts, state.grains, state.values = {}, {}, {}
-    state.machines, state.humans, state.recent = [], [], []
+    state.machines, state.humans, state.recent, state.bounces = [], [], [], []
     state.fields = {name: value for name, value in state.fields.items() if name not in state.told}
     state.told = {}
     state.events = 0

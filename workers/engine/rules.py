@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.engine.decay import KEEP, units
 from workers.engine.hours import WORKING_WEEK, Calendar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
+    from workers.engine.categories import Category, Sign
     from workers.engine.counters import Counted, Span
     from workers.engine.decay import Decay
     from workers.engine.hours import Quiet
@@ -256,7 +258,7 @@ class Field:
             or `list of …`.
         merge: what is kept when several events tell it: `last`, `first`, `highest` or `union`.
         allowed: the only values it may have; empty for any.
-        personal: personal data, to be erased with the person.
+        personal: personal data, replaced where events are exported for other eyes.
     """
 
     name: str
@@ -503,7 +505,12 @@ class PromotionRule:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The company that sends: used by templates, e-mail headers and money. `business` says when it works."""
+    """The company that sends: used by templates, e-mail headers and money.
+
+    Attributes:
+        site: the website; without one no link in a mail may be relative.
+        business: when it works.
+    """
 
     company: str
     zone: str
@@ -511,11 +518,12 @@ class Account:
     sender: str
     address: str
     business: Calendar = WORKING_WEEK
+    site: str = ""
 
     @property
     def words(self) -> dict[str, str]:
         """What templates may say of it."""
-        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address")}
+        return {name: getattr(self, name) for name in ("company", "zone", "currency", "sender", "address", "site")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -564,6 +572,9 @@ class Rulebook:
         plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
         tracking: what is told of how mails are read.
+        consent: categories of marketing mail, and how consent is given.
+        topics: of each template that names one, its category of marketing mail.
+        signs: by event type, how consent is given, and to what.
         by_event: event rules by event type, the index of the hot path.
         enter_by_event, exit_by_event: campaigns by event type.
         campaigns: by name; `archive` holds older definitions by (name, campaign version) for people still in them.
@@ -605,6 +616,9 @@ class Rulebook:
     plan: str = ""
     controls: Controls = Controls()
     tracking: Tracking = Tracking()
+    consent: ConsentPolicy = NO_POLICY
+    topics: Mapping[str, str] = field(default_factory=dict)
+    signs: Mapping[str, tuple[tuple[Category, Sign], ...]] = field(init=False, repr=False, compare=False)
     banded: tuple[ScoreModel, ...] = field(init=False, repr=False, compare=False)
     order: Mapping[str, int] = field(init=False, repr=False, compare=False)
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
@@ -621,6 +635,7 @@ class Rulebook:
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
         names = [stage.name for stage in self.stages]
+        derive(self, "signs", signs(self.consent))
         derive(self, "banded", tuple(model for model in self.models.values() if model.bands))
         derive(self, "order", {stage.name: index for index, stage in enumerate(self.stages)})
         derive(self, "renamed", {old: stage.name for stage in self.stages for old in stage.was})
@@ -636,6 +651,12 @@ class Rulebook:
         derive(self, "timed", tuple(timed(campaigns)))
         for kind in ("zone", "country"):
             derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
+
+
+def signs(policy: ConsentPolicy) -> dict[str, tuple[tuple[Category, Sign], ...]]:
+    """By event type, how consent is given, and to what."""
+    pairs = [(category, sign) for category in policy.categories.values() for sign in category.signs]
+    return {kind: tuple(pair for pair in pairs if pair[1].event == kind) for kind in {each.event for _, each in pairs}}
 
 
 def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigger]]:

@@ -137,7 +137,10 @@ class LeadState:
         missing: what stood against promotion when it was last looked at; None if it was never a candidate.
         handoff: [promotion key, due] while sales has not accepted yet; empty otherwise.
         lost: True after an opportunity was lost, until the next promotion.
-        suppressed: why nothing may be mailed to this lead; empty if it may.
+        suppressed: why nothing may be mailed to this lead, or no marketing (`unsubscribed`); empty if all may.
+        consents: by category, or `*` for all of them, what was said last: [standing, microseconds, event id].
+        asked: by category, how many confirmation mails were sent ever, and the instants of the latest.
+        bounces: the latest soft bounces, [microseconds, event id], as many as the rules ask for.
         recent: the latest scoring events as [microseconds, event id, type, points], oldest first.
         events: how many events were seen.
         last: microseconds of the latest of them.
@@ -171,6 +174,9 @@ class LeadState:
     handoff: list[Any] = field(default_factory=list)
     lost: bool = False
     suppressed: str = ""
+    consents: dict[str, list[Any]] = field(default_factory=dict)
+    asked: dict[str, list[int]] = field(default_factory=dict)
+    bounces: list[list[int]] = field(default_factory=list)
     recent: list[list[Any]] = field(default_factory=list)
     events: int = 0
     last: int = 0
@@ -198,7 +204,9 @@ class LeadState:
         new.scoring, new.machines, new.humans = self.scoring, self.machines, self.humans
         new.segments, new.stage, new.staged = self.segments, self.stage, self.staged
         new.promotions, new.missing, new.handoff = self.promotions, self.missing, self.handoff
-        new.lost, new.suppressed, new.recent = self.lost, self.suppressed, self.recent
+        new.consents = self.consents.copy() if self.consents else {}
+        new.asked = self.asked.copy() if self.asked else {}
+        new.lost, new.suppressed, new.recent, new.bounces = self.lost, self.suppressed, self.recent, self.bounces
         new.events, new.last = self.events, self.last
         return new
 
@@ -237,12 +245,13 @@ _NAMES: Final = tuple(each.name for each in fields(LeadState))
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """An e-mail to put in the outbox."""
+    """An e-mail to put in the outbox; `confirms` is the category that its confirm link is about, if it has one."""
 
     key: str
     campaign: str
     step: str
     template: str
+    confirms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +282,32 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Suppress:
-    """Never mail this person again; `reason` is `unsubscribed`, `bounced` or `complained`."""
+    """Never mail this person again: `bounced`, `soft-bounced`, `complained`; or no marketing: `unsubscribed`."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A line for the consent history.
+
+    Attributes:
+        category: its name; `*` for all.
+        action: `given`, `confirmed` or `withdrawn`.
+        standing: where the person stands after it.
+        at: by the event's own account.
+        text: what was shown.
+        place: where: a form, an address, or the event's type.
+        basis: the lawful basis that the rules named then.
+    """
+
+    category: str
+    action: str
+    standing: str
+    at: datetime
+    text: str
+    place: str
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +348,7 @@ OWN_SOURCE: Final = "dripline"
 """The source of events that we make ourselves; no webhook source may have this name."""
 
 
-Effect = Send | Promote | Notify | Suppress | Record | Hook
+Effect = Send | Promote | Notify | Suppress | Consent | Record | Hook
 
 
 NO_DETAIL: Final[Mapping[str, Any]] = {}
@@ -328,9 +360,9 @@ class Decision(NamedTuple):  # a named tuple: a third of the time that a frozen 
     Attributes:
         kind: `scored`, `banded`, `staged`, `enrolled`, `not_enrolled`, `held_out`, `sent`, `waiting`, `held`,
             `branched`, `split`, `measured`, `recorded`, `heard`, `notified`, `posted`, `acted`, `moved`, `resumed`,
-            `goal_reached`, `exited`, `finished`, `promoted`, `not_promoted`, `suppressed`, `skipped`, `segmented`,
-            `credited`, `accepted`, `escalated`, `recounted`. (`sent` means handed to the outbox; what became of it
-            stands there.)
+            `goal_reached`, `exited`, `finished`, `promoted`, `not_promoted`, `suppressed`, `lifted`, `consented`,
+            `skipped`, `segmented`, `credited`, `accepted`, `escalated`, `recounted`. (`sent` means handed to the
+            outbox; what became of it stands there.)
         at: `now` of the call that decided.
         rule: id of the rule, campaign step or promotion that says so (`engagement.demo-requested`, `welcome.hello`).
         version: rulebook version in force.

@@ -1,4 +1,4 @@
-"""From events to decisions: batches of one slice of leads, each in one transaction.
+"""From events to decisions: batches of one slice of leads or of several, each in one transaction.
 
 A batch is a handful of set-based statements: claim, identify, load, and after the engine has decided, write. Whatever
 happens to the process in between, either all of it is there or none, and the events wait in the inbox as before.
@@ -9,6 +9,6 @@ tried again after a while, and after its last try it goes to the quarantine with
 """
 
 from workers.pipeline.processed import Processed
-from workers.pipeline.run import ActiveRulebook, process_slice
+from workers.pipeline.run import ActiveRulebook, process_slice, process_together
 
-__all__ = ["ActiveRulebook", "Processed", "process_slice"]
+__all__ = ["ActiveRulebook", "Processed", "process_slice", "process_together"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from workers.engine.values import OWN_SOURCE, Decision, Hook, Notify, Promote, Record, Send, Suppress
+from workers.engine.values import OWN_SOURCE, Decision, Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
-from workers.pipeline import progress
+from workers.pipeline import progress, wishes
 from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
@@ -25,7 +25,6 @@ from workers.store import (
     opportunities,
     outbox,
     quarantine,
-    suppressions,
 )
 from workers.store.campaign_counts import utc_day
 from workers.store.events import Failed, NewEvent
@@ -36,10 +35,9 @@ from workers.store.leads import Lead
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect
 from workers.store.quarantine import PoisonEvent
-from workers.store.suppressions import Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -74,18 +72,19 @@ class Batch:
     """What happens between claiming and committing.
 
     Args:
-        conn: inside the transaction that claimed, and holds the slice.
+        conn: inside the transaction that claimed, and holds the slices.
+        shard: one of these slices, whose counters are used.
     """
 
-    def __init__(self, conn: Connection, slice_: int, active: Active, now: datetime, decide: Decide) -> None:
+    def __init__(self, conn: Connection, shard: int, active: Active, now: datetime, decide: Decide) -> None:
         self._conn = conn
-        self._slice = slice_
+        self._shard = shard
         self._active = active
         self._now = now
         self._decide = decide
-        self._left = 0
+        self._left: list[int] = []
 
-    def work(self, claimed: list[Claimed], due: list[int]) -> Processed:
+    def work(self, claimed: list[Claimed], due: Collection[int]) -> Processed:
         """Process these events and wake-ups, and write everything that comes of them."""
         there = [event for event in claimed if event.type is not None]
         notices = self._notices(there)
@@ -94,9 +93,12 @@ class Batch:
         verdicts = self._judge(theirs, due, who)
         addresses = {event.id: email_of(event) for event in theirs}
         done = self._refuse(claimed, who, verdicts) + self._write(verdicts, who, addresses)
+        told = ((verdict.lead, decision) for verdict in verdicts for decision in verdict.decisions)
+        sources = {event.id: event.source for event in theirs}
+        wishes.keep_consents(self._conn, told, sources, self._active.id, self._now)
         proved = self._prove(theirs, who)
         self._note_progress(verdicts, proved)
-        return done + Processed(proved=proved.rows, notices=len(notices), more=self._left > 0)
+        return done + Processed(proved=proved.rows, notices=len(notices), more=frozenset(self._left))
 
     def _notices(self, there: list[Claimed]) -> frozenset[int]:
         """Events about our messages to colleagues: whoever reads those is not a lead for it."""
@@ -108,7 +110,7 @@ class Batch:
         known = outbox.notices(self._conn, keys)
         return frozenset(event.id for event in there if str(event.properties.get("message_key")) in known)
 
-    def _judge(self, there: list[Claimed], due: list[int], who: Assignment) -> list[Verdict]:
+    def _judge(self, there: list[Claimed], due: Collection[int], who: Assignment) -> list[Verdict]:
         """Load and hold the leads, and let the engine decide about each."""
         by_lead: dict[int, list[Claimed]] = defaultdict(list)
         for event in there:
@@ -133,7 +135,7 @@ class Batch:
         chosen = [turn for turn in waiting if turn.events]
         asleep = [turn for turn in waiting if not turn.events]
         affordable = next(chunks(asleep, RECOUNTED), [])
-        self._left = len(asleep) - len(affordable)  # they stay due, and are found again
+        self._left = [turn.lead.slice for turn in asleep[len(affordable) :]]  # they stay due, and are found again
         for chunk in chunks([*chosen, *affordable], LOADED):
             found = logs(self._conn, [turn.lead.id for turn in chunk])
             for turn in chunk:
@@ -148,8 +150,8 @@ class Batch:
     def _refuse(self, claimed: list[Claimed], who: Assignment, verdicts: list[Verdict]) -> Processed:
         """Give back, or up, the events that nothing came of."""
         failed = [failure for verdict in verdicts for failure in verdict.failed]
-        quarantined = give_back(self._conn, self._slice, failed, self._now)
-        held = sum(hold(self._conn, self._slice, v.lead, v.held, self._now) for v in verdicts if v.stuck)
+        quarantined = give_back(self._conn, failed, self._now)
+        held = sum(hold(self._conn, v.lead, v.held, self._now) for v in verdicts if v.stuck)
         unknown = set(who.unknown)
         given_up = [
             PoisonEvent(event.id, event.source or "", *_verdict_on(event), event.received_at)
@@ -173,7 +175,7 @@ class Batch:
         leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
         leads.save(conn, [v.lead for v in verdicts if v.lead.id not in who.created], rulebook, now)
         effects = list(_effects(made))
-        own = [_own_event(lead, d.effect, self._slice, now) for lead, d in made if isinstance(d.effect, Record)]
+        own = [_own_event(lead, d.effect, self._shard, now) for lead, d in made if isinstance(d.effect, Record)]
         identities.name_leads(conn, {lead.id for lead, decision in made if isinstance(decision.effect, Record)})
         conflicts = [self._conflict(conflict) for conflict in who.conflicts]
         return Processed(
@@ -184,7 +186,7 @@ class Batch:
             outbox=outbox.put(conn, effects, rulebook, now),
             recorded=events.append(conn, own, now).accepted if own else 0,
             promoted=opportunities.add(conn, _opportunities(made), now),
-            suppressed=suppressions.add(conn, _suppressions(made, addresses), now),
+            suppressed=wishes.suppress(conn, made, addresses, now),
             conflicts=len(conflicts),
             channels=frozenset(effect.channel for effect in effects),
         )
@@ -210,10 +212,10 @@ class Batch:
         enrolments.put(self._conn, progress.runs(verdicts), self._now)
         counts = progress.happened(verdicts, self._active.rulebook, utc_day(self._now))
         counts.update(proved.became)
-        campaign_counts.add(self._conn, self._slice, counts)
+        campaign_counts.add(self._conn, self._shard, counts)
 
 
-def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
+def give_back(conn: Connection, failed: Iterable[tuple[Claimed, str]], now: datetime) -> int:
     """Put events that failed back into the inbox for later, or into the quarantine after the last try.
 
     Returns:
@@ -223,16 +225,16 @@ def give_back(conn: Connection, slice_: int, failed: Iterable[tuple[Claimed, str
     for event, error in failed:
         if event.attempts < len(EVENT_WAITS):
             not_before = now + EVENT_WAITS[event.attempts]
-            again.append(Failed(event.id, event.received_at, event.attempts + 1, not_before, error))
+            again.append(Failed(event, event.attempts + 1, not_before, error))
             log.warning("event_failed", id=event.id, attempt=event.attempts + 1, error=error.partition(":")[0])
         else:
             given_up.append(PoisonEvent(event.id, event.source, POISON, error, event.received_at))
             log.error("event_given_up", id=event.id, error=error.partition(":")[0])
-    events.put_back(conn, slice_, again)
+    events.put_back(conn, again)
     return quarantine.add_events(conn, given_up, now)
 
 
-def hold(conn: Connection, slice_: int, lead: Lead, waiting: Iterable[Claimed], now: datetime) -> int:
+def hold(conn: Connection, lead: Lead, waiting: Iterable[Claimed], now: datetime) -> int:
     """Let events wait until their lead is looked at again; they are not to blame, so no try is counted.
 
     Returns:
@@ -240,8 +242,8 @@ def hold(conn: Connection, slice_: int, lead: Lead, waiting: Iterable[Claimed], 
     """
     until = lead.wake_at or now
     error = f"waits for lead {lead.id}, whose wake-up fails: {lead.error}"
-    held = [Failed(event.id, event.received_at, event.attempts, until, error, lead.id) for event in waiting]
-    events.put_back(conn, slice_, held)
+    held = [Failed(event, event.attempts, until, error, lead.id) for event in waiting]
+    events.put_back(conn, held)
     word = (lead.error or "").partition(":")[0]
     log.warning("lead_stuck", id=lead.id, failures=lead.failures, error=word, until=until.isoformat(), held=len(held))
     return len(held)
@@ -285,8 +287,10 @@ def _word(event: Claimed, name: str) -> str:
 def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
     for lead, decision in made:
         match decision.effect:
-            case Send(key, campaign, step, template):
+            case Send(key, campaign, step, template, confirms):
                 payload = {"campaign": campaign, "step": step, "template": template}
+                if confirms:
+                    payload["confirms"] = confirms
                 yield Effect(key, "email", lead.id, payload)
             case Promote(key, crm, opportunity):
                 yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
@@ -299,7 +303,7 @@ def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
 def _own_event(lead: Lead, record: Record, slice_: int, now: datetime) -> NewEvent:
     """What a campaign tells the log. Its id is the key, so that nothing is told twice.
 
-    It is worked on in the slice at hand, whatever its subject: by whoever is at it, in the next batch.
+    It is worked on in a slice that this batch holds, whatever its subject: by whoever is at it, in the next batch.
     """
     subject = identities.of_our_own(lead.id)
     payload = orjson.dumps({"type": record.type, "properties": record.properties, "lead": record.lead})
@@ -314,11 +318,3 @@ def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunit
         if isinstance(effect := decision.effect, Promote):
             owner, among = effect.opportunity.get("owner") or "", rota(effect.owners) if effect.owners else ""
             yield Opportunity(effect.key, lead.id, effect.crm, effect.opportunity, owner=owner, rota=among)
-
-
-def _suppressions(made: Iterable[tuple[Lead, Decision]], addresses: Mapping[int, str | None]) -> Iterator[Suppression]:
-    """The address that the event named (an old one may bounce), else the lead's."""
-    for lead, decision in made:
-        email = (decision.event and addresses.get(decision.event)) or lead.email
-        if isinstance(decision.effect, Suppress) and email:
-            yield Suppression(email, decision.effect.reason, lead.id, decision.event)

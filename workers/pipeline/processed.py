@@ -27,7 +27,7 @@ class Processed:
         held: events that wait for their lead, whose wake-up fails.
         quarantined: events that were given up, with their reason in the quarantine.
         channels: where the outbox has something new.
-        more: True if work is left that could go on at once.
+        more: slices with work left that could go on at once.
     """
 
     events: int = 0
@@ -47,10 +47,10 @@ class Processed:
     held: int = 0
     quarantined: int = 0
     channels: frozenset[str] = frozenset()
-    more: bool = False
+    more: frozenset[int] = frozenset()
 
     def __add__(self, other: Processed) -> Processed:
         """Both together."""
         counts = [f.name for f in fields(self) if f.name not in {"channels", "more"}]
         sums = {name: getattr(self, name) + getattr(other, name) for name in counts}
-        return Processed(**sums, channels=self.channels | other.channels, more=self.more or other.more)
+        return Processed(**sums, channels=self.channels | other.channels, more=self.more | other.more)

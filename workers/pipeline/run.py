@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workers.engine.decide import decide as engine_decide
@@ -11,9 +12,10 @@ from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import WAKE_WAITS, describe, wait
 from workers.store import events, leads
 from workers.store.database import data_fault, transaction
-from workers.store.locks import hold_slice
+from workers.store.locks import hold_free_slices, hold_slices
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -47,20 +49,47 @@ def process_slice(
 
     Safe to call anywhere at any time, for the same slice too: callers take turns. `clock` is asked once per batch.
     At most `batch` events, and as many wake-ups, share a transaction; after `batches` of them it is somebody else's
-    turn, and the result says `more`.
+    turn, and the result's `more` has the slice.
 
     Raises:
         StoreUnavailable: PostgreSQL is away or busy; what was committed stays, the rest waits.
         NoRulebook: none was ever applied; everything waits.
     """
-    run = _Run(engine, slice_, rulebooks, decide)
+    run = _Run(engine, [slice_], rulebooks, decide)
     total = Processed()
     for _ in range(batches):
         done, full = run.batch(clock(), batch)
         total += done
         if not full or done.more:
             return total
-    return total + Processed(more=True)
+    return total + Processed(more=frozenset([slice_]))
+
+
+def process_together(
+    engine: Engine,
+    slices: Collection[int],
+    rulebooks: ActiveRulebook,
+    clock: Clock,
+    *,
+    decide: Decide = engine_decide,
+    batch: int = 1000,
+    batches: int = 3,
+) -> Processed:
+    """Process what is due in several slices together: where little waits in each, that costs half as much an event.
+
+    They have equal parts of a batch. `more` has those with work left after so many batches, and those that somebody
+    else is at: they are to be processed one by one, `process_slice`, by as many as have time.
+
+    Raises:
+        StoreUnavailable, NoRulebook: as `process_slice`.
+    """
+    total, full = Processed(), frozenset(slices)
+    for _ in range(batches):
+        done, full = _Run(engine, full, rulebooks, decide).batch(clock(), batch)
+        total += done
+        if not full:
+            break
+    return total + Processed(more=full)
 
 
 class _Units(NamedTuple):
@@ -91,42 +120,54 @@ class _BatchFailed(Exception):
 
 
 class _Run:
-    """One call of `process_slice`."""
+    """A run over one slice or several."""
 
-    def __init__(self, engine: Engine, slice_: int, rulebooks: ActiveRulebook, decide: Decide) -> None:
+    def __init__(self, engine: Engine, slices: Collection[int], rulebooks: ActiveRulebook, decide: Decide) -> None:
         self._engine = engine
-        self._slice = slice_
+        self._slices = frozenset(slices)
         self._rulebooks = rulebooks
         self._decide = decide
 
-    def batch(self, now: datetime, limit: int) -> tuple[Processed, bool]:
-        """Process one batch; also says if it was a full one, so that there may be more."""
+    def batch(self, now: datetime, limit: int) -> tuple[Processed, frozenset[int]]:
+        """Process one batch; also says of which slices it was a full one, so that there may be more."""
+        each = max(1, limit // len(self._slices))
+        left, full = Processed(), frozenset[int]()
         try:
-            return self._attempt(now, limit, None)
+            with transaction(self._engine) as conn:
+                held = self._hold(conn)
+                claimed, due = events.take(conn, held, now, each), leads.due(conn, held, now, each)
+                left, full = Processed(more=self._slices - held), crowded(claimed, due, each)
+                done = left + self._work(conn, held, claimed, due, now)
+                return done, full | {min(held)} if done.recorded else full  # what it has told itself waits there
         except _BatchFailed as failed:
-            return self._halve(failed.units, now, failed.__cause__), len(failed.units) >= limit
+            return left + self._halve(failed.units, now, failed.__cause__), full
 
-    def _attempt(self, now: datetime, limit: int, units: _Units | None) -> tuple[Processed, bool]:
+    def _hold(self, conn: Connection) -> frozenset[int]:
+        """Be alone with the slice; of several, with those that are free: the others need not wait for one."""
+        if len(self._slices) > 1:
+            return hold_free_slices(conn, self._slices)
+        hold_slices(conn, self._slices)
+        return self._slices
+
+    def _attempt(self, units: _Units, now: datetime) -> Processed:
+        """Process these units."""
         with transaction(self._engine) as conn:
-            hold_slice(conn, self._slice)
-            active = self._rulebooks.active(conn)
-            claimed, due = self._claim(conn, now, limit, units)
-            if not claimed and not due:
-                return Processed(), False
-            try:
-                done = Batch(conn, self._slice, active, now, self._decide).work(claimed, due)
-            except Exception as error:
-                if not data_fault(error):
-                    raise
-                raise _BatchFailed(_Units([event.id for event in claimed], due)) from error
-            return done, max(len(claimed), len(due)) >= limit or done.recorded > 0
+            hold_slices(conn, self._slices)
+            claimed = events.take_these(conn, self._slices, now, units.events)
+            return self._work(conn, self._slices, claimed, units.wakes, now)
 
-    def _claim(
-        self, conn: Connection, now: datetime, limit: int, units: _Units | None
-    ) -> tuple[list[Claimed], list[int]]:
-        if units is None:
-            return events.take(conn, self._slice, now, limit), leads.due(conn, self._slice, now, limit)
-        return events.take_these(conn, self._slice, now, units.events), units.wakes
+    def _work(
+        self, conn: Connection, held: Collection[int], claimed: list[Claimed], due: Collection[int], now: datetime
+    ) -> Processed:
+        active = self._rulebooks.active(conn)
+        if not claimed and not due:
+            return Processed()
+        try:
+            return Batch(conn, min(held), active, now, self._decide).work(claimed, due)
+        except Exception as error:
+            if not data_fault(error):
+                raise
+            raise _BatchFailed(_Units([event.id for event in claimed], [*due])) from error
 
     def _halve(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
         """Process both halves for themselves, down to the one unit that fails; everything else goes through."""
@@ -135,7 +176,7 @@ class _Run:
         total = Processed()
         for half in units.halves():
             try:
-                total += self._attempt(now, len(half), half)[0]
+                total += self._attempt(half, now)
             except _BatchFailed as failed:
                 total += self._halve(failed.units, now, failed.__cause__)
         return total
@@ -149,7 +190,7 @@ class _Run:
         if units.events and (lead := self._due_with(units.events[0], now)) is not None:
             for each in (_Units([], [lead]), units):
                 try:
-                    done += self._attempt(now, 1, each)[0]
+                    done += self._attempt(each, now)
                 except _BatchFailed as failed:
                     done += self._put_aside(each, now, failed.__cause__)
             return done
@@ -163,17 +204,21 @@ class _Run:
 
     def _put_aside(self, units: _Units, now: datetime, cause: BaseException | None) -> Processed:
         """Take note that a unit failed, and let it wait; an event whose lead is stuck waits for that without blame."""
-        log.warning(
-            "unit_failed", slice=self._slice, events=units.events, leads=units.wakes, error=type(cause).__name__
-        )
+        log.warning("unit_failed", events=units.events, leads=units.wakes, error=type(cause).__name__)
         with transaction(self._engine) as conn:
-            hold_slice(conn, self._slice)
+            hold_slices(conn, self._slices)
             for lead in leads.lock(conn, units.wakes):
                 leads.wake_failed(conn, lead.id, describe(cause), now + wait(WAKE_WAITS, lead.failures), now)
-            taken = events.take_these(conn, self._slice, now, units.events)
+            taken = events.take_these(conn, self._slices, now, units.events)
             for event in taken:
                 owner = leads.of_event(conn, event.id)
                 if owner is not None and owner.failures:
-                    return Processed(held=hold(conn, self._slice, owner, taken, now))
-            quarantined = give_back(conn, self._slice, [(event, describe(cause)) for event in taken], now)
+                    return Processed(held=hold(conn, owner, taken, now))
+            quarantined = give_back(conn, [(event, describe(cause)) for event in taken], now)
         return Processed(failed=1 - quarantined, quarantined=quarantined)
+
+
+def crowded(claimed: Iterable[Claimed], due: Mapping[int, int], most: int) -> frozenset[int]:
+    """Slices of which `most` events were claimed, or as many leads are due."""
+    sizes = (*Counter(event.slice for event in claimed).items(), *Counter(due.values()).items())
+    return frozenset(slice_ for slice_, size in sizes if size >= most)

@@ -86,6 +86,10 @@ def _suppressed(state: LeadState, _: LoggedDecision, detail: Mapping[str, Any]) 
     state.suppressed = detail["reason"]
 
 
+def _lifted(state: LeadState, _: LoggedDecision, __: Mapping[str, Any]) -> None:
+    state.suppressed = ""
+
+
 def lost(decided: Iterable[LoggedDecision], happened: Iterable[Claimed]) -> bool:
     """Whether the latest opportunity was lost, as far as was known."""
     ends = [(each.received_at, each.type == LOST) for each in happened if each.type in {LOST, WON}]
@@ -96,6 +100,6 @@ def lost(decided: Iterable[LoggedDecision], happened: Iterable[Claimed]) -> bool
 CHANGES: Final[dict[str, Callable[[LeadState, LoggedDecision, Mapping[str, Any]], None]]] = {
     "staged": _staged, "banded": _banded, "segmented": _segmented, "enrolled": _enrolled, "exited": _ended,
     "finished": _ended, "waiting": _waiting, "held": _waiting, "recorded": _waiting, "promoted": _promoted,
-    "not_promoted": _not_promoted, "suppressed": _suppressed,
+    "not_promoted": _not_promoted, "suppressed": _suppressed, "lifted": _lifted,
 }  # fmt: skip
 """What each kind of decision changed."""

@@ -95,6 +95,11 @@ def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:
     return f"not promoted: {against(detail['missing'])}"
 
 
+def kind_of_mail(detail: Mapping[str, Any]) -> str:
+    """What a suppression rules out."""
+    return "marketing mail" if detail["reason"] == "unsubscribed" else "mail"
+
+
 LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
     "machine": lambda _, __: "not counted: a machine did it",
     "bad-value": lambda name, detail: f"field {name} not taken over: {detail['value']} is {detail['because']}",
@@ -103,6 +108,8 @@ LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
     ),
     "undeclared-event": lambda name, _: f"no rule can use it: the rules declare no event {name}",
     "undeclared-field": lambda name, _: f"not taken over: the rules declare no field {name}",
+    "unknown-category": lambda _, detail: f"the rules declare no category of mail {detail['category']}",
+    "not-asked": lambda _, detail: f"nobody waits for a confirmation of {detail['category']}",
     "identity-conflict": lambda _, detail: f"{detail['identity']} belongs to lead {detail['other_lead']}",
 }
 """By reason; the first argument is what the rule's id names behind `field.` or `event.`."""
@@ -117,7 +124,11 @@ WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "exited": _exited,
     "finished": lambda line, _: f"has finished {line.rule.partition('.')[0]}",
     "sent": lambda line, detail: f"{line.rule}: mail {detail['template']} to the outbox",
-    "suppressed": lambda _, detail: f"gets no more mail ({detail['reason']})",
+    "suppressed": lambda _, detail: f"gets no more {kind_of_mail(detail)} ({detail['reason']})",
+    "lifted": lambda _, detail: f"may be mailed again (was {detail['reason']})",
+    "consented": lambda _, detail: (
+        f"mail of category {detail['category']}: {detail['action']}, now {detail['standing']}"
+    ),
     "segmented": _segmented,
     "credited": lambda _, detail: f"a machine's {detail['type']} counts after all: the person did something themselves",
     "recounted": _recounted,

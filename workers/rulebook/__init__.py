@@ -35,6 +35,7 @@ __all__ = [
     "Mistake",
     "Problem",
     "check",
+    "checked",
     "compile_rulebook",
     "examples_of",
     "manual",
@@ -53,9 +54,13 @@ def check(bundle: Mapping[str, str], installed: Installed | None = None) -> list
         bundle: rule and template files, path to text.
         installed: the adapters that the files may name; without it, names and options of adapters are not looked at.
     """
+    return checked(bundle, installed)[1]
+
+
+def checked(bundle: Mapping[str, str], installed: Installed | None = None) -> tuple[Rulebook | None, list[Problem]]:
+    """The rulebook that a bundle says, None if something is wrong with it, and all findings; see `check`."""
     problems = Problems()
-    compile_bundle(bundle, problems, installed)
-    return problems.found()
+    return compile_bundle(bundle, problems, installed), problems.found()
 
 
 def compile_rulebook(bundle: Mapping[str, str], installed: Installed | None = None) -> Rulebook:
@@ -69,10 +74,9 @@ def compile_rulebook(bundle: Mapping[str, str], installed: Installed | None = No
     Raises:
         RulebookError: something is wrong with it; all findings are in `problems`.
     """
-    problems = Problems()
-    rulebook = compile_bundle(bundle, problems, installed)
+    rulebook, found = checked(bundle, installed)
     if rulebook is None:
-        raise RulebookError(tuple(problems.found()))
+        raise RulebookError(tuple(found))
     return rulebook
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import RulebookError
+from workers.rulebook.mail.files import MOST_ATTACHED, is_template, stored
 from workers.rulebook.problems import Place, Problems
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ TEMPLATES: Final = "templates/"
 RULE_SUFFIXES: Final = (".yaml", ".yml")
 BESIDE_RULES: Final = (".md", ".txt")
 """Files that people may keep beside the rules; they are not part of the bundle."""
+BESIDE_TEMPLATES: Final = ".md"
 MOST_FILES: Final = 10_000
 MOST_BYTES: Final = 2_000_000
 """In one file."""
@@ -25,25 +27,32 @@ MOST_BYTES: Final = 2_000_000
 def read(rules: Path, templates: Path) -> dict[str, str]:
     """The files below the two folders as a bundle: `rules/scoring/fit.yaml`, `templates/welcome/hello/mail.txt`, …
 
-    Hidden files and notes (`.md`, `.txt`) beside the rules are left out.
+    Hidden files and notes (`.md`; beside the rules `.txt`, too) are left out. What is no template below the templates
+    is there to be attached to mails, and may hold anything.
 
     Args:
         rules: the folder of rule files; it has to be there.
         templates: the folder of templates; a missing one counts as empty.
 
     Raises:
-        RulebookError: a file is binary, too large, cannot be read, or is no rule file.
+        RulebookError: a rule or template is binary, a file is too large, cannot be read, or is no rule file.
     """
     problems = Problems()
+    bundle = read_what_can_be_read(rules, templates, problems)
+    if problems:
+        raise RulebookError(tuple(problems.found()))
+    return bundle
+
+
+def read_what_can_be_read(rules: Path, templates: Path, problems: Problems) -> dict[str, str]:
+    """The same without the files that cannot be part of a bundle; `problems` takes what is wrong with those."""
     if not rules.is_dir():
         problems.add(Place(str(rules)), "no-such-folder", "there is no such folder", "name the folder of rule files")
     bundle: dict[str, str] = {}
     for prefix, root in ((RULES, rules), (TEMPLATES, templates)):
         for path, file in files(prefix, root):
-            if prefix == TEMPLATES or file.suffix not in BESIDE_RULES:
+            if file.suffix not in (BESIDE_RULES if prefix == RULES else BESIDE_TEMPLATES):
                 take(path, file, bundle, problems)
-    if problems:
-        raise RulebookError(tuple(problems.found()))
     return bundle
 
 
@@ -58,16 +67,21 @@ def files(prefix: str, root: Path) -> Iterator[tuple[str, Path]]:
 def take(path: str, file: Path, bundle: dict[str, str], problems: Problems) -> None:
     """Put one file into the bundle, or say why it cannot be part of it."""
     place = Place(path)
+    to_attach = path.startswith(TEMPLATES) and not is_template(path)
+    most, advice = (
+        (MOST_ATTACHED, "put it on your website and link to it") if to_attach else (MOST_BYTES, "split the file")
+    )
     if path.startswith(RULES) and file.suffix not in RULE_SUFFIXES:
         hint = "rules end in .yaml; notes in .md or .txt may stay beside them"
         problems.add(place, "not-a-rule-file", "this is no rule file", hint)
-    elif file.stat().st_size > MOST_BYTES:
-        problems.add(place, "too-large", f"larger than {MOST_BYTES:,} bytes", "split the file")
+    elif file.stat().st_size > most:
+        problems.add(place, "too-large", f"{file.stat().st_size:,} bytes, and it can have {most:,}", advice)
     elif len(bundle) >= MOST_FILES:
         problems.add(place, "too-many-files", f"more than {MOST_FILES:,} files")
     else:
         try:
-            bundle[path] = text_of(file.read_bytes())
+            content = file.read_bytes()
+            bundle[path] = stored(content) if to_attach else text_of(content)
         except OSError as error:
             problems.add(place, "unreadable", f"cannot be read: {error.strerror}", "check the file's permissions")
         except UnicodeDecodeError as error:

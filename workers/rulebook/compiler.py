@@ -12,10 +12,12 @@ from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
 from workers.rulebook.campaigns import campaign, caps, plan_of
+from workers.rulebook.consent import consent, topics
 from workers.rulebook.declarations import (
     AccountFile,
     CampaignFile,
     CapsFile,
+    ConsentFile,
     GradeFile,
     MachinesFile,
     PromoteFile,
@@ -92,6 +94,8 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        consent=consent(specs.one(ConsentFile), bundle, check),
+        topics=topics(specs.one(ConsentFile), bundle, check),
     )
     return None if problems else indexed(rulebook, specs, check)
 
@@ -150,6 +154,7 @@ def account_of(specs: Specs, check: Checker) -> Account | None:
         sender=str(spec.sender),
         address=str(spec.address),
         business=spec.business,
+        site=str(spec.site or ""),
     )
 
 

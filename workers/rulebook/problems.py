@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
+
+
+Level = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,12 +63,16 @@ class Problems:
         self.hidden: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        """True if there is at least one."""
-        return bool(self._found)
+        """True if there is at least one error."""
+        return any(problem.level == "error" for problem in self._found)
 
     def add(self, place: Place, code: str, text: str, hint: str = "") -> None:
-        """Record one finding."""
+        """Record an error."""
         self._found.add(Problem(place.file, place.line, place.column, code, text, hint))
+
+    def warn(self, place: Place, code: str, text: str, hint: str = "") -> None:
+        """Record a warning."""
+        self._found.add(Problem(place.file, place.line, place.column, code, text, hint, "warning"))
 
     def add_expression(self, place: Place, error: ExpressionError) -> None:
         """Record what is wrong with an expression; `place` is where the mistake in it stands."""

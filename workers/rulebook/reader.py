@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING
 from datetime import timedelta
+from math import floor
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from workers.engine.expressions.durations import LONGEST, parse_duration, say_duration
@@ -24,13 +25,18 @@ from workers.rulebook.shape import (
     required,
     word,
 )
-from workers.text import suggestion
+from workers.text import nearest, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from workers.rulebook.problems import Place, Problems
 
+TRUTH: Final = {
+    **dict.fromkeys(("yes", "on", "y", "true"), "write true"),
+    **dict.fromkeys(("no", "off", "n", "false"), "write false"),
+}
+"""What other YAML reads as true or false, and what to write instead."""
 NUMERAL: Final = re.compile(r"[-+0-9.,:_]*[0-9][-+0-9.,:_]*", re.ASCII)
 BAD: Final = object()
 """What reading gives when there is nothing to go on with; the problem is recorded."""
@@ -41,10 +47,12 @@ class Reader:
 
     Args:
         problems: takes what is wrong; reading goes on with the rest.
+        beginnings: words that begin a file of their own, and are no keys elsewhere.
     """
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, beginnings: Collection[str] = ()) -> None:
         self._problems = problems
+        self._beginnings = beginnings
 
     def read(self, node: Node, kind: Any, key: str, said: About = PLAIN) -> Any:
         """The value of `node` as `kind`, or BAD.
@@ -120,7 +128,8 @@ class Reader:
             return
         for name in node.entries:
             if name not in keys:
-                hint = suggestion(name, keys, "`{}`")
+                near = suggestion(name, keys, "`{}`") or f"there is {', '.join(f'`{known}`' for known in keys)}"
+                hint = f"`{name}` begins a file of its own" if name in self._beginnings else near
                 self._problems.add(node.keys[name], "unknown-key", f"`{key}` has no key `{name}`", hint)
 
     # ── unions ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +143,11 @@ class Reader:
             if not is_shape(choice) and self._fits(node, choice):
                 return self.read(node, choice, key, said)
         wanted = dict.fromkeys(described(choice) for choice in choices)
-        return self.wrong(node, " or ".join(wanted), key, written_like(shapes[0]) if shapes else "")
+        words = [str(each) for choice in choices if get_origin(choice) is Literal for each in get_args(choice)]
+        near = nearest(node.raw, words) if isinstance(node, Scalar) else None
+        hints = [advice(node, choice) for choice in choices] if isinstance(node, Scalar) else []
+        hint = f"did you mean {near}?" if near else written_like(shapes[0]) if shapes else next(filter(None, hints), "")
+        return self.wrong(node, " or ".join(wanted), key, hint)
 
     def _branch(self, node: Mapped, shapes: Sequence[type[Shape]], key: str) -> Any:
         """The shape whose first key is there."""
@@ -309,23 +322,22 @@ COMPOSED: Final[Mapping[Any, Callable[..., Any]]] = {
 
 def advice(node: Scalar, kind: Any) -> str:
     """What to do about a value of the wrong type, where the mistake is a usual one."""
-    raw = node.raw.lower()
-    if kind is bool and raw in {"yes", "on", "y", "true"}:
-        return "write true"
-    if kind is bool and raw in {"no", "off", "n", "false"}:
-        return "write false"
-    if kind in {int, float} and isinstance(node.value, str):
-        return number_advice(node)
+    if kind is bool:
+        return TRUTH.get(node.raw.lower(), "")
+    if kind in {int, float}:
+        return number_advice(node, kind)
     if kind in {Text, str}:
         return "write something" if isinstance(node.value, str) else "put quotes round it"
-    if kind is timedelta:
-        return "write it like 30 days, 2 hours, 45 minutes or 1 week"
-    return ""
+    return "write it like 30 days, 2 hours, 45 minutes or 1 week" if kind is timedelta else ""
 
 
-def number_advice(node: Scalar) -> str:
-    """What to do about a text where a number is wanted."""
-    bare = node.raw.replace("_", "").replace(",", "").lstrip("0")
+def number_advice(node: Scalar, kind: Any) -> str:
+    """What to do about a text where a number is wanted, or a fraction where whole ones count."""
+    if kind is int and isinstance(node.value, float):
+        return f"write {floor(node.value)} or {floor(node.value) + 1}"
+    if not isinstance(node.value, str):
+        return ""
     if node.style:
         return "remove the quotes"
-    return f"write {bare}" if bare.isdigit() and bare != node.raw else ""
+    bare = node.raw.replace("_", "").replace(",", "").lstrip("0")
+    return f"write {bare}" if bare.isdigit() and bare != node.raw else "write digits alone, like 20"

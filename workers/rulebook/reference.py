@@ -18,6 +18,7 @@ from workers.engine import steps
 from workers.engine.expressions.functions import FUNCTIONS
 from workers.engine.expressions.vocabulary import FILTER_DOCS, FILTER_EXAMPLES
 from workers.rulebook.declarations import KINDS
+from workers.rulebook.guides import GUIDES, guide
 from workers.rulebook.shape import HOLE, About, Shape, declared, is_shape, members, required
 from workers.text import suggestion
 
@@ -62,10 +63,14 @@ def manual(word: str) -> str:
         KeyError: nobody knows the word; its text says which one may be meant.
     """
     if not word:
-        return "\n".join(textwrap.wrap(" · ".join(words()), WIDTH))
+        pages = "\n".join(f"{each.word:<12}{each.title}" for each in GUIDES)
+        return f"{pages}\n\n" + "\n".join(textwrap.wrap(" · ".join(words()), WIDTH))
     told = [str(entry) for entry in entries() if entry.word == word]
+    if not told and (page := guide(word)):
+        return str(page)
     if not told:
-        raise KeyError(f"there is no word `{word}`; {suggestion(word, words()) or 'see the list of words'}")
+        known = [*words(), *(each.word for each in GUIDES)]
+        raise KeyError(f"there is no word `{word}`; {suggestion(word, known) or 'see the list of words'}")
     return "\n\n\n".join(told)
 
 

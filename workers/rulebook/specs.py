@@ -10,6 +10,7 @@ from workers.rulebook.bundle import RULES
 from workers.rulebook.declarations import (
     KINDS,
     AccountFile,
+    ConsentFile,
     EventsFile,
     ExamplesFile,
     FieldsFile,
@@ -37,7 +38,7 @@ KIND_OF: Final = {next(iter(declared(kind))): kind for kind in KINDS}
 """The kinds of rule files by their word."""
 GUESTS: Final = frozenset({next(iter(declared(kind))) for kind in (MachinesFile, ExamplesFile)})
 """Words that also stand in files of other kinds."""
-ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile)
+ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile, ConsentFile)
 """Kinds of which there is one file: two would contradict each other, or have no order."""
 DECLARES: Final[Mapping[type[Shape], tuple[str, ...]]] = {
     FieldsFile: ("field", "value"), EventsFile: ("event", "property"), StagesFile: ("stage",),
@@ -69,7 +70,7 @@ class Specs:
 def read_specs(bundle: Mapping[str, str], problems: Problems) -> Specs:
     """Every rule file by its kind."""
     specs = Specs()
-    reader = Reader(problems)
+    reader = Reader(problems, KIND_OF)
     for path, text in sorted(bundle.items()):
         if not path.startswith(RULES):
             continue

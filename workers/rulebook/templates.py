@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final
-
-from jinja2 import TemplateSyntaxError, meta, nodes
 
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import TEMPLATES
 from workers.rulebook.mail import MAIL, body_of, read_head
+from workers.rulebook.mail.files import HTML, LAYOUTS, MJML, MOST_ATTACHED, is_template, layout_path, size_of
+from workers.rulebook.mail.inspection import Inspector, assigned_in
 from workers.rulebook.problems import Place, Problems
-from workers.rulebook.sandbox import BoundedEnvironment
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
+    from workers.rulebook.mail import FrontMatter
     from workers.rulebook.names import Names
+    from workers.rulebook.shape import Text
 
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
-ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address"})
-VARIABLES: Final = frozenset({"lead", "account", "unsubscribe_url"})
+ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address", "site"})
+VARIABLES: Final = frozenset(
+    {"lead", "account", "unsubscribe_url", "preferences_url", "confirm_url", "subject", "preheader"}
+)
+SHARED: Final = ("layouts/", "partials/")
+"""Folders of templates that others bring in, with names that those may have set."""
 NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
 """What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
 the latest scoring events, each with `at`, `type` and `points`."""
-OF_MAPPINGS: Final = frozenset({("scores", "items"), ("scores", "keys"), ("scores", "values")})
 
 
 def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:
@@ -61,133 +64,91 @@ def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems)
         names: what the rule files declare.
         problems: takes what is wrong.
     """
-    paths = {path.removeprefix(TEMPLATES) for path in bundle if path.startswith(TEMPLATES)}
+    files = {path.removeprefix(TEMPLATES): text for path, text in bundle.items() if path.startswith(TEMPLATES)}
+    texts = {path: text for path, text in files.items() if is_template(path)}
     known = {"lead": {"email", *names.fields}, "account": ACCOUNT}
-    inspector = Inspector(paths, known, problems)
-    notes = Inspector(paths, {**known, "scores": set(names.bands)}, problems, NOTE_VARIABLES)
-    for path, text in bundle.items():
-        if not path.startswith(TEMPLATES):
-            continue
+    inspector = Inspector(texts, known, problems, VARIABLES)
+    shared = Inspector(texts, known, problems, VARIABLES | assigned_in(texts))
+    notes = Inspector(texts, {**known, "scores": set(names.bands)}, problems, NOTE_VARIABLES)
+    for path, text in texts.items():
         if len(text) > MAX_TEMPLATE:
-            problems.add(Place(path), "too-large", f"larger than {MAX_TEMPLATE:,} characters", "shorten the mail")
-            continue
-        if path.endswith(NOTE):
-            notes.check(path, text)
-            continue
-        inspector.check(path, body_of(path, text))
-        if path.endswith(MAIL):
-            check_head(path, text, inspector, problems)
+            place = Place(TEMPLATES + path)
+            problems.add(place, "too-large", f"larger than {MAX_TEMPLATE:,} characters", "shorten the mail")
+        elif path.endswith(NOTE):
+            notes.check(TEMPLATES + path, text)
+        else:
+            by = shared if path.startswith(SHARED) else inspector
+            by.check(TEMPLATES + path, body_of(TEMPLATES + path, text))
+            if f"/{path}".endswith(MAIL):
+                HeadCheck(path, files, inspector, problems).check(text)
 
 
-def check_head(path: str, text: str, inspector: Inspector, problems: Problems) -> None:
-    """The front matter of a `mail.txt`; the subject is a template of its own."""
-    head = read_head(path, text, problems)
-    if head is None:
-        return
-    inspector.check(path, str(head.subject), first_line=head.subject.place.line)
-    if head.sender is not None and not is_mailbox(head.sender):
-        problems.add(
-            head.sender.place, "bad-address", f"`{head.sender}` is no sender", "write Name <name@company.example>"
-        )
-
-
-@cache
-def environment() -> BoundedEnvironment:
-    """What mails are rendered with; here it only parses and compiles, and computes nothing."""
-    return BoundedEnvironment({})
-
-
-class Inspector:
-    """Checks template texts.
+class HeadCheck:
+    """Checks the front matter of a `mail.txt`, whose subject and preheader are templates of their own.
 
     Args:
-        paths: of all templates, below `templates/`.
-        known: the names that `lead` and `account` have.
+        path: of the file, below `templates/`.
+        files: all files there.
+        inspector: of template texts.
         problems: takes what is wrong.
-        variables: what the texts are rendered with.
     """
 
-    def __init__(
-        self,
-        paths: Collection[str],
-        known: Mapping[str, Collection[str]],
-        problems: Problems,
-        variables: frozenset[str] = VARIABLES,
-    ) -> None:
-        self._variables = variables
-        self._paths = paths
-        self._known = known
+    def __init__(self, path: str, files: Mapping[str, str], inspector: Inspector, problems: Problems) -> None:
+        self._path = path
+        self._folder = path.removesuffix(MAIL)
+        self._files = files
+        self._inspector = inspector
         self._problems = problems
 
-    def check(self, path: str, text: str, first_line: int = 1) -> None:
-        """One text that begins in `first_line` of its file."""
-        try:
-            tree = environment().parse(text)
-            unknown = [*unknown_words(tree)]
-            if not unknown:
-                environment().compile(tree)
-                unknown = [*self._unknown(tree)]
-        except TemplateSyntaxError as error:
-            place = Place(path, error.lineno + first_line - 1)
-            self._problems.add(place, "template-syntax", one_line(error.message), "")
-        except (RecursionError, MemoryError, SyntaxError):
-            self._problems.add(Place(path, first_line), "template-syntax", "nested too deep", "write it flatter")
-        except ValueError as error:  # Python's own, on a number with thousands of digits
-            self._problems.add(Place(path, first_line), "template-syntax", one_line(error), "write a smaller number")
-        else:
-            for line, code, wrong, hint in unknown:
-                self._problems.add(Place(path, line + first_line - 1), code, wrong, hint)
+    def check(self, text: str) -> None:
+        """What stands between the `---` lines."""
+        head = read_head(TEMPLATES + self._path, text, self._problems)
+        if head is None:
+            return
+        for line in (head.subject, head.preheader):
+            if line is not None:
+                self._inspector.check(TEMPLATES + self._path, str(line), line.place.line, text)
+        for mailbox in (head.sender, head.reply_to):
+            if mailbox is not None and not is_mailbox(mailbox):
+                text, hint = f"`{mailbox}` is no sender", "write Name <name@company.example>"
+                self._problems.add(mailbox.place, "bad-address", text, hint)
+        self._markup(head)
+        self._attachments(head.attachments)
 
-    def _unknown(self, tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
-        """Names that no mail has, each with its line, code, sentence and hint."""
-        assigned = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
-        unknown = meta.find_undeclared_variables(tree) - self._variables - set(environment().globals)
-        for name in tree.find_all(nodes.Name):
-            if name.name in unknown and name.ctx == "load":
-                hint = suggestion(name.name, self._variables) or f"did you mean lead.{name.name}?"
-                yield name.lineno, "unknown-variable", f"there is no variable `{name.name}` here", hint
-        for node, owner, attribute in attributes(tree):
-            known = self._known.get(owner, ())
-            if (owner, attribute) in OF_MAPPINGS or attribute in known:
+    def _markup(self, head: FrontMatter) -> None:
+        """The mail's other files, and the layout for each."""
+        written = [path for suffix in (HTML, MJML) if (path := f"{self._folder}/mail{suffix}") in self._files]
+        if len(written) > 1:
+            text = "the mail is written in HTML and in MJML"
+            self._problems.add(Place(TEMPLATES + written[1]), "two-markups", text, "remove one of the files")
+        if head.layout is None:
+            return
+        wanted = [layout_path(head.layout, path) for path in written or [self._path]]
+        if not any(path in self._files for path in wanted):
+            hint = suggestion(head.layout, layouts(self._files)) or f"write templates/{wanted[0]}"
+            text = f"there is no templates/{wanted[0]}"
+            self._problems.add(head.layout.place, "unknown-layout", text, hint)
+
+    def _attachments(self, names: Collection[Text]) -> None:
+        """Files that are there, and together are not too large."""
+        total = 0
+        for name in names:
+            path = f"{self._folder}/{name}"
+            if path in self._files and not is_template(path):
+                total += size_of(self._files[path])
                 continue
-            if known and owner not in assigned:
-                declare = "declare it in rules/fields.yaml" if owner == "lead" else ""
-                hint = suggestion(attribute, known, owner + ".{}", declare)
-                yield node.lineno, "unknown-field", f"the {owner} has no field `{attribute}`", hint
-        for node, path in references(tree):
-            if path not in self._paths:
-                yield node.lineno, "unknown-template", f"there is no templates/{path}", suggestion(path, self._paths)
+            beside = [each.removeprefix(f"{self._folder}/") for each in self._files if not is_template(each)]
+            text = f"the mail's folder holds no file `{name}` that could be attached"
+            hint = (
+                suggestion(name, beside) or "files that end in .txt, .html or .mjml are templates and are not attached"
+            )
+            self._problems.add(name.place, "unknown-file", text, hint)
+        if total > MOST_ATTACHED:
+            text = f"the attachments have {total:,} bytes, and a mail can carry {MOST_ATTACHED:,}"
+            place = next(iter(names)).place
+            self._problems.add(place, "too-large", text, "put the files on your website and link to them")
 
 
-def unknown_words(tree: nodes.Template) -> Iterator[tuple[int, str, str, str]]:
-    """Filters and tests that there are not, also where Jinja2 would find out only in the middle of a mail."""
-    kinds = (("filter", nodes.Filter, environment().filters), ("test", nodes.Test, environment().tests))
-    for kind, node_type, known in kinds:
-        for node in tree.find_all(node_type):
-            if node.name not in known:
-                names = sorted(name for name in known if name[0].isalpha())
-                hint = suggestion(node.name, names) or f"there are {', '.join(names)}"
-                yield node.lineno, f"unknown-{kind}", f"mails have no {kind} `{node.name}`", hint
-
-
-def attributes(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str, str]]:
-    """Every `owner.attribute` and `owner["attribute"]` of a template."""
-    for got in tree.find_all(nodes.Getattr):
-        if isinstance(got.node, nodes.Name):
-            yield got, got.node.name, got.attr
-    for item in tree.find_all(nodes.Getitem):
-        if isinstance(item.node, nodes.Name) and isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str):
-            yield item, item.node.name, item.arg.value
-
-
-def references(tree: nodes.Template) -> Iterator[tuple[nodes.Node, str]]:
-    """The templates that a template includes, extends or imports by a written name."""
-    for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
-        named = getattr(node, "template", None)
-        if isinstance(named, nodes.Const) and isinstance(named.value, str):
-            yield node, named.value
-
-
-def one_line(text: object) -> str:
-    """Jinja2's message without line breaks."""
-    return " ".join(str(text).split())[:200]
+def layouts(files: Collection[str]) -> set[str]:
+    """The layouts that there are."""
+    return {path.removeprefix(LAYOUTS).rpartition("/")[0] for path in files if path.startswith(LAYOUTS)}

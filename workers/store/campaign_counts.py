@@ -62,8 +62,8 @@ _TOTALS: Final = text("""
     SELECT step, what, sum(n)::bigint FROM campaign_counts WHERE campaign = :campaign GROUP BY step, what
 """)
 _LATELY: Final = text("""
-    SELECT campaign, day, what, sum(n)::bigint FROM campaign_counts
-    WHERE campaign = ANY(:campaigns) AND day >= :since GROUP BY campaign, day, what
+    SELECT campaign, day, split_part(what, ':', 1), sum(n)::bigint FROM campaign_counts
+    WHERE campaign = ANY(:campaigns) AND day >= :since GROUP BY 1, 2, 3
 """)
 
 
@@ -73,8 +73,19 @@ def totals(conn: Connection, campaign: str) -> dict[tuple[str, str], int]:
 
 
 def lately(conn: Connection, campaigns: Collection[str], since: date) -> dict[str, dict[tuple[date, str], int]]:
-    """What has happened in campaigns since a day, over all steps: by campaign, then by (day, what)."""
+    """What has happened in campaigns since a day, over all steps and reasons: by campaign, then by (day, what)."""
     found: dict[str, dict[tuple[date, str], int]] = {campaign: {} for campaign in campaigns}
     for campaign, day, what, number in conn.execute(_LATELY, {"campaigns": list(campaigns), "since": since}):
         found[campaign][day, what] = number
     return found
+
+
+_WORDS: Final = text("""
+    SELECT campaign, what, sum(n)::bigint FROM campaign_counts WHERE what = ANY(:words) GROUP BY campaign, what
+""")
+
+
+def of_words(conn: Connection, words: Collection[str]) -> dict[tuple[str, str], int]:
+    """How often these things have happened so far in every campaign, by (campaign, what)."""
+    found = conn.execute(_WORDS, {"words": list(words)})
+    return {(campaign, what): number for campaign, what, number in found}

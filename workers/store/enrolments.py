@@ -10,7 +10,7 @@ from workers.engine.values import instant
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -38,7 +38,7 @@ _PUT: Final = text("""
     ON CONFLICT (lead_id, campaign, key) DO UPDATE SET
         run = excluded.run, version = excluded.version, step = excluded.step, due = excluded.due, hold = excluded.hold,
         outcome = excluded.outcome, reason = excluded.reason, entered_at = excluded.entered_at,
-        changed_at = excluded.changed_at
+        changed_at = excluded.changed_at, resumed_by = 0
 """)
 
 
@@ -57,6 +57,70 @@ def _row(lead_id: int, campaign: str, run: Enrolment) -> dict[str, object]:
     }  # fmt: skip
 
 
+_HELD: Final = text("""
+    SELECT g.campaign, held.lead_id FROM json_to_recordset(:going_on ::json) AS g (campaign text, control int)
+    CROSS JOIN LATERAL (
+        SELECT lead_id FROM enrolments e
+        WHERE e.campaign = g.campaign AND e.resumed_by < g.control AND e.hold LIKE 'paused%' AND e.outcome = ''
+        ORDER BY e.resumed_by, e.lead_id LIMIT :limit
+    ) AS held
+    LIMIT :limit
+""")
+_COUNT_HELD: Final = text("""
+    SELECT count(*) FROM enrolments WHERE campaign = :campaign AND hold LIKE 'paused%' AND outcome = ''
+""")
+# A lead that somebody is at is left for the next time. One whose wake-up fails has its own pace.
+_GO_ON: Final = text("""
+    WITH planned AS (
+        SELECT * FROM json_to_recordset(:rows ::json) AS (lead_id bigint, campaign text, control int, at timestamptz)
+    ), held AS (
+        SELECT id FROM leads WHERE id IN (SELECT lead_id FROM planned) ORDER BY id FOR UPDATE SKIP LOCKED
+    ), noted AS (
+        UPDATE enrolments e SET due = p.at, resumed_by = p.control FROM planned p JOIN held h ON h.id = p.lead_id
+        WHERE e.lead_id = p.lead_id AND e.campaign = p.campaign AND e.hold LIKE 'paused%' AND e.outcome = ''
+        RETURNING e.lead_id, e.due
+    ), soonest AS (
+        SELECT lead_id, min(due) AS at FROM noted GROUP BY lead_id
+    ), woken AS (
+        UPDATE leads SET wake_at = s.at FROM soonest s
+        WHERE leads.id = s.lead_id AND failures = 0 AND (wake_at IS NULL OR wake_at > s.at)
+    )
+    SELECT count(*) FROM noted
+""")
+
+
+class GoingOn(NamedTuple):
+    """When a run that a pause held goes on, and by which decision (`controls.Control.id`)."""
+
+    campaign: str
+    lead_id: int
+    control: int
+    at: datetime
+
+
+def held(conn: Connection, going_on: Mapping[str, int], limit: int) -> list[tuple[str, int]]:
+    """(campaign, lead id) of runs that a pause holds and that have no time to go on yet.
+
+    Args:
+        conn: the connection.
+        going_on: campaigns that go on, and the decisions that made them.
+        limit: so many at the most.
+    """
+    rows = dumps([{"campaign": campaign, "control": control} for campaign, control in going_on.items()])
+    return [(campaign, lead) for campaign, lead in conn.execute(_HELD, {"going_on": rows, "limit": limit})]
+
+
+def count_held(conn: Connection, campaign: str) -> int:
+    """How many runs of a campaign a pause holds."""
+    return int(conn.scalar(_COUNT_HELD, {"campaign": campaign}) or 0)
+
+
+def go_on(conn: Connection, planned: Iterable[GoingOn]) -> int:
+    """Wake runs that were held at their times; returns how many have theirs now."""
+    rows = [each._asdict() for each in planned]
+    return int(conn.scalar(_GO_ON, {"rows": dumps(rows)}) or 0) if rows else 0
+
+
 _UNDER_WAY: Final = text("""
     SELECT campaign, version, step, count(*) FROM enrolments WHERE outcome = ''
     GROUP BY campaign, version, step ORDER BY campaign, version, step
@@ -66,3 +130,14 @@ _UNDER_WAY: Final = text("""
 def under_way(conn: Connection) -> dict[tuple[str, str, str], int]:
     """Runs that have not ended, by (campaign, version of the campaign, id of the step that they stand at)."""
     return {(campaign, version, step): runs for campaign, version, step, runs in conn.execute(_UNDER_WAY)}
+
+
+_KNOWS: Final = text("""
+    SELECT EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome = '')
+        OR EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome <> '')
+""")
+
+
+def knows(conn: Connection, campaign: str) -> bool:
+    """True if anybody is, or was, in the campaign."""
+    return bool(conn.scalar(_KNOWS, {"campaign": campaign}))

@@ -219,6 +219,7 @@ class Claimed(NamedTuple):  # a named tuple: ten times as fast to make from a ro
     """An event taken out of the inbox, to be processed or put back in the same transaction.
 
     Attributes:
+        slice: where it was taken from.
         attempts: how often it failed before.
         type: None if the log no longer holds the event.
         others: identities beyond the subject, strongest first; None if there are none.
@@ -226,6 +227,7 @@ class Claimed(NamedTuple):  # a named tuple: ten times as fast to make from a ro
     """
 
     id: int
+    slice: int
     received_at: datetime
     attempts: int
     type: str | None
@@ -244,10 +246,14 @@ class Claimed(NamedTuple):  # a named tuple: ten times as fast to make from a ro
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An event that goes back to the inbox for a later attempt; `waits_for` is the lead that it waits for, if any."""
+    """An event that goes back to the inbox for a later attempt.
 
-    id: int
-    received_at: datetime
+    Attributes:
+        attempts: how often it failed.
+        waits_for: the lead that it waits for, if that is why.
+    """
+
+    event: Claimed
     attempts: int
     not_before: datetime
     error: str
@@ -257,10 +263,11 @@ class Failed:
 _TAKE: Final = """
     WITH taken AS (
         DELETE FROM inbox USING ({chosen}) AS chosen
-        WHERE inbox.slice = :slice AND inbox.not_before = chosen.not_before AND inbox.event_id = chosen.event_id
-        RETURNING inbox.event_id, inbox.received_at, inbox.attempts
+        WHERE inbox.slice = chosen.slice AND inbox.not_before = chosen.not_before
+          AND inbox.event_id = chosen.event_id
+        RETURNING inbox.event_id, inbox.slice, inbox.received_at, inbox.attempts
     )
-    SELECT taken.event_id, taken.received_at, taken.attempts, type, occurred_at, source, subject,
+    SELECT taken.event_id, taken.slice, taken.received_at, taken.attempts, type, occurred_at, source, subject,
            CASE WHEN cardinality(identities) > 1 THEN identities[2:] END, properties, nullif(lead, '{{}}')
     FROM taken LEFT JOIN events ON events.id = taken.event_id AND events.received_at = taken.received_at
     ORDER BY taken.event_id
@@ -268,54 +275,63 @@ _TAKE: Final = """
 _TAKE_DUE: Final = text(
     _TAKE.format(
         chosen="""
-    SELECT not_before, event_id FROM inbox WHERE slice = :slice AND not_before <= :now
-    ORDER BY not_before, event_id LIMIT :limit
+    SELECT wanted.slice, first.not_before, first.event_id
+    FROM unnest(CAST(:slices AS smallint[])) AS wanted (slice), LATERAL (
+        SELECT not_before, event_id FROM inbox WHERE inbox.slice = wanted.slice AND not_before <= :now
+        ORDER BY not_before, event_id LIMIT :limit
+    ) AS first
 """
     )
 )
 _TAKE_THESE: Final = text(
     _TAKE.format(
         chosen="""
-    SELECT not_before, event_id FROM inbox
-    WHERE slice = :slice AND not_before <= :now AND event_id = ANY(CAST(:ids AS bigint[]))
+    SELECT slice, not_before, event_id FROM inbox
+    WHERE slice = ANY(CAST(:slices AS smallint[])) AND not_before <= :now
+      AND event_id = ANY(CAST(:ids AS bigint[]))
 """
     )
 )
 
 
-def take(conn: Connection, slice_: int, now: datetime, limit: int) -> list[Claimed]:
-    """Take the events of a slice that are due, fresh ones first; they stay taken if the transaction commits."""
-    rows = conn.execute(_TAKE_DUE, {"slice": slice_, "now": now, "limit": limit}).all()
+def take(conn: Connection, slices: Collection[int], now: datetime, limit: int) -> list[Claimed]:
+    """Take the events of slices that are due, of each the fresh ones first; they stay taken if the transaction commits.
+
+    `limit` is for each slice.
+    """
+    rows = conn.execute(_TAKE_DUE, {"slices": list(slices), "now": now, "limit": limit}).all()
     return [Claimed._make(row) for row in rows]
 
 
-def take_these(conn: Connection, slice_: int, now: datetime, ids: Collection[int]) -> list[Claimed]:
+def take_these(conn: Connection, slices: Collection[int], now: datetime, ids: Collection[int]) -> list[Claimed]:
     """Take those of these events that are still in the inbox and due."""
-    rows = conn.execute(_TAKE_THESE, {"slice": slice_, "now": now, "ids": list(ids)}).all()
+    rows = conn.execute(_TAKE_THESE, {"slices": list(slices), "now": now, "ids": list(ids)}).all()
     return [Claimed._make(row) for row in rows]
 
 
 _PUT_BACK: Final = text("""
     INSERT INTO inbox (slice, not_before, event_id, received_at, attempts, error, waits_for)
-    SELECT :slice, not_before, id, received_at, attempts, error, waits_for
+    SELECT slice, not_before, id, received_at, attempts, error, waits_for
     FROM json_to_recordset(:rows ::json) AS (
-        id bigint, received_at timestamptz, attempts smallint, not_before timestamptz, error text, waits_for bigint
+        id bigint, slice smallint, received_at timestamptz, attempts smallint, not_before timestamptz, error text,
+        waits_for bigint
     )
 """)
 
 
-def put_back(conn: Connection, slice_: int, failed: Iterable[Failed]) -> None:
+def put_back(conn: Connection, failed: Iterable[Failed]) -> None:
     """Put events that were taken and failed into the inbox again."""
     rows = [
         {
-            "id": f.id,
-            "received_at": f.received_at,
-            "attempts": f.attempts,
-            "not_before": f.not_before,
-            "error": f.error,
-            "waits_for": f.waits_for,
+            "id": each.event.id,
+            "slice": each.event.slice,
+            "received_at": each.event.received_at,
+            "attempts": each.attempts,
+            "not_before": each.not_before,
+            "error": each.error,
+            "waits_for": each.waits_for,
         }
-        for f in failed
+        for each in failed
     ]
     if rows:
-        conn.execute(_PUT_BACK, {"slice": slice_, "rows": dumps(rows)})
+        conn.execute(_PUT_BACK, {"rows": dumps(rows)})

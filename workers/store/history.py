@@ -27,7 +27,7 @@ _LOGS: Final = text("""
             SELECT event_id FROM inbox WHERE inbox.slice = slice.slice AND not_before > 'epoch' OFFSET 0
         ) AS waiting
     )
-    SELECT lead_id, e.id, e.received_at, 0, e.type, e.occurred_at, e.source, e.subject,
+    SELECT lead_id, e.id, e.slice, e.received_at, 0, e.type, e.occurred_at, e.source, e.subject,
            CASE WHEN cardinality(e.identities) > 1 THEN e.identities[2:] END, e.properties, nullif(e.lead, '{}')
     FROM subjects CROSS JOIN LATERAL (SELECT * FROM events WHERE events.subject = subjects.subject OFFSET 0) AS e
     WHERE NOT EXISTS (

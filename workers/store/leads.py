@@ -36,7 +36,11 @@ class Lead:
 
 
 _COLUMNS: Final = "id, slice, email, state, wake_at, failures, error"
-_DUE: Final = text("SELECT id FROM leads WHERE slice = :slice AND wake_at <= :now ORDER BY wake_at LIMIT :limit")
+_DUE: Final = text("""
+    SELECT first.id, wanted.slice FROM unnest(CAST(:slices AS smallint[])) AS wanted (slice), LATERAL (
+        SELECT id FROM leads WHERE leads.slice = wanted.slice AND wake_at <= :now ORDER BY wake_at LIMIT :limit
+    ) AS first
+""")
 _LOCK: Final = text(f"SELECT {_COLUMNS} FROM leads WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")  # noqa: S608
 _FIND: Final = text(f"""
     SELECT {_COLUMNS} FROM leads WHERE id = (SELECT lead_id FROM identities WHERE identity = :identity)
@@ -53,9 +57,9 @@ _OF_EVENT: Final = text(f"""
 """)  # noqa: S608
 
 
-def due(conn: Connection, slice_: int, now: datetime, limit: int) -> list[int]:
-    """Leads of the slice whose wake-up is due, longest overdue first."""
-    return list(conn.scalars(_DUE, {"slice": slice_, "now": now, "limit": limit}))
+def due(conn: Connection, slices: Collection[int], now: datetime, limit: int) -> dict[int, int]:
+    """Leads whose wake-up is due with their slice, in each slice the longest overdue first; `limit` is for each."""
+    return dict(conn.execute(_DUE, {"slices": list(slices), "now": now, "limit": limit}).all())
 
 
 def lock(conn: Connection, ids: Collection[int]) -> list[Lead]:

@@ -1,4 +1,4 @@
-"""Advisory locks: who works on a slice, who hands out opportunities, and which of several clocks leads."""
+"""Advisory locks: who works on a slice, hands out opportunities, decides about campaigns, and which clock leads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from workers.store.database import available
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -19,21 +19,32 @@ SLICE_LOCKS: Final = 0x6472_6970
 """First of the two keys of a slice's lock; the second one is the slice."""
 CLOCK_LOCK: Final = 0x6472_6970_0003
 OWNERS_LOCK: Final = 0x6472_6970_0004
+CONTROLS_LOCK: Final = 0x6472_6970_0005
 
-_SLICE: Final = text("SELECT pg_advisory_xact_lock(:locks, :slice)")
-_OWNERS: Final = text("SELECT pg_advisory_xact_lock(:key)")
+_SLICES: Final = text("SELECT pg_advisory_xact_lock(:locks, slice) FROM unnest(CAST(:slices AS int[])) AS slice")
+_FREE_SLICES: Final = text("""
+    SELECT slice FROM unnest(CAST(:slices AS int[])) AS slice WHERE pg_try_advisory_xact_lock(:locks, slice)
+""")
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _PATIENCE: Final = text("SELECT set_config('lock_timeout', :patience, true)")
 _LEAD: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ALIVE: Final = text("SELECT 1")
 
 
-def hold_slice(conn: Connection, slice_: int) -> None:
-    """Be alone with a slice until the end of the transaction; waits for whoever is.
+def hold_slices(conn: Connection, slices: Collection[int]) -> None:
+    """Be alone with slices until the end of the transaction; waits for whoever is there.
+
+    They are taken in order, so that nobody waits for another in a circle.
 
     Raises:
-        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+        DBAPIError: somebody held one for longer than the connection's `lock_timeout`.
     """
-    conn.execute(_SLICE, {"locks": SLICE_LOCKS, "slice": slice_})
+    conn.execute(_SLICES, {"locks": SLICE_LOCKS, "slices": sorted(slices)})
+
+
+def hold_free_slices(conn: Connection, slices: Collection[int]) -> frozenset[int]:
+    """The same for those slices that nobody holds just now, without waiting; returns which."""
+    return frozenset(conn.scalars(_FREE_SLICES, {"locks": SLICE_LOCKS, "slices": list(slices)}))
 
 
 def hold_owners(conn: Connection) -> None:
@@ -44,7 +55,16 @@ def hold_owners(conn: Connection) -> None:
     Raises:
         DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
     """
-    conn.execute(_OWNERS, {"key": OWNERS_LOCK})
+    conn.execute(_HOLD, {"key": OWNERS_LOCK})
+
+
+def hold_controls(conn: Connection) -> None:
+    """Be the only one who pauses campaigns and decides tests until the end of the transaction.
+
+    Raises:
+        DBAPIError: somebody held it for longer than the connection's `lock_timeout`.
+    """
+    conn.execute(_HOLD, {"key": CONTROLS_LOCK})
 
 
 def impatient(conn: Connection, patience: timedelta) -> None:

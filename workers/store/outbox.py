@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import text
 
-from workers.store import campaign_counts
+from workers.store import campaign_counts, suppressions
 from workers.store.campaign_counts import DELIVERY, Happened, utc_day
 from workers.store.json import dumps
 
@@ -63,7 +63,8 @@ class Claim:
         version: rulebook version that decided it.
         email: the lead's address now, None if it has none.
         fields: the lead's fields now.
-        suppressed: why the address may not be mailed, empty if it may.
+        suppressed: why the address may not be mailed, or no marketing (`unsubscribed`); empty if it may.
+        consents: where the lead stands, as `LeadState.consents`.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Claim:
     fields: dict[str, Any]
     suppressed: str
     created_at: datetime
+    consents: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,14 @@ def message_name(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
+_NAMED: Final = text("SELECT message_name, key FROM outbox WHERE message_name = ANY(:names)")
+
+
+def keys_of(conn: Connection, names: Collection[str]) -> dict[str, str]:
+    """The keys of the mails whose Message-IDs begin with these names; those left out that we never sent."""
+    return dict(conn.execute(_NAMED, {"names": list(names)}).all()) if names else {}
+
+
 _PUT: Final = text("""
     INSERT INTO outbox (key, channel, lead_id, rulebook, payload, provider, message_name, due_at, created_at)
     SELECT key, channel, lead_id, :rulebook, payload, provider, message_name, :now, :now
@@ -167,10 +177,10 @@ _CLAIM: Final = text("""
         RETURNING outbox.*
     )
     SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.claims, c.provider,
-           coalesce(v.version, ''), l.email, coalesce(l.state -> 'fields', '{}'), coalesce(s.reason, ''), c.created_at
+           coalesce(v.version, ''), l.email, coalesce(l.state -> 'fields', '{}'), '', c.created_at,
+           coalesce(l.state -> 'consents', '{}')
     FROM claimed c
     LEFT JOIN leads l ON l.id = c.lead_id
-    LEFT JOIN suppressions s ON s.digest = sha256(convert_to(lower(l.email), 'UTF8'))
     LEFT JOIN rulebook_versions v ON v.id = c.rulebook
     ORDER BY c.due_at, c.id
 """)
@@ -185,7 +195,9 @@ def claim(
     abandoned (see `expire`); `provider` is noted on the rows, where who sends them is the caller's choice.
     """
     given = {"channel": channel, "now": now, "limit": limit, "until": now + lease, "provider": provider}
-    return [Claim(*row) for row in conn.execute(_CLAIM, given)]
+    claims = [Claim(*row) for row in conn.execute(_CLAIM, given)]
+    barred = suppressions.reasons(conn, [each.email for each in claims if each.email]) if channel == "email" else {}
+    return [replace(each, suppressed=barred.get(each.email or "", "")) if barred else each for each in claims]
 
 
 # Rows are locked in the order of their ids, here and in `evidence.prove`, so that the two never wait for each other.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from workers.exceptions import NoRulebook, RulebookError
 from workers.log import get_logger
+from workers.store import controls
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Version:
         id: short for it within this database.
         version: content hash.
         scoring: hash of its scoring rules; empty until a process has compiled it.
+        controls: number of the latest decision about a campaign; 0 if nobody has asked.
     """
 
     id: int
@@ -39,14 +41,16 @@ class Version:
     message: str
     created_at: datetime
     scoring: str = ""
+    controls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The rulebook in force, compiled, and its id in this database."""
+    """The rulebook in force, compiled, with what was decided about its campaigns, and its id in this database."""
 
     id: int
     rulebook: Rulebook
+    controls: int = 0
 
 
 _PUT: Final = text("""
@@ -73,7 +77,8 @@ def apply(conn: Connection, version: str, files: Mapping[str, str], *, author: s
 
 
 _ACTIVE: Final = text("""
-    SELECT v.id, v.version, v.author, v.message, v.created_at, v.scoring
+    SELECT v.id, v.version, v.author, v.message, v.created_at, v.scoring,
+           coalesce((SELECT max(id) FROM campaign_controls), 0)
     FROM rulebook_versions v
     WHERE v.id = (SELECT rulebook FROM rulebook_activations ORDER BY id DESC LIMIT 1)
 """)
@@ -129,7 +134,8 @@ class Rulebooks:
     def active(self, conn: Connection) -> Active:
         """The rulebook in force now: one small query, and a compilation when it has changed.
 
-        A version that this program cannot compile (a newer program put it there) never replaces a running one.
+        Pauses and winners that were decided since are in it. A version that this program cannot compile (a newer
+        program put it there) never replaces a running one.
         The first to use a version notes beside it how it scores, so that the clock finds leads counted otherwise.
 
         Raises:
@@ -138,9 +144,9 @@ class Rulebooks:
         """
         version = active(conn)
         current = self._current
-        if current is None or current.id != version.id:
+        if current is None or (current.id, current.controls) != (version.id, version.controls):
             with self._lock:
-                current = self._current = self._switched(conn, version)
+                current = self._current = _controlled(conn, self._switched(conn, version), version.controls)
         if current.id == version.id and current.rulebook.scoring != version.scoring:
             conn.execute(_SCORING, {"id": current.id, "scoring": current.rulebook.scoring})
         return current
@@ -161,3 +167,12 @@ class Rulebooks:
             return current
         log.info("rulebook_switched", version=version.version, scoring=switched.rulebook.scoring[:12])
         return switched
+
+
+def _controlled(conn: Connection, current: Active, latest: int) -> Active:
+    """The same with what was decided about campaigns up to the latest decision."""
+    if current.controls == latest:
+        return current
+    decided = controls.load(conn, current.rulebook)
+    log.info("controls_loaded", paused=" ".join(sorted(decided.paused)), winners=len(decided.winners))
+    return Active(current.id, replace(current.rulebook, controls=decided), latest)

@@ -135,13 +135,68 @@ identities: Final = Table(
 suppressions: Final = Table(
     "suppressions",
     metadata,
-    Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of the lower-case e-mail address"),
+    Column("digest", LargeBinary, nullable=False, doc="SHA-256 of the e-mail address, or of a domain as @acme.test"),
     Column("email", Text, doc="null once the person was erased"),
     Column("reason", Text, nullable=False),
     Column("lead_id", BigInteger),
     Column("event_id", BigInteger),
     Column("created_at", _instant(), nullable=False),
+    Column("author", Text, nullable=False, server_default=text("''"), doc="who put it there; empty for an event"),
+    PrimaryKeyConstraint("digest", "reason", name="suppressions_pkey"),
+    Index("suppressions_lead", "lead_id"),
 )
+
+suppression_removals: Final = Table(
+    "suppression_removals",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False, doc="for which it had stood on the list"),
+    Column("created_at", _instant(), nullable=False, doc="since when"),
+    Column("removed_at", _instant(), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("lead_id", BigInteger, nullable=False),
+    Column("category", Text, nullable=False, doc="* for all of them"),
+    Column("action", Text, nullable=False),
+    Column("standing", Text, nullable=False, doc="where the person stood after it"),
+    Column("occurred_at", _instant(), nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("shown", Text, nullable=False, doc="the text beside the box"),
+    Column("basis", Text, nullable=False, doc="the lawful basis that the rules named"),
+    Column("rulebook", Integer, nullable=False),
+    Column("recorded_at", _instant(), nullable=False),
+    UniqueConstraint("lead_id", "category", "event_id", name="consents_once"),
+)
+"""Who wanted which mail, since when, and what they were shown. Rows are added and never changed."""
+
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, doc="of the address; see suppressions"),
+    Column("erased_at", _instant(), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("erased", JSONB, nullable=False, doc="how many rows of which table"),
+    Index("erasures_digest", "digest"),
+)
+"""The proof of every erasure, without the person."""
+
+forgotten: Final = Table(
+    "forgotten",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of an identity, as kind:value"),
+    Column("erased_at", _instant(), nullable=False),
+)
+"""Identities of erased people: what comes in about them is erased on arrival, until they consent anew."""
 
 # ── decisions and what follows from them ─────────────────────────────────────────────────────────────────────
 
@@ -256,9 +311,17 @@ enrolments: Final = Table(
     Column("reason", Text, nullable=False),
     Column("entered_at", _instant(), nullable=False),
     Column("changed_at", _instant(), nullable=False),
+    Column("resumed_by", Integer, nullable=False, server_default=text("0"), doc="of a held run: what made it go on"),
     PrimaryKeyConstraint("lead_id", "campaign", "key", name="enrolments_pkey"),
     Index("enrolments_standing", "campaign", "version", "step", postgresql_where=text("outcome = ''")),
     Index("enrolments_ended", "campaign", "outcome", postgresql_where=text("outcome <> ''")),
+    Index(
+        "enrolments_held",
+        "campaign",
+        "resumed_by",
+        "lead_id",
+        postgresql_where=text("hold LIKE 'paused%' AND outcome = ''"),
+    ),
 )
 """The latest run of each lead in each campaign, for looking at. What decides is in the lead's own state."""
 
@@ -274,6 +337,23 @@ campaign_counts: Final = Table(
     PrimaryKeyConstraint("campaign", "day", "step", "what", "slice", name="campaign_counts_pkey"),
 )
 """How often what has happened in campaigns."""
+
+campaign_controls: Final = Table(
+    "campaign_controls",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("step", Text, nullable=False, doc="of a test, the split; empty for the campaign as a whole"),
+    Column("what", Text, nullable=False),
+    Column("value", Text, nullable=False, doc="of a test, the arm that won; empty for no difference"),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Column("decided_at", _instant(), nullable=False),
+    CheckConstraint("what IN ('paused', 'resumed', 'decided')", name="campaign_controls_what"),
+    Index("campaign_controls_latest", "campaign", "step", "id"),
+)
+"""Pauses, and winners of tests; the latest row about a campaign or a step of it counts."""
 
 PARTITIONED: Final = {"events": "received_at", "decisions": "decided_at"}
 """Tables with one partition a month, and the column that decides which."""

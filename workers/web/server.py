@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from workers.exceptions import ConfigurationError
+from workers.processes import settle_down
 from workers.web import problems
 
 if TYPE_CHECKING:
@@ -148,8 +148,7 @@ class _Server(uvicorn.Server):
     """uvicorn's, closing the connections whose request does not arrive.
 
     Attributes:
-        alone: the process does nothing else; then what it has loaded at the start is taken out of the garbage
-            collector's rounds, which otherwise hold requests up for tens of milliseconds.
+        alone: the process does nothing else, so its garbage collector may `settle_down`.
     """
 
     alone = False
@@ -157,8 +156,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.alone:
-            gc.collect()
-            gc.freeze()
+            settle_down()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:

@@ -201,7 +201,7 @@ def test_a_lead_whose_wake_up_fails_is_shown_and_tried_again_by_hand(dripline: D
     assert (done.code, done.out) == (1, "1 lead due now.\n")
     assert "did not fail: [4711]" in done.err
     with store.connect() as conn:
-        assert leads.due(conn, lead.slice, datetime.now(UTC), 9) == [lead.id]
+        assert leads.due(conn, [lead.slice], datetime.now(UTC), 9) == {lead.id: lead.slice}
 
 
 def test_outbox_retry(dripline: Dripline, store: Engine):

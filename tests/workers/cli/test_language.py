@@ -251,6 +251,26 @@ def test_an_export_of_the_log_is_simulated_alike(dripline: Dripline, tmp_path: P
     assert dripline("export", "--until", "2020-01-01").err == "0 events.\n"
 
 
+def test_a_masked_export_names_nobody_and_comes_to_the_same(dripline: Dripline, tmp_path: Path, database: str):
+    personal = RULES["rules/fields.yaml"].replace("first_name: text", "first_name: {type: text, personal: true}")
+    write(tmp_path, {"rules/fields.yaml": personal})
+    dripline("apply")
+    happen(database)
+    plain, masked = dripline("export").out, dripline("export", "--masked").out
+    assert "ann@acme.test" in plain
+    assert "ann" not in masked
+    assert "Ann" not in masked
+    assert masked != dripline("export", "--masked").out
+    rows = [json.loads(each) for each in masked.splitlines()]
+    assert len({each["identities"][0] for each in rows}) == 1
+    assert rows[0]["identities"][0].endswith("@acme.test")
+    assert {each["lead"].get("first_name") for each in rows} == {None, "masked"}
+    for name, text in (("plain", plain), ("masked", masked)):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    told = [json.loads(dripline("simulate", f"{name}.jsonl", "--json").out)["summary"] for name in ("plain", "masked")]
+    assert told[0] == told[1]
+
+
 # ── schema and docs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -408,7 +428,7 @@ def test_versions_are_listed_shown_and_put_back(dripline: Dripline, tmp_path: Pa
 def happen(database: str) -> None:
     engine = connect(database)
     now = datetime.now(UTC)
-    told = {"employees": 250}
+    told = {"employees": 250, "first_name": "Ann"}
     with engine.begin() as conn:
         batch = [
             NewEvent("p", "1", "form.submitted", now, ANN, (ANN,), {"form": "newsletter"}, told),

@@ -59,6 +59,18 @@ def test_places_are_given_as_they_are_on_disk(dripline: Dripline, tmp_path: Path
     assert done.out.startswith("marketing/rules/account.yaml:1:1: ")
 
 
+def test_a_file_that_is_no_text_does_not_hide_the_rest(dripline: Dripline, tmp_path: Path):
+    fit = "score: fit\nrules:\n  a: {when: lead.employees = 1, points: 3}\n  b: {when: lead.size > 1, points: 3}\n"
+    write(tmp_path, BUNDLE | {"rules/scoring/fit.yaml": fit})
+    (tmp_path / "rules" / "fields.yaml").write_bytes(b"fields:\n  size: \xff\n")
+    done = dripline("check")
+    assert [each.split(" ")[:2] for each in done.out.splitlines()] == [
+        ["rules/fields.yaml:2:9:", "not-utf-8:"],
+        ["rules/scoring/fit.yaml:3:28:", "expression:"],
+    ]
+    assert "Nothing was applied." in dripline("apply").err
+
+
 def test_a_folder_that_is_not_there(dripline: Dripline):
     done = dripline("check", "nowhere")
     assert done.code == 1

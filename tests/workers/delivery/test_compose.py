@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from workers.delivery.compose import Composer, Links, message_id
+from workers.engine.categories import NO_POLICY
 from workers.engine.rules import Account, Rulebook, Tracking
 from workers.exceptions import RenderError
 from workers.tokens import Unsubscribe, read
@@ -20,7 +21,9 @@ FILES = {
 
 
 def compose(template: str = "hi", account: Account = ACCOUNT, **lead: Any):
-    rulebook = cast("Rulebook", SimpleNamespace(account=account, templates=FILES, tracking=Tracking()))
+    rulebook = cast(
+        "Rulebook", SimpleNamespace(account=account, templates=FILES, tracking=Tracking(), consent=NO_POLICY)
+    )
     composer = Composer(rulebook, Links("https://go.acme.test/", SECRET))
     return composer.compose("mail:7:welcome:1:hello", 7, template, {"email": "ann@example.test"} | lead)
 

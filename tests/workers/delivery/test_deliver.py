@@ -24,9 +24,10 @@ from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
 from workers.delivery.senders import CrmSender, EmailSender
+from workers.engine.categories import Category, ConsentPolicy
 from workers.engine.rules import Account, Rulebook, Tracking
 from workers.exceptions import ConfigurationError, StoreUnavailable
-from workers.store import opportunities, outbox, suppressions
+from workers.store import consents, opportunities, outbox, suppressions
 from workers.store.database import transaction
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect, Row
@@ -41,6 +42,8 @@ SCHEDULE = (timedelta(seconds=5), timedelta(minutes=1))
 POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
 FILES = {
     "templates/hi/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi {{ lead.first_name }}",
+    "templates/receipt/mail.txt": "---\nsubject: Hi\ncategory: transactional\n---\nHi",
+    "templates/webinar/mail.txt": "---\nsubject: Hi\ncategory: marketing\ntopic: webinars\n---\nHi",
     "templates/plain/mail.txt": "---\nsubject: Hi\ncategory: marketing\n---\nHi",
     "templates/note/full/note.txt": (
         "{{ lead.first_name }} of {{ account.company }}: {{ scores.fit.score }}\n"
@@ -55,7 +58,10 @@ FILES = {
 RULEBOOK = cast(
     "Rulebook",
     SimpleNamespace(
-        account=Account("A", "UTC", "EUR", "Nora <nora@acme.test>", "1 Road"), templates=FILES, tracking=Tracking()
+        account=Account("A", "UTC", "EUR", "Nora <nora@acme.test>", "1 Road"),
+        templates=FILES,
+        tracking=Tracking(),
+        consent=ConsentPolicy({"webinars": Category("webinars", "Webinars", "", "consent")}),
     ),
 )
 COMPOSER = Composer(RULEBOOK, Links("https://go.acme.test", "s" * 32))
@@ -251,6 +257,60 @@ def test_whoever_is_suppressed_while_the_chunk_is_being_sent_gets_no_mail(
 
 
 @pytest.mark.parametrize(
+    ("entry", "sent"),
+    [
+        ("lead1@acme.test unsubscribed", ["receipt"]),
+        ("lead1@acme.test bounced", []),
+        ("lead1@acme.test soft-bounced", []),
+        ("lead1@acme.test complained", []),
+        ("lead1@acme.test manual", []),
+        ("@ACME.test domain", []),
+        ("@test domain", ["plain", "receipt"]),
+    ],
+)
+def test_unsubscribing_is_about_marketing_and_everything_else_about_all_mail(world: World, entry: str, sent: list[str]):
+    world.lead(1, email="Lead1@acme.test", first_name="Ann")
+    world.put(*[Effect(f"mail:1:{name}:1:a", "email", 1, {"template": name}) for name in ("plain", "receipt")])
+    with world.engine.begin() as conn:
+        suppressions.add(conn, [Suppression(*entry.split())], NOW)
+    provider = Scripted()
+    world.run(provider)
+    assert [mail.key.split(":")[2] for mail in provider.got] == sent
+    assert {row.reason for row in world.rows() if row.state == "skipped"} <= {entry.split()[1]}
+
+
+def test_whoever_is_on_the_list_twice_is_there_for_the_graver_reason(world: World):
+    with world.engine.begin() as conn:
+        for reason in ("unsubscribed", "bounced"):
+            suppressions.add(conn, [Suppression("ann@acme.test", reason)], NOW)
+        assert suppressions.reasons(conn, ["ann@acme.test"]) == {"ann@acme.test": "bounced"}
+
+
+@pytest.mark.parametrize(("said", "sent"), [("given", 1), ("pending", 0), ("withdrawn", 0), (None, 0)])
+def test_consent_is_looked_up_at_the_instant_of_sending(
+    world: World, monkeypatch: pytest.MonkeyPatch, said: str | None, sent: int
+):
+    """The lead says it while the mail before it is being handed over."""
+    monkeypatch.setattr(deliver, "FRESH", 0.0)
+    world.mails(2, "webinar")
+
+    def say() -> None:
+        consents = {} if said is None else {"webinars": [said, 1, 1]}
+        with world.engine.begin() as conn:
+            conn.execute(
+                text("UPDATE leads SET state = jsonb_set(state, '{consents}', :said) WHERE id = 2"),
+                {"said": json.dumps(consents)},
+            )
+
+    with world.engine.begin() as conn:
+        conn.execute(text("""UPDATE leads SET state = state || '{"consents": {"webinars": ["given", 1, 1]}}'"""))
+    provider = Scripted([say])
+    world.run(provider)
+    assert [mail.to for mail in provider.got] == ["lead1@acme.test", "lead2@acme.test"][: 1 + sent]
+    assert [row.reason for row in world.rows() if row.state == "skipped"] == ["no-consent"] * (1 - sent)
+
+
+@pytest.mark.parametrize(
     ("fields", "name", "reason"),
     [
         ({"email": "ann@acme.test"}, "hi", "template"),
@@ -430,7 +490,7 @@ def test_what_was_sent_is_recorded_though_the_suppressions_cannot_be_looked_up_f
 
     def slow() -> None:
         monkeypatch.setattr(deliver, "FRESH", 0.0)
-        monkeypatch.setattr(suppressions, "reasons", gone)
+        monkeypatch.setattr(consents, "now_are", gone)
 
     provider = Scripted([slow])
     assert world.run(provider) == {"sent": 1, "untried": 4}

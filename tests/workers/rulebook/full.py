@@ -163,4 +163,17 @@ examples:
 {{ lead.first_name }} {{ scores.fit.score }} {{ account.company }}
 {% for name, held in evidence.items() %}{{ name }}{% endfor %}{% for event in recent %}{{ event.type }}{% endfor %}
 """,
+    "rules/consent.yaml": """\
+consent:
+  marketing: {name: News, description: What is new, lawful_basis: legitimate_interest}
+  webinars:
+    name: Webinars
+    description: Invitations
+    lawful_basis: consent
+    double_opt_in: true
+    given_by: [{event: form.submitted, when: event.form == "webinar", text: Invite me}]
+confirmation: {template: consent/confirm, at_most: 2, within: 7 days}
+soft_bounces: {at_most: 4, within: 14 days}
+""",
+    "templates/consent/confirm/mail.txt": "---\nsubject: Sure?\ncategory: transactional\n---\n{{ confirm_url }}\n",
 }

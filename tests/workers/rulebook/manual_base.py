@@ -56,6 +56,7 @@ promote:
     "rules/campaigns/welcome.yaml": "campaign: welcome\nenter: {event: form.submitted}\nsteps: [{send: welcome/hello}]",
     "templates/welcome/hello/mail.txt": MAIL,
     "templates/trial/first-steps/mail.txt": MAIL,
+    "templates/consent/confirm/mail.txt": "---\nsubject: Sure?\ncategory: transactional\n---\n{{ confirm_url }}\n",
     "templates/handoff/note/note.txt": "{{ lead.company }}: {{ scores.fit.score }}",
 }
 

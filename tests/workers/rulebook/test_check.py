@@ -10,7 +10,8 @@ import yaml
 
 from tests.workers.rulebook.base import BASE
 from workers.exceptions import RulebookError
-from workers.rulebook import Problem, check, compile_rulebook
+from workers.rulebook import Problem, check, compile_rulebook, to_sarif
+from workers.rulebook.problems import Place, Problems
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "cases" / "rules.yaml").read_text("utf-8"))
 
@@ -40,6 +41,15 @@ def test_a_finding_in_one_line():
     assert str(problem) == (
         "rules/campaigns/welcome.yaml:3:5: unknown-key: there is no key `knd`; did you mean `kind`?"
     )
+
+
+def test_a_warning_says_so_and_stops_nothing():
+    problems = Problems()
+    problems.warn(Place("templates/a/mail.txt", 2), "loud", "THE SUBJECT shouts", "write it in small letters")
+    assert not problems
+    (found,) = problems.found()
+    assert str(found) == ("templates/a/mail.txt:2:1: warning: loud: THE SUBJECT shouts; write it in small letters")
+    assert to_sarif([found])["runs"][0]["results"][0]["level"] == "warning"
 
 
 def test_a_refused_bundle_raises_with_all_findings():

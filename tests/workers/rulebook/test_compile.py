@@ -23,6 +23,7 @@ from workers.engine.steps import end, send, wait
 from workers.engine.values import Event, LeadState, instant
 from workers.exceptions import NeedsHistory, RulebookError
 from workers.rulebook import check, compile_rulebook, examples_of, read
+from workers.rulebook.mail.files import content_of, size_of, stored
 from workers.rulebook.nodes import Scalar
 from workers.rulebook.notations import Limited
 from workers.rulebook.problems import Place
@@ -349,7 +350,9 @@ def test_read(tmp_path):
 def test_read_refuses_what_is_no_text(tmp_path):
     (tmp_path / "templates").mkdir()
     (tmp_path / "rules").mkdir()
-    (tmp_path / "templates" / "logo.png").write_bytes(b"\x89PNG\x00")
+    (tmp_path / "templates" / "mail.html").write_bytes(b"\x89PNG\x00")
+    with (tmp_path / "templates" / "film.mp4").open("wb") as film:
+        film.truncate(50_000_000)
     (tmp_path / "rules" / "old.yaml").write_bytes("größe: 1".encode("latin-1"))
     (tmp_path / "rules" / "fit.yaml.bak").write_text("x")
     (tmp_path / "rules" / "huge.yaml").write_text("x" * 2_000_001)
@@ -359,8 +362,21 @@ def test_read_refuses_what_is_no_text(tmp_path):
         ("rules/fit.yaml.bak", "not-a-rule-file"),
         ("rules/huge.yaml", "too-large"),
         ("rules/old.yaml", "not-utf-8"),
-        ("templates/logo.png", "binary-file"),
+        ("templates/film.mp4", "too-large"),
+        ("templates/mail.html", "binary-file"),
     ]
+    assert "50,000,000 bytes, and it can have 5,000,000; put it on your website" in str(caught.value)
+
+
+def test_files_beside_templates_may_hold_anything(tmp_path):
+    (tmp_path / "templates" / "a").mkdir(parents=True)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "templates" / "a" / "logo.png").write_bytes(b"\x89PNG\r\n\x00")
+    (tmp_path / "templates" / "a" / "notes.md").write_text("for ourselves")
+    bundle = read(tmp_path / "rules", tmp_path / "templates")
+    assert bundle == {"templates/a/logo.png": stored(b"\x89PNG\r\n\x00")}
+    assert content_of(bundle["templates/a/logo.png"]) == b"\x89PNG\r\n\x00"
+    assert size_of(bundle["templates/a/logo.png"]) == 7
 
 
 def test_read_without_a_folder(tmp_path):

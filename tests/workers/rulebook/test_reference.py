@@ -12,11 +12,13 @@ from tests.workers.rulebook.base import BASE
 from tests.workers.rulebook.full import FULL
 from tests.workers.rulebook.manual_base import MANUAL_BASE, among
 from tests.workers.rulebook.validity import complaints
+from workers.cli._checking import check_all
 from workers.engine.expressions.functions import FUNCTIONS
 from workers.engine.expressions.vocabulary import FILTER_NAMES
 from workers.engine.steps import found
 from workers.rulebook import Problem, check, manual, read, schema, to_json, to_sarif
 from workers.rulebook.declarations import KINDS
+from workers.rulebook.guides import GUIDES
 from workers.rulebook.reference import entries, words
 from workers.rulebook.shape import declared, is_shape, members
 
@@ -115,6 +117,17 @@ def test_a_word_is_told_with_its_keys_and_an_example():
     assert manual("range").count("range: in a") == 3
     assert "looked at when something happens" in " ".join(manual("days_since").split())
     assert max(map(len, manual("score").splitlines())) <= 100
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=[page.word for page in GUIDES])
+def test_what_a_page_of_the_manual_shows_works(page):
+    bundle = page.files if page.word == "start" else {**MANUAL_BASE, **page.files}
+    assert [each for each in check_all(bundle).problems if each.file in page.files] == []
+    told = manual(page.word)
+    assert told == manual(page.also[-1])
+    assert all(path in told for path in page.files)
+    assert page.word in manual("").split()
+    assert max(map(len, told.splitlines())) <= 120
 
 
 def test_words_that_nobody_knows():

@@ -88,12 +88,17 @@ def test_quarantine_keeps_deliveries_byte_for_byte_until_replayed(engine: Engine
         assert quarantine.counts(conn) == {"no-identity": 1}
 
 
-def test_an_address_is_suppressed_in_any_spelling_and_keeps_its_first_reason(engine: Engine):
+def test_an_address_is_suppressed_in_any_spelling_and_once_for_each_reason(engine: Engine):
     with engine.begin() as conn:
         assert suppressions.add(conn, [Suppression(" Ann@Acme.test", "bounced", 1, 2)], NOW) == 1
-        assert suppressions.add(conn, [Suppression("ann@acme.test", "complained")], NOW) == 0
+        assert suppressions.add(conn, [Suppression("ann@acme.test", "bounced")], NOW) == 0
+        assert suppressions.add(conn, [Suppression("ann@acme.test", "complained")], NOW + timedelta(days=1)) == 1
         assert suppressions.reasons(conn, ["ANN@acme.test", "ben@acme.test"]) == {"ANN@acme.test": "bounced"}
         assert suppressions.reasons(conn, []) == {}
+        suppressions.add(conn, [Suppression("@Bücher.test", "domain")], NOW)
+        assert suppressions.reasons(conn, ["eve@xn--bcher-kva.test", "eve@sub.bücher.test"]) == {
+            "eve@xn--bcher-kva.test": "domain"
+        }
 
 
 def test_status_counts_and_ages(engine: Engine):

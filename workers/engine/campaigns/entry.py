@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.campaigns.gates import closed
 from workers.engine.campaigns.runs import forget_old, holds, matches, name_of, put, share, stands
 from workers.engine.lifecycle import stage_index
 from workers.engine.values import Enrolment, instant
@@ -89,7 +90,7 @@ def key_for(call: Call, campaign: Campaign, event: Event | None) -> str:
 
 def refusal(call: Call, campaign: Campaign, before: Enrolment | None) -> str:
     """Why the lead does not enter; empty if it does."""
-    if call.state.suppressed:
+    if call.state.suppressed and closed(call, campaign):
         return call.state.suppressed
     if campaign.edit == "drain":
         return "drained"

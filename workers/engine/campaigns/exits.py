@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workers.engine.campaigns.gates import closed
 from workers.engine.campaigns.runs import campaign_of, change, matches, pinned, stands, under_way
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def reach_goal(call: Call, name: str, campaign: Campaign, event: int | None) -> 
 
 
 def leave_all(call: Call, reason: str) -> None:
-    """End every run of a lead that may not be mailed."""
-    for name in list(call.state.enrolments):
-        leave(call, name, reason, None)
+    """End the runs of a lead that may not be mailed, or not what they send."""
+    for name, run in list(call.state.enrolments.items()):
+        if closed(call, pinned(call, name, run)):
+            leave(call, name, reason, None)
 
 
 def leave_on_standing(call: Call) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.categories import GENERAL, NO_CONSENT, UNSUBSCRIBED, may_mail, rules_out
 from workers.engine.values import instant
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from workers.engine.call import Call
-    from workers.engine.rules import Cap, Rulebook
+    from workers.engine.rules import Campaign, Cap, Rulebook
 
 QUIET: Final = "quiet-hours"
 CAP: Final = "cap"
@@ -44,3 +45,32 @@ def note_contact(call: Call, category: str) -> None:
 def category_of(rulebook: Rulebook, template: str) -> str:
     """What kind of mail a template is; marketing, unless it says otherwise."""
     return rulebook.categories.get(template, "marketing")
+
+
+def topic_of(rulebook: Rulebook, template: str) -> str:
+    """Which category of marketing mail a template is of."""
+    return rulebook.topics.get(template, GENERAL)
+
+
+def unwanted(call: Call, template: str) -> str:
+    """Why this mail may not go to this lead; empty if it may."""
+    state, category = call.state, category_of(call.rulebook, template)
+    if rules_out(state.suppressed, category):
+        return state.suppressed
+    if not state.fields.get("email"):
+        return "no-email"
+    topic = topic_of(call.rulebook, template)
+    if category == GENERAL and not may_mail(state.consents, call.rulebook.consent, topic):
+        return NO_CONSENT
+    return ""
+
+
+def closed(call: Call, campaign: Campaign | None) -> bool:
+    """True if a lead that may not be mailed has nothing to look for in a campaign.
+
+    Unsubscribing is about marketing: a campaign that also sends transactional mail, or none, goes on without it.
+    """
+    if call.state.suppressed != UNSUBSCRIBED or campaign is None:
+        return bool(call.state.suppressed)
+    kinds = {category_of(call.rulebook, each.send) for each in campaign.by_id.values() if hasattr(each, "send")}
+    return kinds == {GENERAL}

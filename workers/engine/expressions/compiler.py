@@ -69,6 +69,12 @@ COMPARED: Final[Mapping[str, tuple[str, type[ast.cmpop]]]] = {
 }
 TURNED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 WRITTEN: Final = frozenset({TEXT, NUMBER, DATE, DATETIME, ANY})
+WANTED: Final = {
+    BOOLEAN: "compare it with something, or write `is defined`",
+    TEXT: 'put a text beside it: `lead.seats ~ " seats"`',
+    NUMBER: "a number in a text is read by `| int`",
+}
+"""What to do where a value of another type stands."""
 ITEMS: Final = frozenset({TEXT, NUMBER, BOOLEAN})
 """Elements of lists that are looked for as they are."""
 
@@ -390,6 +396,6 @@ def mismatch(left: Part, right: Part, what: str, hint: str) -> ExpressionError:
 def wanted(part: Part, kind: Kind) -> None:
     """Refuse an expression that gives another type than its place wants."""
     if part.kind not in {kind, ANY}:
-        hint = "compare it with something, or write `is defined`" if kind == BOOLEAN else ""
+        hint = WANTED.get(kind, "")
         text = f"{kind.described} is wanted here, this is {part.kind.described}"
         raise ExpressionError(text, hint, part.offset, code="type")

@@ -2,9 +2,9 @@
 
     - send: welcome/hello
 
-The mail goes out once per lead, campaign and run, however often the step is looked at. Whoever may not be mailed, or
-has no address, is skipped here with the reason and goes on to the next step. In quiet hours, on days off, and where a
-cap is full, the mail waits for its time, or is skipped if the cap says so.
+The mail goes out once per lead, campaign and run, however often the step is looked at. Whoever may not be mailed, has
+no address, or does not want mail of this category, is skipped here with the reason and goes on to the next step. In
+quiet hours, on days off, and where a cap is full, the mail waits for its time, or is skipped if the cap says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workers.engine.campaigns.gates import CAP, QUIET, capped, category_of
+from workers.engine.campaigns.gates import CAP, QUIET, capped, category_of, unwanted
 from workers.engine.campaigns.places import allowed_from
 from workers.engine.campaigns.runs import effect_key
 from workers.engine.steps import Verdict
@@ -31,8 +31,7 @@ class Step:
 
     def run(self, visit: Visit) -> Verdict:
         """An e-mail for the outbox, or the reason for none, or for none yet."""
-        reason = visit.state.suppressed or ("" if visit.state.fields.get("email") else "no-email")
-        if reason:
+        if reason := unwanted(visit.call, self.send):
             return Verdict("skipped", {"reason": reason, "template": self.send})
         if visit.campaign.quiet or visit.campaign.business_days:
             allowed, doubt = allowed_from(visit, visit.now)

@@ -28,6 +28,7 @@ from workers.rulebook.declarations.company import (
     Machines,
     MachinesFile,
 )
+from workers.rulebook.declarations.consent import ConsentFile
 from workers.rulebook.declarations.examples import Example, ExampleEvent, ExamplesFile, Given, Outcome
 from workers.rulebook.declarations.hours import Business, QuietHours
 from workers.rulebook.declarations.promotion import (
@@ -56,6 +57,7 @@ __all__ = [
     "Business",
     "CampaignFile",
     "CapsFile",
+    "ConsentFile",
     "DateTrigger",
     "Decay",
     "Enter",
@@ -108,6 +110,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     CampaignFile,
     CapsFile,
     TrackingFile,
+    ConsentFile,
     MachinesFile,
     ExamplesFile,
 )

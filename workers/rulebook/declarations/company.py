@@ -26,6 +26,11 @@ STANDARD_EVENTS: Final = {
     "email.unsubscribed": {},
     "email.resubscribed": {},
     "email.replied": {},
+    "email.auto_replied": {},
+    "consent.given": {"category": "text", "text": "text", "place": "text"},
+    "consent.confirmed": {"category": "text", "text": "text", "place": "text"},
+    "consent.withdrawn": {"category": "text", "text": "text", "place": "text"},
+    "suppression.removed": {"reason": "text"},
     "form.submitted": {"form": "text"},
     "page.viewed": {"url": "text"},
     "content.downloaded": {},
@@ -42,6 +47,7 @@ STANDARD_EVENTS: Final = {
     "score.adjusted": {"campaign": "text", "step": "text", "model": "text", "points": "decimal"},
 }
 """Event types that need no declaration, and what may be asked of them; `events.yaml` adds to it."""
+WEBSITE: Final = (r"https?://[^\s/?#]+(/[^\s?#]*)?", "an address like https://northwind.example")
 CURRENCY: Final = (r"[A-Z]{3}", "the three capital letters of ISO 4217, like EUR")
 
 
@@ -82,6 +88,14 @@ class Account(Shape):
     )
     address: Text = field(
         metadata=about("the postal address that the law wants in every mail", example="Speicherstraße 12, Hamburg")
+    )
+    site: Text | None = field(
+        default=None,
+        metadata=about(
+            "your website, which links in mails that begin with `/` lead to",
+            pattern=WEBSITE,
+            example="https://northwind.example",
+        ),
     )
     business: Calendar = field(
         default=WORKING_WEEK,
@@ -133,7 +147,7 @@ class Field(Shape):
         metadata=about("the only values that it may have", example="[logistics, retail, manufacturing]"),
     )
     personal: bool = field(
-        default=False, metadata=about("personal data: erased with the person, masked in exports", example="true")
+        default=False, metadata=about("personal data: replaced in `dripline export --masked`", example="true")
     )
 
 

@@ -8,6 +8,6 @@ it does while it is rendered is paid for from one budget (`meter`).
 
 from __future__ import annotations
 
-from workers.rulebook.sandbox.environment import MOST_CHARACTERS, BoundedEnvironment, render
+from workers.rulebook.sandbox.environment import CONTENT, MOST_CHARACTERS, BoundedEnvironment, Lines, render
 
-__all__ = ["MOST_CHARACTERS", "BoundedEnvironment", "render"]
+__all__ = ["CONTENT", "MOST_CHARACTERS", "BoundedEnvironment", "Lines", "render"]

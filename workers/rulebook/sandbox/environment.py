@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jinja2 import DictLoader, StrictUndefined, TemplateRuntimeError, Undefined, nodes, pass_context
 from jinja2.environment import TemplateModule
@@ -35,6 +35,18 @@ MOST_CHARACTERS: Final = 500_000
 """Size of one rendered part; Gmail already cuts off what is longer than 102 kB."""
 
 
+CONTENT: Final = "content"
+"""The block of a layout that holds what a mail says outside of blocks."""
+ESCAPED: Final = (".html", ".mjml")
+
+
+class Lines(Protocol):
+    """Whose lines the lines of a template are that was put together from several files."""
+
+    def place(self, line: int) -> tuple[str, int]:
+        """The file, and the line in it."""
+
+
 class Absent(StrictUndefined):
     """A name without a value. Using it is an error that says how to write the template instead."""
 
@@ -51,16 +63,19 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     """A sandbox with a list of what is there, and with a budget.
 
     Args:
-        files: template text by path; paths that end in `.html` are escaped.
+        files: template text by path; what is put into paths that end in `.html` or `.mjml` is escaped.
+        layouts: for templates that are set into another one, that one's path.
     """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str], layouts: Mapping[str, str] | None = None) -> None:
+        self._files = files
+        self._layouts = layouts or {}
         super().__init__(
             loader=DictLoader(files),
             undefined=Absent,
-            autoescape=lambda name: name is not None and name.endswith(".html"),
+            autoescape=lambda name: name is not None and name.endswith(ESCAPED),
             finalize=_finalize,
             optimized=False,  # what a template says is computed when it is rendered, with a budget, and never before
             trim_blocks=True,
@@ -72,9 +87,42 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.tests = dict(TESTS)
         self.globals = dict(GLOBALS)
 
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = Metering().visit(super()._parse(source, name, filename))
+    def holds(self, path: str) -> bool:
+        """True if there is a template of this path."""
+        return path in self._files
+
+    def unpaid(self, path: str) -> tuple[nodes.Template, int]:
+        """A template as it is written, to be put together with others before `compiled`, and its number of lines.
+
+        Raises:
+            TemplateSyntaxError: it cannot be read.
+        """
+        source = self._files[path]
+        return self._set_into_layout(super()._parse(source, path, None), path), source.count("\n") + 1
+
+    def compiled(self, tree: nodes.Template, name: str) -> Template:
+        """A tree that was put together, ready to be rendered; like all others it pays for what it does."""
+        Metering().visit(tree)
         tree.set_environment(self)
+        return self.template_class.from_code(self, self.compile(tree, name), self.make_globals(None), None)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = self._set_into_layout(super()._parse(source, name, filename), name)
+        Metering().visit(tree)
+        tree.set_environment(self)
+        return tree
+
+    def _set_into_layout(self, tree: nodes.Template, name: str | None) -> nodes.Template:
+        """What stands outside of blocks becomes the block `content` of the layout."""
+        layout = self._layouts.get(name or "")
+        if not layout:
+            return tree
+        blocks: list[nodes.Node] = [node for node in tree.body if isinstance(node, nodes.Block)]
+        rest = [node for node in tree.body if not isinstance(node, nodes.Block)]
+        if rest and not any(block.name == CONTENT for block in blocks if isinstance(block, nodes.Block)):
+            blocks.append(nodes.Block(CONTENT, rest, False, False, lineno=rest[0].lineno))
+        extends = nodes.Extends(nodes.Const(layout, lineno=1), lineno=1)
+        tree.body = [extends, *blocks]
         return tree
 
     @staticmethod
@@ -124,8 +172,13 @@ def _finalize(_: Context, value: Any) -> Any:
     return written(value)
 
 
-def render(template: Template, values: Mapping[str, Any]) -> str:
+def render(template: Template, values: Mapping[str, Any], lines: Lines | None = None) -> str:
     """Render within the bounds.
+
+    Args:
+        template: compiled in a `BoundedEnvironment`.
+        values: its variables.
+        lines: whose lines its lines are, if it was put together from several files.
 
     Raises:
         RenderError: whatever went wrong, with the template's name, the line where Jinja2 knows it, and the reason.
@@ -136,7 +189,7 @@ def render(template: Template, values: Mapping[str, Any]) -> str:
     except RecursionError as error:
         raise RenderError(f"{template.name}: it includes or calls itself without end") from error
     except Exception as error:  # a filter given a stranger's value may raise anything, and only this mail is concerned
-        raise RenderError(f"{template.name}{_line(template, error)}: {str(error) or type(error).__name__}") from error
+        raise RenderError(f"{_place(template, error, lines)}: {str(error) or type(error).__name__}") from error
 
 
 def _measured(parts: Iterable[str]) -> Iterator[str]:
@@ -148,12 +201,21 @@ def _measured(parts: Iterable[str]) -> Iterator[str]:
         yield part
 
 
-def _line(template: Template, error: BaseException) -> str:
-    """`, line 7`, from the last traceback entry that lies in a template (Jinja2 has put its own line numbers there)."""
+def _place(template: Template, error: BaseException, lines: Lines | None) -> str:
+    """`welcome/hello/mail.txt, line 7`, the line only where it is known."""
+    line = _line(template, error)
+    if not line:
+        return str(template.name)
+    path, number = lines.place(line) if lines else (template.name, line)
+    return f"{path}, line {number}"
+
+
+def _line(template: Template, error: BaseException) -> int:
+    """From the last traceback entry that lies in a template (Jinja2 has put its own line numbers there); or 0."""
     line = 0
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == (template.filename or "<template>"):
             line = trace.tb_lineno
         trace = trace.tb_next
-    return f", line {line}" if line else ""
+    return line

@@ -26,7 +26,20 @@ class FrontMatter(Shape):
     category: Literal["marketing", "transactional"] = field(
         metadata=about("`marketing` goes only to people who may get it, and carries an unsubscribe link")
     )
+    topic: Text | None = field(
+        default=None, metadata=about("the category of marketing mail, as rules/consent.yaml names it")
+    )
     sender: Text | None = field(default=None, metadata=about("default: the account's sender", key="from"))
+    reply_to: Text | None = field(default=None, metadata=about("where answers go; default: to the sender"))
+    preheader: Text | None = field(
+        default=None, metadata=about("what inboxes show after the subject; a template itself, invisible in the mail")
+    )
+    layout: Text | None = field(
+        default=None, metadata=about("a folder below templates/layouts/ that the mail's text and HTML are set into")
+    )
+    attachments: list[Text] = field(
+        default_factory=list, metadata=about("files in the template's own folder that go with every mail", single=True)
+    )
 
 
 def read_head(path: str, text: str, problems: Problems) -> FrontMatter | None:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.workers.company import DAY, Company
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tests.workers.cli.conftest import Dripline
+
+TWO = "campaign: test\nenter: {event: trial.started}\nsteps: [{send: a}, {wait: 1 day}, {send: b}]\n"
+
+
+@pytest.fixture
+def company(engine: Engine, database: str) -> Company:
+    """Three people are in its campaign; the commands find its database."""
+    assert database
+    company = Company(engine, TWO)
+    company.now = datetime.now(UTC)
+    company.tell("trial.started", "ann", "ben", "cem")
+    company.work()
+    return company
+
+
+@pytest.mark.usefixtures("company")
+def test_a_campaign_is_paused_and_resumed_by_name(dripline: Dripline):
+    assert dripline("campaign", "pause", "test", "--reason", "a wrong mail").out == "test is paused now.\n"
+    again = dripline("campaign", "pause", "test", "--reason", "once more")
+    assert (again.code, again.out) == (0, "test is paused already: dripline campaign show test\n")
+    (listed,) = json.loads(dripline("campaign", "list", "--json").out)
+    assert (listed["state"], listed["reason"], listed["under_way"]) == ("paused", "a wrong mail", 3)
+    assert "paused" in dripline("campaign", "list").out
+    assert dripline("campaign", "resume", "test").out == "test goes on; nobody was held.\n"
+    assert dripline("campaign", "resume", "test").out == "test is not paused.\n"
+
+
+def test_how_those_who_were_held_go_on_is_told(dripline: Dripline, company: Company):
+    dripline("campaign", "pause", "test", "--reason", "a wrong mail")
+    company.later(2 * DAY)
+    told = json.loads(dripline("campaign", "resume", "test", "--over", "2h", "--json").out)
+    assert told == {"campaign": "test", "paused": False, "changed": True, "held": 3, "over_s": 7200}
+
+
+@pytest.mark.usefixtures("company")
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("pause", "tset", "--reason", "x"), 1, "Error: there is no campaign tset; did you mean test?\n"),
+        (("resume", "tset"), 1, "Error: there is no campaign tset; did you mean test?\n"),
+        (("pause", "test"), 2, "Missing option '--reason'"),
+        (("resume", "test", "--over", "soon"), 2, "is no time such as 2h or 90 minutes"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(dripline: Dripline, arguments, code, told):
+    done = dripline("campaign", *arguments)
+    assert done.code == code
+    assert told in done.err
+
+
+def test_without_campaigns_the_list_says_so(dripline: Dripline, engine: Engine, database: str):
+    assert database
+    Company(engine, "segments: {big: lead.employees > 1000}\n")
+    assert dripline("campaign", "list").out == "The rules in force have no campaigns.\n"

@@ -1,0 +1,248 @@
+"""A mail's folder compiled: everything that is done once per template and not once per mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from workers.exceptions import RenderError
+from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
+from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
+from workers.rulebook.mail.head import body_of, read_head
+from workers.rulebook.mail.layouts import layouts_of
+from workers.rulebook.mail.marking import bare, comment, marked
+from workers.rulebook.mail.markup import MARK
+from workers.rulebook.mail.plain import plain, tidied
+from workers.rulebook.mail.styling import BadMarkup, finished
+from workers.rulebook.problems import Problems
+from workers.rulebook.sandbox import BoundedEnvironment, render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Template
+    from markupsafe import Markup
+
+    from workers.rulebook.mail.head import FrontMatter
+
+PREHEADER: Final = "preheader"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One compiled text of a mail, and whose lines it has."""
+
+    template: Template
+    sources: Sources | None = None
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text for these values.
+
+        Raises:
+            RenderError: it cannot be made of them.
+        """
+        return render(self.template, values, self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The HTML of a mail.
+
+    Attributes:
+        script: renders it.
+        text: renders the plain text made of it; None if that has to be made of the rendered HTML.
+        late: why MJML, styles and links have to be seen to after it is rendered; empty if they were before.
+        mjml: it is written in MJML.
+        shows_preheader: it puts the preheader where it wants it.
+    """
+
+    script: Script
+    text: Script | None
+    late: str
+    mjml: bool
+    shows_preheader: bool
+
+    def render(self, values: Mapping[str, Any], preheader: Markup, site: str) -> str:
+        """The HTML for these values.
+
+        Args:
+            values: the template's variables.
+            preheader: escaped; empty for none.
+            site: what relative links begin with.
+
+        Raises:
+            RenderError: it cannot be made of them.
+        """
+        markup = self.script.render(values)
+        if not self.late:
+            return markup
+        try:
+            shown = "" if self.shows_preheader else str(preheader)
+            return finished(markup, mjml=self.mjml, preheader=shown, site=site)
+        except BadMarkup as error:
+            raise RenderError(f"{self.script.template.name}: {error}") from error
+
+    def plain(self, values: Mapping[str, Any], html: str) -> str:
+        """The text beside the HTML."""
+        return tidied(self.text.render(values) if self.text else plain(html))
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes with a mail."""
+
+    name: str
+    type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMail:
+    """One mail, ready to be rendered. Without a `text` of its own the page's is taken."""
+
+    name: str
+    head: FrontMatter
+    subject: Script
+    preheader: Script | None
+    text: Script | None
+    page: Page | None
+    files: tuple[File, ...]
+
+
+def environment_of(files: Mapping[str, str]) -> BoundedEnvironment:
+    """What all templates of a bundle are compiled in; paths are below `templates/`."""
+    return BoundedEnvironment({path: body_of(f"/{path}", text) for path, text in files.items()}, layouts_of(files))
+
+
+def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name: str, site: str) -> CompiledMail:
+    """Compile a mail.
+
+    Args:
+        environment: of these files.
+        files: text by path below `templates/`.
+        name: of the mail's folder.
+        site: what relative links begin with; empty to leave them.
+
+    Raises:
+        RenderError: it cannot be used, and why.
+    """
+    text_path, page_path = f"{name}/mail{TEXT}", markup_path(name, files)
+    if text_path not in files:
+        raise RenderError(f"{name}: the rulebook has no templates/{text_path}")
+    problems = Problems()
+    head = read_head(text_path, files[text_path], problems)
+    if head is None or problems:
+        raise RenderError("; ".join(map(str, problems.found())))
+    written = not page_path or body_of(f"/{text_path}", files[text_path]).partition("#}")[2].strip()
+    try:
+        return CompiledMail(
+            name=name,
+            head=head,
+            subject=_line(environment, str(head.subject), f"{text_path} (subject)"),
+            preheader=_line(environment, str(head.preheader), f"{text_path} (preheader)") if head.preheader else None,
+            text=Script(environment.get_template(text_path)) if written else None,
+            page=compile_page(environment, page_path, site, preheader=head.preheader is not None)
+            if page_path
+            else None,
+            files=tuple(attached(files, name, str(each)) for each in head.attachments),
+        )
+    except TemplateSyntaxError as error:
+        raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
+
+
+def attached(files: Mapping[str, str], name: str, file: str) -> File:
+    """A file of a mail's folder.
+
+    Raises:
+        RenderError: there is none of that name that can be attached.
+    """
+    content = content_of(files.get(f"{name}/{file}", ""))
+    if content is None:
+        raise RenderError(f"{name}: there is no file templates/{name}/{file} to attach")
+    return File(file.rpartition("/")[2], media_type(file), content)
+
+
+def _line(environment: BoundedEnvironment, text: str, name: str) -> Script:
+    template = environment.from_string(text)
+    template.name = name
+    return Script(template)
+
+
+# ── pages ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def compile_page(environment: BoundedEnvironment, path: str, site: str, *, preheader: bool) -> Page:
+    """Compile the HTML of a mail, finished as far as it can be before there are values.
+
+    Args:
+        environment: holds the template.
+        path: of the `mail.html` or `mail.mjml`.
+        site: what relative links begin with.
+        preheader: the mail has one.
+
+    Raises:
+        TemplateSyntaxError: a template in it is wrong.
+        RenderError: its markup is.
+    """
+    mjml = path.endswith(".mjml")
+    shows = _mentions(environment, path, PREHEADER)
+    try:
+        return _finished_page(environment, path, site, preheader=preheader and not shows, shows=shows)
+    except Unsuitable as reason:
+        return Page(Script(environment.get_template(path)), None, str(reason), mjml, shows)
+
+
+def _mentions(environment: BoundedEnvironment, path: str, name: str) -> bool:
+    """True if the page, or anything that it brings in, uses a variable."""
+    try:
+        tree = Assembler(environment).tree(path)
+    except Unsuitable:
+        return False
+    return any(each.name == name for each in tree.find_all(nodes.Name))
+
+
+def _finished_page(environment: BoundedEnvironment, path: str, site: str, *, preheader: bool, shows: bool) -> Page:
+    flat, sources = _flat(environment, path, preheader=preheader)
+    markup = marked(flat)
+    mjml = path.endswith(".mjml")
+    number = len(flat.marks) - 1
+    try:
+        html = finished(markup, mjml=mjml, preheader=comment(number) if preheader else "", site=site)
+    except BadMarkup as error:
+        place, line = _place(markup, error.at, flat, sources)
+        raise RenderError(f"{place}, line {line}: {error}") from error
+    marked(replace(flat, text=bare(html)))  # a browser's parser may have ended elements where their author had not
+    everything = frozenset(range(len(flat.marks)))
+    tree = rebuild(html, flat, everything, environment)
+    script = Script(environment.compiled(tree, path), sources)
+    return Page(script, _text(environment, path, html, preheader=preheader), "", mjml, shows)
+
+
+def _flat(environment: BoundedEnvironment, path: str, *, preheader: bool) -> tuple[Flat, Sources]:
+    """A page with its last mark for the preheader, if it is to be put in."""
+    assembler = Assembler(environment)
+    flat = flatten(assembler.tree(path))
+    if preheader:
+        flat.marks.append(Mark("leaf", nodes.Output([nodes.Name(PREHEADER, "load", lineno=1)], lineno=1)))
+    return flat, assembler.sources
+
+
+def _text(environment: BoundedEnvironment, path: str, html: str, *, preheader: bool) -> Script | None:
+    """The text that is made of a page; None if that has to wait for the rendered page."""
+    flat, sources = _flat(environment, path, preheader=preheader)  # of its own: compiling changes what a tree holds
+    try:
+        tree = rebuild(plain(html, flat), flat, flat.statements, environment)
+    except Unsuitable:
+        return None
+    return Script(environment.compiled(tree, f"{path} (text)"), sources)
+
+
+def _place(markup: str, at: int | None, flat: Flat, sources: Sources) -> tuple[str, int]:
+    """The file and line of a place in markup: as many lines behind the last mark as it is behind it."""
+    before = markup[:at] if at is not None else ""
+    line, since = 1, 0
+    for match in MARK.finditer(before):
+        line, since = flat.marks[int(match[1] or match[2])].node.lineno, match.end()
+    return sources.place(line + before.count("\n", since))
