@@ -13,10 +13,9 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# NOT VALID: the old rows fulfil it, and looking at them again would lock the outbox meanwhile.
 CHANNEL = """
 ALTER TABLE outbox DROP CONSTRAINT outbox_channel;
-ALTER TABLE outbox ADD CONSTRAINT outbox_channel CHECK (channel IN ('email', 'crm', 'webhook')) NOT VALID;
+ALTER TABLE outbox ADD CONSTRAINT outbox_channel CHECK (channel IN ('email', 'crm', 'webhook'));
 """
 
 
