@@ -17,9 +17,17 @@ from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.senders import CrmSender, EmailSender, HookSender
-from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
+from workers.exceptions import (
+    ConfigurationError,
+    DriplineError,
+    NoRulebook,
+    RenderError,
+    RulebookError,
+    StoreUnavailable,
+)
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
+from workers.outage import Outage
 from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
 from workers.store import rulebooks
@@ -139,6 +147,9 @@ class App:
         broker: carries messages to the actors (`workers.actors`).
         hints: which messages are queued already.
         adapters: whom we talk to; by default, those of the settings.
+
+    Attributes:
+        store: whether PostgreSQL answers, as far as this process has seen.
     """
 
     def __init__(
@@ -161,6 +172,7 @@ class App:
         self.announcer = Announcer(hints, broker)
         self.adapters = adapters or Adapters(settings, clock)
         self.engine = connect(settings.database_url, size=settings.pool_size)
+        self.store = Outage(log, "store_unavailable", "store_back")
         self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
         self.deliverer = Deliverer(
             self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
@@ -200,6 +212,14 @@ class App:
             return
         for name, near in self.settings.strays(known).items():
             log.warning("variable_not_used", name=name, meant=near)
+
+    def look_at_store(self) -> None:
+        """See whether PostgreSQL answers, so that the log tells when it goes and when it is back."""
+        try:
+            with transaction(self.engine):
+                self.store.answered()
+        except StoreUnavailable as error:
+            self.store.failed(error)
 
     # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,6 +295,10 @@ class App:
             rulebook = self.library.active()
         except NoRulebook:
             return ActiveSources("", {}) if version else None
+        except StoreUnavailable as error:
+            self.store.failed(error)
+            raise
+        self.store.answered()
         if rulebook.version == version:
             return None
         opened, closed = {}, {}
