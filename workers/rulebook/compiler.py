@@ -22,6 +22,7 @@ from workers.rulebook.declarations import (
     MachinesFile,
     PromoteFile,
     ScoreFile,
+    SendingFile,
     SourceFile,
     TrackingFile,
 )
@@ -35,6 +36,7 @@ from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.scoring import ScoreCompiler
+from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
@@ -94,6 +96,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        sending=sending(specs.one(SendingFile), check),
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
