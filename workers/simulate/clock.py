@@ -12,12 +12,13 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.decide import Session
 from workers.engine.owners import next_owner
-from workers.engine.values import Notify, Promote, Send
+from workers.engine.values import Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
@@ -44,8 +45,10 @@ class Result:
         decisions: (lead id, decision) by time, unless they were not to be kept.
         kinds: how many decisions of each kind there were.
         skipped: what counts for nothing, by (reason, what it is about).
-        mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
-        counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
+        mails, promotions, notices, hooks: what would have left the house; notices go to colleagues, hooks to other
+            programs, with the lead's id.
+        counts: `events` taken in, `duplicates`, `unknown-message`, `own` (what campaigns told the log when it was
+            written, and tell again here) and `after-the-end` left out, `wake-ups`, `recounts`.
     """
 
     people: Population
@@ -56,6 +59,7 @@ class Result:
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
+    hooks: list[tuple[datetime, int, Hook]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -102,6 +106,9 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
             counts["after-the-end"] += 1
             continue
         result.until = heard.at
+        if heard.is_own:
+            counts["own"] += 1
+            continue
         if (key := heard.key) is not None:
             if key in seen:
                 counts["duplicates"] += 1
@@ -119,9 +126,12 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
 
 def go_through(result: Result, rulebook: Rulebook, *, keep: bool, moved: Callable[[int], None] | None = None) -> None:
     """Take everybody through their time."""
+    numbers = count(1 + max((event.id for person in result.people for _, event in person.heard), default=0))
     done = 0
     for number, person in enumerate(result.people, 1):
-        tell(result, person, live(person, rulebook, result), keep=keep)
+        life = Life(person, rulebook, result.counts, numbers)
+        life.go(result.until)
+        tell(result, person, life.decided, keep=keep)
         done += len(person.heard)
         if moved is not None and not number % EVERY:
             moved(done)
@@ -140,36 +150,68 @@ def tell(result: Result, person: Person, decided: Iterable[Decision], *, keep: b
             result.decisions.append((person.id, decision))
 
 
-def live(person: Person, rulebook: Rulebook, result: Result) -> list[Decision]:
-    """Take a lead through its time; returns what was decided about it."""
-    session, counts = Session(person.state, person.id, rulebook), result.counts
-    decided: list[Decision] = []
-    log = person.events
+class Life:
+    """One lead's way through the time.
 
-    def decide(events: tuple[Event, ...], now: datetime) -> datetime | None:
+    Args:
+        person: with everything that will be heard of it.
+        rulebook: the rules.
+        counts: takes how often it was woken and counted anew.
+        numbers: of events of our own.
+
+    Attributes:
+        decided: what was decided about it.
+    """
+
+    def __init__(self, person: Person, rulebook: Rulebook, counts: Counter[str], numbers: Iterator[int]) -> None:
+        self.decided: list[Decision] = []
+        self._person = person
+        self._session = Session(person.state, person.id, rulebook)
+        self._counts = counts
+        self._numbers = numbers
+        self._recorded: set[str] = set()
+
+    def go(self, until: datetime | None) -> None:
+        """Take it through; without `until`, to the last that is heard of it."""
+        person, look = self._person, self._look
+        if person.met is not None:
+            look((), person.met)
+        for at, event in person.heard:
+            if person.wake_at is not None and person.wake_at <= at:
+                self._wake(at)
+            person.events.append(event)
+            look((event,), at)
+        if until is not None:
+            self._wake(until)
+
+    def _wake(self, until: datetime) -> None:
+        """Look at it whenever something falls due until then."""
+        while self._person.wake_at is not None and self._person.wake_at <= until:
+            self._counts["wake-ups"] += 1
+            self._look((), self._person.wake_at)
+
+    def _look(self, events: tuple[Event, ...], now: datetime) -> None:
         try:
-            outcome = session.decide(events, now)
+            outcome = self._session.decide(events, now)
         except NeedsHistory:
-            counts["recounts"] += 1
-            outcome = session.decide(events, now, history=log)
-        decided.extend(outcome.decisions)
-        wake_at = outcome.wake_at
-        return wake_at if wake_at is None or wake_at - now >= LEAST_WAIT else now + LEAST_WAIT
+            self._counts["recounts"] += 1
+            outcome = self._session.decide(events, now, history=self._person.events)
+        due = outcome.wake_at
+        self._person.wake_at = now + LEAST_WAIT if due is not None and due - now < LEAST_WAIT else due
+        if outcome.decisions:
+            self.decided += outcome.decisions
+            for decision in outcome.decisions:
+                if decision.effect is not None and isinstance(decision.effect, Record):
+                    self._hear_own(decision.effect, now)
 
-    def wake(due: datetime | None, now: datetime) -> datetime | None:
-        while due is not None and due <= now:
-            counts["wake-ups"] += 1
-            due = decide((), due)
-        return due
-
-    due = decide((), person.met) if person.met is not None else None
-    for at, event in person.heard:
-        if due is not None and due <= at:
-            due = wake(due, at)
-        log.append(event)
-        due = decide((event,), at)
-    person.wake_at = due if result.until is None else wake(due, result.until)
-    return decided
+    def _hear_own(self, told: Record, now: datetime) -> None:
+        """Hear at once what was told to the log; nothing twice."""
+        if told.key not in self._recorded:
+            self._recorded.add(told.key)
+            own = told.as_event(next(self._numbers), now)
+            self._counts["events"] += 1
+            self._person.events.append(own)
+            self._look((own,), now)
 
 
 # ── what leads share ─────────────────────────────────────────────────────────────────────────────────────────
@@ -188,6 +230,8 @@ def settle(result: Result) -> None:
             result.promotions.append(Promotion(at, lead_id, effect.key, effect.crm, opportunity))
         elif isinstance(effect, Notify):
             result.notices.append((at, lead_id, effect))
+        elif isinstance(effect, Hook):
+            result.hooks.append((at, lead_id, effect))
 
 
 class _Turns:
