@@ -72,11 +72,11 @@ def declare(broker: Broker, app: App, threads: int) -> None:
 
     def process(slices: list[int]) -> None:
         app.announcer.hints.taken(*map(slice_name, slices))
-        _calmly(lambda: app.process(slices), PROCESS, slices)
+        _calmly(app, lambda: app.process(slices))
 
     def deliver(channel: str) -> None:
         app.announcer.hints.taken(channel_name(channel))
-        through(places[channel], lambda: _calmly(lambda: app.deliver(channel), DELIVER, channel))
+        through(places[channel], lambda: _calmly(app, lambda: app.deliver(channel)))
 
     dramatiq.actor(broker=broker, actor_name=PROCESS, queue_name=QUEUE)(process)
     # A higher number waits: scoring comes before sending when both have queued.
@@ -96,11 +96,13 @@ def through(turnstile: Turnstile, work: Callable[[], None]) -> None:
         raise
 
 
-def _calmly(work: Callable[[], None], actor: str, argument: list[int] | str) -> None:
-    """Log troubles that pass by themselves in one line instead of a traceback; the work is still there."""
+def _calmly(app: App, work: Callable[[], None]) -> None:
+    """Log troubles that pass by themselves in a line instead of a traceback; the work is still there."""
     try:
         work()
     except StoreUnavailable as error:
-        log.warning("store_unavailable", actor=actor, argument=argument, error=str(error))
-    except NoRulebook:
-        log.warning("no_rulebook", actor=actor, argument=argument)
+        app.store.failed(error)
+    except NoRulebook as error:
+        log.warning("no_rulebook", error=str(error))
+    else:
+        app.store.answered()

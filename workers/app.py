@@ -16,10 +16,19 @@ from workers.clock import system_clock
 from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
+from workers.delivery.limits import RedisLimiter
 from workers.delivery.senders import CrmSender, EmailSender
-from workers.exceptions import ConfigurationError, DriplineError, NoRulebook, RenderError, RulebookError
+from workers.exceptions import (
+    ConfigurationError,
+    DriplineError,
+    NoRulebook,
+    RenderError,
+    RulebookError,
+    StoreUnavailable,
+)
 from workers.hints import Announcer, RedisHints
 from workers.log import get_logger
+from workers.outage import Outage
 from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
 from workers.store import rulebooks
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
 
     from workers.clock import Clock
     from workers.config import Settings
+    from workers.delivery.limits import Limiter
     from workers.delivery.senders import Sender
     from workers.engine.rules import Rulebook
     from workers.hints import Hints
@@ -139,6 +149,10 @@ class App:
         broker: carries messages to the actors (`workers.actors`).
         hints: which messages are queued already.
         adapters: whom we talk to; by default, those of the settings.
+        limiter: keeps rate limits; by default, this process alone does.
+
+    Attributes:
+        store: whether PostgreSQL answers, as far as this process has seen.
     """
 
     def __init__(
@@ -148,6 +162,7 @@ class App:
         hints: Hints,
         *,
         adapters: Adapters | None = None,
+        limiter: Limiter | None = None,
         clock: Clock = system_clock,
     ) -> None:
         if not settings.database_url:
@@ -161,10 +176,10 @@ class App:
         self.announcer = Announcer(hints, broker)
         self.adapters = adapters or Adapters(settings, clock)
         self.engine = connect(settings.database_url, size=settings.pool_size)
+        self.store = Outage(log, "store_unavailable", "store_back")
         self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
-        self.deliverer = Deliverer(
-            self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
-        )
+        policy = Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
+        self.deliverer = Deliverer(self.engine, clock, policy, limiter)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -201,6 +216,14 @@ class App:
         for name, near in self.settings.strays(known).items():
             log.warning("variable_not_used", name=name, meant=near)
 
+    def look_at_store(self) -> None:
+        """See whether PostgreSQL answers, so that the log tells when it goes and when it is back."""
+        try:
+            with transaction(self.engine):
+                self.store.answered()
+        except StoreUnavailable as error:
+            self.store.failed(error)
+
     # ── work ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def process(self, slices: Sequence[int]) -> None:
@@ -233,7 +256,7 @@ class App:
             StoreUnavailable: PostgreSQL is away.
             NoRulebook: none was ever applied.
         """
-        if self.deliverer.run(self.sender(channel)).more:
+        if self.deliverer.run(self.sender(channel), self.library.active().sending).more:
             self.announcer.channels([channel])
 
     def sender(self, channel: str) -> Sender:
@@ -273,6 +296,10 @@ class App:
             rulebook = self.library.active()
         except NoRulebook:
             return ActiveSources("", {}) if version else None
+        except StoreUnavailable as error:
+            self.store.failed(error)
+            raise
+        self.store.answered()
         if rulebook.version == version:
             return None
         opened, closed = {}, {}
@@ -293,7 +320,7 @@ def build(settings: Settings) -> App:
     """
     client = redis_client(settings.redis_url)
     broker = RedisBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]  # dramatiq is typed in parts
-    return App(settings, broker, RedisHints(client))
+    return App(settings, broker, RedisHints(client), limiter=RedisLimiter(client, settings.senders))
 
 
 def redis_client(url: str) -> redis.Redis:

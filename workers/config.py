@@ -61,6 +61,9 @@ class Settings:
     worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
+    senders: int = setting(
+        8, "worker processes on all machines: each keeps to that part of a rate limit while Redis is away"
+    )
     delivery_chunk: int = setting(20, "outbox rows that a worker marks as being sent at once")
     lease: timedelta = setting(timedelta(minutes=5), "how long a worker may be silent about a row it is sending")
     retry_schedule: tuple[timedelta, ...] = setting(
@@ -115,7 +118,7 @@ class Settings:
 
 LEAST: Final = {
     "port": 0, "worker_processes": 1, "worker_threads": 3, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
-    "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
+    "senders": 1, "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
     "sweep_every": timedelta(milliseconds=10),
 }  # fmt: skip
 WORDS: Final = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "text", "json")}

@@ -15,6 +15,7 @@ import dramatiq
 import redis
 
 from workers.log import get_logger
+from workers.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -29,8 +30,6 @@ STANDS: Final = 10.0
 system, short enough that a message lost with its worker costs no more than this."""
 PAUSE: Final = 1.0
 """Seconds for which Redis is left alone after it failed, so that an outage costs callers nothing."""
-QUIET: Final = 60.0
-"""Seconds between two log lines about the same outage."""
 QUEUE: Final = "dripline"
 PROCESS: Final = "process"
 DELIVER: Final = "deliver"
@@ -96,7 +95,7 @@ class RedisHints:
         self._stands_ms = int(stands * 1000)
         self._monotonic = monotonic
         self._paused_until = float("-inf")
-        self._logged_at = float("-inf")
+        self._outage = Outage(log, "redis_away", "redis_back", monotonic=monotonic)
 
     def offer(self, names: Collection[str]) -> list[str]:
         """See `Hints.offer`."""
@@ -124,19 +123,17 @@ class RedisHints:
         return self._monotonic() < self._paused_until
 
     def failed(self, operation: str, error: Exception) -> None:
-        """See `Hints.failed`: count it, leave Redis alone for a moment, and log it if that was not done lately."""
-        now = self._monotonic()
+        """See `Hints.failed`: count it, and leave Redis alone for a moment."""
         self.failures[operation] += 1
-        self._paused_until = now + PAUSE
-        if now - self._logged_at >= QUIET:
-            self._logged_at = now
-            log.warning("redis_away", operation=operation, error=str(error), failures=self.failures.total())
+        self._paused_until = self._monotonic() + PAUSE
+        self._outage.failed(error, operation=operation)
 
     def _claim(self, names: Iterable[str]) -> list[bool | None]:
         with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.set(PREFIX + name, 1, nx=True, px=self._stands_ms)
             claims: list[bool | None] = pipe.execute()
+        self._outage.answered()
         return claims
 
 

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+CONSUMER_AWAY: Final = "Consumer encountered a connection error: %s"
+"""dramatiq says this as critical, again and again, while Redis is away; we work on without, and say so ourselves."""
 
 
 class Log:
@@ -35,15 +37,17 @@ class Log:
         """Something went wrong that the program puts right by itself."""
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: Any) -> None:
-        """Something a person has to look at."""
-        self._write(logging.ERROR, event, fields)
+    def error(self, event: str, *, raised: BaseException | None = None, **fields: Any) -> None:
+        """Something a person has to look at; with the traceback of what was `raised`, if it is given."""
+        self._write(logging.ERROR, event, fields, traceback=raised)
 
     def exception(self, event: str, **fields: Any) -> None:
         """Like `error`, with the traceback of the exception being handled."""
         self._write(logging.ERROR, event, fields, traceback=True)
 
-    def _write(self, level: int, event: str, fields: dict[str, Any], *, traceback: bool = False) -> None:
+    def _write(
+        self, level: int, event: str, fields: dict[str, Any], *, traceback: bool | BaseException | None = None
+    ) -> None:
         self._logger.log(level, event, exc_info=traceback, extra={"fields": fields})
 
 
@@ -87,6 +91,7 @@ def configure(level: str = "info", *, stream: IO[str] | None = None, as_json: bo
     """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
+    handler.addFilter(lambda record: record.msg != CONSUMER_AWAY)
     handler.setFormatter(JsonFormatter() if _wants_json(target, as_json) else LineFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

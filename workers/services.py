@@ -11,6 +11,7 @@ import redis
 from workers.actors import declare
 from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.log import get_logger
+from workers.outage import Outage
 from workers.processes import exit_at_signals, settle_down
 from workers.sweep import leadership
 from workers.web.server import bind, serve
@@ -50,7 +51,10 @@ def run_web(app: App) -> None:
         if port == status_port:  # on another address; requests are told apart by the port that they come in by
             raise ConfigurationError(f"DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both {port}; choose two ports.")
         log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
-        serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
+        try:
+            serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
+        finally:
+            log.info("web_stopped")
 
 
 def run_worker(app: App, stop: threading.Event) -> None:
@@ -64,6 +68,8 @@ def run_worker(app: App, stop: threading.Event) -> None:
     with Threads(app.broker, app, app.settings.worker_threads):
         log.info("worker_started", threads=app.settings.worker_threads)
         Fallback(app).run(stop)
+        log.info("worker_stopping", patience_s=STOP_MS // 1000)
+    log.info("worker_stopped")
 
 
 def run_clock(app: App, stop: threading.Event) -> None:
@@ -75,19 +81,23 @@ def run_clock(app: App, stop: threading.Event) -> None:
             due = _lead(app, candidate, sweeper)
             if due is not None:
                 app.announce(due)
+    log.info("clock_stopped")
 
 
 def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
     """What is due, if this clock leads."""
     try:
-        return sweeper.sweep(app.clock()) if candidate.held() else None
+        due = sweeper.sweep(app.clock()) if candidate.held() else None
     except StoreUnavailable as error:
-        log.warning("store_unavailable", error=str(error))
+        app.store.failed(error)
     except Exception as error:
         if getattr(getattr(error, "orig", None), "sqlstate", None) == NO_TABLE:
             log.warning("database_not_migrated", advice="run: dripline migrate")
         else:
             log.exception("sweep_failed")
+    else:
+        app.store.answered()
+        return due
     return None
 
 
@@ -119,18 +129,16 @@ class Fallback:
     def __init__(self, app: App) -> None:
         self._app = app
         self._sweeper = app.sweeper()
-        self._away = False
+        self._redis = Outage(log, "working_without_redis", "working_with_redis")
 
     def run(self, stop: threading.Event) -> None:
-        """Watch Redis until `stop` is set."""
+        """Watch Redis and PostgreSQL until `stop` is set."""
         while not stop.wait(self._app.settings.sweep_every.total_seconds()):
+            self._app.look_at_store()
             if self._redis_answers():
-                self._away = False
-                continue
-            if not self._away:
-                log.warning("working_without_redis")
-                self._away = True
-            self.work()
+                self._redis.answered()
+            else:
+                self.work()
 
     def work(self) -> None:
         """Do what is due, in this thread; what fails stays due, and keeps nothing else from being done."""
@@ -145,8 +153,10 @@ class Fallback:
     def _try(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except (StoreUnavailable, NoRulebook) as error:
-            log.warning("work_waits", error=str(error))
+        except StoreUnavailable as error:
+            self._app.store.failed(error)
+        except NoRulebook as error:
+            log.warning("no_rulebook", error=str(error))
         except Exception:
             log.exception("work_failed")
 
@@ -155,5 +165,6 @@ class Fallback:
         client: redis.Redis | None = getattr(self._app.broker, "client", None)
         try:
             return client is None or bool(client.set(ALIVE, 1, ex=60))
-        except redis.RedisError:
+        except redis.RedisError as error:
+            self._redis.failed(error)
             return False

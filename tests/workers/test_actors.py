@@ -11,6 +11,8 @@ from dramatiq.brokers.stub import StubBroker
 from workers.actors import Turnstile, declare, through
 from workers.exceptions import NoRulebook, StoreUnavailable
 from workers.hints import QUEUE, Announcer, MemoryHints
+from workers.log import get_logger
+from workers.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ class FakeApp:
         self.announcer = Announcer(MemoryHints(), broker)
         self.done: list[tuple[str, Any]] = []
         self.error: Exception | None = None
+        self.store = Outage(get_logger("workers"), "store_unavailable", "store_back")
 
     def process(self, slices: list[int]) -> None:
         self._do("process", slices)

@@ -9,7 +9,8 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
 from tests.servers import Redis
-from workers.hints import PAUSE, QUEUE, QUIET, TOGETHER, Announcer, Hints, MemoryHints, RedisHints
+from workers.hints import PAUSE, QUEUE, TOGETHER, Announcer, Hints, MemoryHints, RedisHints
+from workers.outage import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,9 @@ def test_a_killed_redis_never_fails_the_caller_and_is_counted_and_logged_once_a_
             assert len(caplog.records) == 2
             server.start()
             watch.now += PAUSE
+            caplog.set_level("INFO")
             assert hints.offer(["process:2"]) == ["process:2"]
+            assert caplog.records[-1].getMessage() == "redis_back"
     finally:
         server.close()
 

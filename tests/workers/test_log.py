@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dramatiq
 import pytest
 
-from workers.log import configure, get_logger
+from workers.log import CONSUMER_AWAY, configure, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,3 +68,13 @@ def test_whatever_is_no_terminal_gets_json():
     configure(stream=stream)
     get_logger("x").info("here")
     assert json.loads(stream.getvalue())["event"] == "here"
+
+
+def test_what_dramatiq_shouts_while_redis_is_away_is_not_passed_on():
+    stream = io.StringIO()
+    configure("info", stream=stream, as_json=False)
+    theirs = logging.getLogger("dramatiq.worker.ConsumerThread(dripline)")
+    theirs.critical(CONSUMER_AWAY, "refused")
+    theirs.critical("Consumer encountered an unexpected error.")
+    assert [line.split()[1:3] for line in stream.getvalue().splitlines()] == [["critical", "Consumer"]]
+    assert CONSUMER_AWAY in (Path(dramatiq.__file__).parent / "worker.py").read_text()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 import requests
+from sqlalchemy import make_url, text
 
-from tests.conftest import NOW
+from tests.conftest import NOW, connected
 from tests.servers import Redis
 from tests.workers.rulebooks import PRODUCT_SECRET, apply
 from workers import services
@@ -132,6 +133,38 @@ def test_a_redis_that_answers_and_takes_nothing_counts_as_away(engine: Engine, s
             eventually(lambda: backlog(engine) == 0)
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("run", [run_worker, run_clock])
+def test_the_log_tells_when_postgresql_goes_when_it_is_back_and_when_the_process_stops(
+    run: Any, engine: Engine, settings: Settings, server_url: str, caplog: pytest.LogCaptureFixture
+):
+    name = run.__name__.removeprefix("run_")
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "_migrated" not in record.getMessage()]
+
+    apply(engine, NOW)
+    caplog.set_level("INFO")
+    database = str(make_url(settings.database_url).database)
+    with connected(server_url) as admin, running(run, settings):
+        eventually(lambda: f"{name}_started" in told())
+        accepting(admin, database, yes=False)
+        eventually(lambda: "store_unavailable" in told())
+        time.sleep(0.3)
+        assert told().count("store_unavailable") == 1
+        accepting(admin, database, yes=True)
+        eventually(lambda: "store_back" in told())
+    assert [each for each in told() if each.startswith(name)][-1] == f"{name}_stopped"
+
+
+def accepting(admin: Engine, database: str, *, yes: bool) -> None:
+    """Let a database take connections, or end those that it has and take none."""
+    with admin.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+        conn.execute(text(f"ALTER DATABASE {database} ALLOW_CONNECTIONS {yes}"))
+        if not yes:
+            ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+            conn.execute(ended, {"name": database})
 
 
 def test_work_that_fails_keeps_no_other_work_from_being_done():

@@ -547,6 +547,40 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """So many mails in a stretch of time.
+
+    Attributes:
+        of: `provider` or `domain`.
+        name: of the provider, or the recipients' domain in lower case; `*` for each domain without a limit of its own.
+        most: how many.
+        window: in how many microseconds.
+    """
+
+    of: str
+    name: str
+    most: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """How many mails a new sender may send on each of its days; `start` is midnight of the first."""
+
+    provider: str
+    start: datetime
+    per_day: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How fast mail goes out."""
+
+    limits: tuple[RateLimit, ...] = ()
+    warm_ups: tuple[WarmUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A configured webhook source: route name, adapter file name, and the adapter's own options (field mapping)."""
 
@@ -572,6 +606,7 @@ class Rulebook:
         plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
         tracking: what is told of how mails are read.
+        sending: how fast they go out.
         consent: categories of marketing mail, and how consent is given.
         topics: of each template that names one, its category of marketing mail.
         signs: by event type, how consent is given, and to what.
@@ -616,6 +651,7 @@ class Rulebook:
     plan: str = ""
     controls: Controls = Controls()
     tracking: Tracking = Tracking()
+    sending: Sending = Sending()
     consent: ConsentPolicy = NO_POLICY
     topics: Mapping[str, str] = field(default_factory=dict)
     signs: Mapping[str, tuple[tuple[Category, Sign], ...]] = field(init=False, repr=False, compare=False)

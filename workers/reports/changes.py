@@ -96,9 +96,28 @@ def details(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
         old, new = before.get(name, NOTHING), after.get(name, NOTHING)
         if old == new or name == "version":
             continue
+        if (before_by_name := by_name(old)) and (after_by_name := by_name(new)):
+            yield from parts(name, before_by_name, after_by_name)
+            continue
         if isinstance(old, list) and isinstance(new, list):
             old, new = [each for each in old if each not in new], [each for each in new if each not in old]
         yield name, spelled(old), spelled(new)
+
+
+def by_name(value: Any) -> dict[str, dict[str, Any]]:
+    """A list of things that have names, by these; empty for anything else."""
+    named = isinstance(value, list) and all(isinstance(each, dict) and each.get("name") for each in value)
+    return {each["name"]: each for each in value} if named else {}
+
+
+def parts(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Which of several named parts of a thing differ (`bands hot enter`)."""
+    for part in {**before, **after}:
+        if part not in before or part not in after:
+            yield name, part if part in before else spelled(NOTHING), part if part in after else spelled(NOTHING)
+            continue
+        for what, old, new in details(before[part], after[part]):
+            yield f"{name} {part} {what}", old, new
 
 
 def spelled(value: Any) -> str:

@@ -22,6 +22,7 @@ from workers.rulebook.declarations import (
     MachinesFile,
     PromoteFile,
     ScoreFile,
+    SendingFile,
     SourceFile,
     TrackingFile,
 )
@@ -36,6 +37,7 @@ from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
 from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
+from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
@@ -95,6 +97,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        sending=sending(specs.one(SendingFile), check),
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )

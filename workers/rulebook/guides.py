@@ -135,10 +135,11 @@ TEMPLATES: Final = Guide(
     "templates",
     "how mails are written",
     """\
-A mail is a folder below `templates` with a `mail.txt`, and a `mail.html` if you like. Campaigns send it by the
-folder's name: `send: welcome/hello`. Between the two lines of `---` stand its `subject`, its `category`
-(`marketing` goes only to people who may get it, `transactional` to everybody), and `from` where it is not the
-account's.
+A mail is a folder below `templates` with a `mail.txt`, and a `mail.html` or `mail.mjml` if you like. Campaigns send
+it by the folder's name: `send: welcome/hello`. Between the two lines of `---` stand its `subject` and its `category`:
+`marketing` goes only to people who may get it, `transactional` to everybody. Beside them there may be a `preheader`
+(what inboxes show after the subject), a `layout` (a folder below `templates/layouts`), `from`, `reply_to`, and
+`attachments` (files in the mail's folder).
 
 The rest is Jinja2: `{{ lead.first_name }}` for a field, `{{ account.company }}` for who you are, `{{
 unsubscribe_url }}`, which every marketing mail needs, and `{% if … %}`.

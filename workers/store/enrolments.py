@@ -132,6 +132,33 @@ def under_way(conn: Connection) -> dict[tuple[str, str, str], int]:
     return {(campaign, version, step): runs for campaign, version, step, runs in conn.execute(_UNDER_WAY)}
 
 
+class Standing(NamedTuple):
+    """Runs that stand alike.
+
+    Attributes:
+        version: of the campaign.
+        hold: why they stand there (`Enrolment.hold`).
+        due: when the first of them goes on; None if nothing but an event moves them.
+    """
+
+    version: str
+    step: str
+    hold: str
+    runs: int
+    due: datetime | None
+
+
+_STANDING: Final = text("""
+    SELECT version, step, CASE WHEN hold LIKE 'paused%' THEN 'paused' ELSE hold END, count(*), min(due)
+    FROM enrolments WHERE campaign = :campaign AND outcome = '' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""")
+
+
+def standing(conn: Connection, campaign: str) -> list[Standing]:
+    """The runs of a campaign that have not ended."""
+    return [Standing(*row) for row in conn.execute(_STANDING, {"campaign": campaign})]
+
+
 _KNOWS: Final = text("""
     SELECT EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome = '')
         OR EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome <> '')

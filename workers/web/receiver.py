@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 PREFIX: Final = "/hooks/"
+AWAY: Final = "The database does not answer"
 ADAPTER_ERROR: Final = "adapter-error"
 JSON: Final = (b"content-type", b"application/json")
 PROBLEM_JSON: Final = (b"content-type", problems.CONTENT_TYPE)
@@ -146,8 +147,8 @@ class Receiver:
             return Receipt()
         try:
             return await self._committer.submit(delivery)
-        except StoreUnavailable as error:
-            raise problems.unavailable("unavailable", str(error), problems.SOON) from error
+        except StoreUnavailable as error:  # its own words name the host: they are for the log
+            raise problems.unavailable("unavailable", AWAY, problems.SOON) from error
         except Overloaded as error:
             raise problems.unavailable("overloaded", str(error), problems.SOON) from error
 

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from workers.exceptions import ConfigurationError
+from workers.log import get_logger
 from workers.processes import settle_down
 from workers.web import problems
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from workers.web.problems import Problem
+
+log = get_logger(__name__)
 
 REQUEST_SECONDS: Final = 30.0
 """In which a request has to arrive, head and body; the first one of a connection is counted from connecting."""
@@ -157,6 +160,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.alone:
             settle_down()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.alone:
+            log.info("web_stopping", connections=len(self.server_state.connections), patience_s=GRACE_SECONDS)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:

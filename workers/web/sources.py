@@ -108,8 +108,8 @@ class Doors:
         """Look once. Whatever goes wrong, the doors stay as they are and the reason is logged."""
         try:
             active = await asyncio.get_running_loop().run_in_executor(self._executor, self._load, self.version)
-        except StoreUnavailable:
-            log.warning("sources_not_checked", version=self.version)
+        except StoreUnavailable:  # whoever loads them says so once, and here it is every few seconds
+            log.debug("sources_not_checked", version=self.version)
         except Exception:  # a rulebook that this process cannot use must not close the doors that work
             log.exception("sources_not_loaded", version=self.version)
         else:

@@ -307,6 +307,7 @@ def test_a_process_starts_says_so_and_stops_at_sigterm(
         assert process.stderr
         assert any(json.loads(line)["event"] == f"{command}_started" for line in process.stderr)
         process.terminate()
+        assert json.loads([*process.stderr][-1])["event"] == f"{command}_stopped"
         assert process.wait(30) == 0
 
 

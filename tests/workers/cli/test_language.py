@@ -308,6 +308,7 @@ def test_a_dry_run_says_what_would_change_and_for_whom(dripline: Dripline, tmp_p
         RULES["rules/scoring/engagement.yaml"]
         .replace("points: 40", "points: 50")
         .replace("  third-click", "  3rd-click")
+        .replace("hot: {enter: 60, leave: 45}", "hot: {enter: 65, leave: 45}, boiling: {enter: 90, leave: 80}")
     )
     welcome = RULES["rules/campaigns/welcome.yaml"].replace("2 days", "3 days")
     write(tmp_path, {"rules/scoring/engagement.yaml": scoring, "rules/campaigns/welcome.yaml": welcome})
@@ -316,6 +317,7 @@ def test_a_dry_run_says_what_would_change_and_for_whom(dripline: Dripline, tmp_p
     for said in (
         "changed  rules/scoring/engagement.yaml",
         "changed  engagement.asked: points 40 → 50",
+        "changed  engagement: bands hot enter 60 → 65, bands nothing → boiling",
         "added    engagement.3rd-click",
         "removed  engagement.third-click",
         "changed  welcome: steps wait-2-days → wait-3-days",

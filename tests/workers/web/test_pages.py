@@ -143,6 +143,7 @@ def test_without_a_database_the_process_lives_and_says_so(clock: SteppedClock) -
         answer = web.deliver("a")
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert answer.json["type"] == "urn:dripline:problem:unavailable"
+        assert answer.json["detail"].startswith("The database does not answer. ")  # and not where it is
         assert web.counted("dripline_store_up") == 0
         assert web.counted("dripline_deliveries_total", source="plain", outcome="unavailable") == 1
     engine.dispose()
