@@ -99,8 +99,9 @@ _OWN: Final[Mapping[str, str]] = {
             state = CASE WHEN state IN ('pending', 'retry') THEN 'skipped' ELSE state END,
             reason = CASE WHEN state IN ('pending', 'retry') THEN 'erased' ELSE reason END,
             settled_at = CASE WHEN state IN ('pending', 'retry') THEN :now ELSE settled_at END,
-            provider_ref = NULL, last_error = NULL, evidence = NULL
-        WHERE lead_id = ANY(:leads) AND (NOT payload ? 'erased' OR provider_ref <> '' OR last_error <> '')
+            provider_ref = NULL, last_error = NULL, evidence = NULL, addressee = NULL
+        WHERE lead_id = ANY(:leads)
+          AND (NOT payload ? 'erased' OR provider_ref <> '' OR last_error <> '' OR addressee IS NOT NULL)
     """,
     "opportunities": """
         UPDATE opportunities SET details = details - ARRAY['person', 'note', 'facts'] || '{"name": "erased"}'

@@ -80,7 +80,8 @@ class Company:
             for name, table in metadata.tables.items():
                 bytea = [f"encode({c.name}, 'escape')" for c in table.columns if str(c.type) in {"BLOB", "BYTEA"}]
                 columns = ", ".join([f"{name}::text", *bytea])
-                found[name] = str(conn.execute(text(f"SELECT {columns} FROM {name}")).all()).lower()
+                rows = conn.execute(text(f"SELECT {columns} FROM {name}"))
+                found[name] = "\n".join(str(part) for row in rows for part in row).lower()
         return found
 
     def lead(self, name: str) -> Any:
