@@ -170,11 +170,11 @@ def enter_stage(call: Call, name: str, event: int | None) -> None:
         change_stage(call, stage, event)
 
 
-def change_stage(call: Call, stage: Stage, event: int | None) -> None:
-    """Be in a stage from now on."""
+def change_stage(call: Call, stage: Stage, event: int | None, reason: str = "") -> None:
+    """Be in a stage from now on; without another `reason`, for the stage's own."""
     detail = {"from": call.state.stage or None, "to": stage.name}
-    if stage.reason:
-        detail["reason"] = stage.reason
+    if reason or stage.reason:
+        detail["reason"] = reason or stage.reason
     call.state.stage = stage.name
     call.state.staged = call.moment
     call.reached += (stage.name, *stage.was)  # runs of older versions of a campaign may end at an old name

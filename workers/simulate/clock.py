@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.decide import decide
 from workers.engine.owners import next_owner
-from workers.engine.values import LeadState, Notify, Promote, Send
+from workers.engine.values import Hook, LeadState, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
@@ -40,8 +40,10 @@ class Result:
         decisions: (lead id, decision) in the order they were made, unless they were not to be kept.
         kinds: how many decisions of each kind there were.
         skipped: what counts for nothing, by (reason, what it is about).
-        mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
-        counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
+        mails, promotions, notices, hooks: what would have left the house; notices go to colleagues, hooks to other
+            programs, with the lead's id.
+        counts: `events` taken in, `duplicates`, `unknown-message`, `own` (what campaigns told the log when it was
+            written, and tell again here) and `after-the-end` left out, `wake-ups`, `recounts`.
     """
 
     people: Population
@@ -52,6 +54,7 @@ class Result:
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
+    hooks: list[tuple[datetime, int, Hook]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -69,6 +72,7 @@ class Simulation:
         self._keep = keep
         self._agenda: list[tuple[datetime, int]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._recorded: set[str] = set()
         self._given: defaultdict[str, list[datetime]] = defaultdict(list)
         self._turns: Counter[tuple[object, str]] = Counter()
         self._number = 0
@@ -78,6 +82,9 @@ class Simulation:
         if self._agenda and self._agenda[0][0] <= heard.at:
             self.advance(heard.at)
         self.result.until = heard.at
+        if heard.is_own:
+            self.result.counts["own"] += 1
+            return
         if heard.key is not None:
             if heard.key in self._seen:
                 self.result.counts["duplicates"] += 1
@@ -135,6 +142,17 @@ class Simulation:
                 self.result.decisions.append((person.id, decision))
             if decision.effect is not None:
                 self._carry_out(person, decision, now)
+        if own := tuple(self._own_events(outcome.decisions, now)):
+            person.events.extend(own)
+            self._decide(person, own, now)
+
+    def _own_events(self, decisions: Iterable[Decision], now: datetime) -> Iterator[Event]:
+        """What was told to the log, heard at once; nothing twice."""
+        for decision in decisions:
+            if isinstance(decision.effect, Record) and decision.effect.key not in self._recorded:
+                self._recorded.add(decision.effect.key)
+                self._number += 1
+                yield decision.effect.as_event(self._number, now)
 
     def _note_down(self, person: Person) -> None:
         """Put the lead on the agenda, unless it stands there already for no later instant."""
@@ -152,6 +170,8 @@ class Simulation:
             self.result.promotions.append(Promotion(now, person.id, effect.key, effect.crm, opportunity))
         elif isinstance(effect, Notify):
             self.result.notices.append((now, person.id, effect))
+        elif isinstance(effect, Hook):
+            self.result.hooks.append((now, person.id, effect))
 
     def _owner(self, effect: Promote, now: datetime) -> str:
         """Whose turn it is. Shares are kept within one round robin, caps over all of them."""
