@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.engine.decay import KEEP, units
 from workers.engine.hours import WORKING_WEEK, Calendar
+from workers.engine.values import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -622,6 +623,7 @@ class Rulebook:
         tests: the condition of each segment.
         scored: the rules by event type, each with its condition.
         horizon: microseconds after which no score decays any more.
+        stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
         zone_fields, country_fields: the lead fields that tell where a lead lives.
@@ -663,6 +665,7 @@ class Rulebook:
     tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
     scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
+    stamp: str = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
     zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -685,6 +688,7 @@ class Rulebook:
         campaigns = self.campaigns.values()
         derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
         derive(self, "timed", tuple(timed(campaigns)))
+        derive(self, "stamp", stamp(self.scoring, self.plan))
         for kind in ("zone", "country"):
             derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
 
