@@ -22,6 +22,9 @@ SUMS_OF_ONE_KIND: Final = 1
 """The format in which each score was one sum. Such a state keeps where the lead stands, and is counted anew."""
 
 
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
 def micros(at: datetime) -> int:
     """Whole microseconds from 1970 to `at` (aware)."""
     return (at - EPOCH) // MICROSECOND
@@ -53,8 +56,7 @@ def unpack(packed: Any) -> Any:
     return int(digits, 16) << int(zeros)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):  # a named tuple: a third of the time that a frozen dataclass takes to make
     """One thing that a person did or that happened to them.
 
     Attributes:
@@ -68,8 +70,8 @@ class Event:
     id: int
     type: str
     at: datetime
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    lead: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = NOTHING
+    lead: Mapping[str, Any] = NOTHING
 
 
 @dataclass(slots=True)
@@ -356,9 +358,6 @@ OWN_SOURCE: Final = "dripline"
 Effect = Send | Promote | Notify | Suppress | Consent | Record | Hook
 
 
-NO_DETAIL: Final[Mapping[str, Any]] = {}
-
-
 class Decision(NamedTuple):  # a named tuple: a third of the time that a frozen dataclass takes to make
     """One thing the engine decided, or decided against, and why.
 
@@ -381,5 +380,5 @@ class Decision(NamedTuple):  # a named tuple: a third of the time that a frozen 
     rule: str
     version: str
     event: int | None = None
-    detail: Mapping[str, Any] = NO_DETAIL
+    detail: Mapping[str, Any] = NOTHING
     effect: Effect | None = None

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import available_timezones
 
+from workers.engine.expressions import fitting, joined
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.engine.values import OWN_SOURCE
 from workers.rulebook.addresses import is_mailbox
@@ -30,6 +31,7 @@ from workers.rulebook.declarations import (
 from workers.rulebook.dependencies import check_dependencies
 from workers.rulebook.examples import check_examples
 from workers.rulebook.fields import fields
+from workers.rulebook.flow import check_circles
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
@@ -99,6 +101,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
+    check_circles(rulebook.campaigns, check)
     return None if problems else indexed(rulebook, specs, check)
 
 
@@ -110,6 +113,8 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         enter_by_event=triggers_by_event(campaigns, lambda each: each.enter),
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
+        join=joined,
+        fit=fitting,
     )
     return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 
