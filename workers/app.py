@@ -17,7 +17,7 @@ from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.limits import RedisLimiter
-from workers.delivery.senders import CrmSender, EmailSender
+from workers.delivery.senders import CrmSender, EmailSender, HookSender
 from workers.exceptions import (
     ConfigurationError,
     DriplineError,
@@ -263,6 +263,8 @@ class App:
         """What delivers a channel's rows."""
         if channel == "email":
             return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
+        if channel == "webhook":
+            return HookSender(self.adapters.hook, self.adapters.takes_key)
         return CrmSender(self.adapters.crm, self.adapters.takes_key, self.library.pinned)
 
     def sweeper(self) -> Sweeper:

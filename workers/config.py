@@ -58,7 +58,9 @@ class Settings:
     inbound: str = setting("", "mailbox that `dripline inbound` looks into: `imap` or `maildir`")
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")
-    worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
+    worker_threads: int = setting(
+        4, "threads of each; 4 or more, so that a slow mail server, CRM and webhook leave one"
+    )
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
     senders: int = setting(
@@ -117,7 +119,7 @@ class Settings:
 
 
 LEAST: Final = {
-    "port": 0, "worker_processes": 1, "worker_threads": 3, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
+    "port": 0, "worker_processes": 1, "worker_threads": 4, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
     "senders": 1, "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
     "sweep_every": timedelta(milliseconds=10),
 }  # fmt: skip

@@ -64,6 +64,8 @@ def show(status: Status) -> None:
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
     if waiting := sum(rows for (_, _, reason), rows in status.outbox.items() if reason == UNPROVED):
         click.echo(f"waiting for you {waiting} that may have arrived: dripline outbox list --unclear")
+    for name, reason in status.paused.items():
+        click.echo(f"paused          {name}: {reason}")
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
         (

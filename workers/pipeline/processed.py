@@ -17,6 +17,7 @@ class Processed:
         recounted: leads whose scores were counted anew from their event log.
         decisions: added to the log.
         outbox: effects put into the outbox.
+        recorded: events of our own added to the log, to be taken in like all others.
         promoted: opportunities among them.
         suppressed: addresses that may not be mailed any more.
         proved: effects of unknown outcome that an event proved.
@@ -25,6 +26,7 @@ class Processed:
         failed: events and wake-ups that will be tried again.
         held: events that wait for their lead, whose wake-up fails.
         quarantined: events that were given up, with their reason in the quarantine.
+        forgotten: events about people who were erased, and who have not consented anew; erased as they came.
         channels: where the outbox has something new.
         more: slices with work left that could go on at once.
     """
@@ -36,6 +38,7 @@ class Processed:
     recounted: int = 0
     decisions: int = 0
     outbox: int = 0
+    recorded: int = 0
     promoted: int = 0
     suppressed: int = 0
     proved: int = 0
@@ -44,6 +47,7 @@ class Processed:
     failed: int = 0
     held: int = 0
     quarantined: int = 0
+    forgotten: int = 0
     channels: frozenset[str] = frozenset()
     more: frozenset[int] = frozenset()
 

@@ -10,7 +10,7 @@ from workers.engine.campaigns.timings import Dated, Scheduled
 from workers.engine.expressions.durations import say_duration
 from workers.engine.hours import Schedule
 from workers.engine.rules import Expression, Trigger
-from workers.engine.steps import BusinessDays
+from workers.engine.steps import BusinessDays, Words
 
 if TYPE_CHECKING:
     from workers.engine.rules import Timing
@@ -24,6 +24,8 @@ def written(value: Any) -> str:
         return f"{value.days} business days"
     if isinstance(value, time):
         return f"{value:%H-%M}"
+    if isinstance(value, Words):
+        return next((part for part in value.parts if isinstance(part, str)), "")
     if is_dataclass(value):
         return next((str(held) for each in fields(value) if isinstance(held := getattr(value, each.name), str)), "")
     return str(value) if isinstance(value, str | int | float) else ""
@@ -69,6 +71,8 @@ def said(value: Any) -> str:
         return value.source
     if isinstance(value, time):
         return f"{value:%H:%M}"
+    if isinstance(value, Words):
+        return "".join(part if isinstance(part, str) else f"{{{{ {part.source} }}}}" for part in value.parts)
     if isinstance(value, tuple):
         return " ".join(each for each in value if isinstance(each, str))
     if is_dataclass(value) and not isinstance(value, BusinessDays):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import decisions, leads, outbox, quarantine, rulebooks
+from workers.store import controls, decisions, erasure, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Status:
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
         outdated: leads that still have to be counted anew because the scoring rules have changed.
+        paused: campaigns in which nothing goes on, and why.
         leads: by stage.
         outbox: by (channel, state, reason).
         quarantine: what nobody has replayed yet, by reason.
@@ -51,6 +52,7 @@ class Status:
     overdue: int
     stuck: int
     outdated: int
+    paused: Mapping[str, str]
     leads: Mapping[str, int]
     outbox: Mapping[tuple[str, str, str], int]
     quarantine: Mapping[str, int]
@@ -59,6 +61,7 @@ class Status:
     skipped: Mapping[tuple[str, str], int]
 
 
+FORGOTTEN: Final = "forgotten"
 RECENT: Final = timedelta(days=30)
 _BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
@@ -92,13 +95,20 @@ def read(conn: Connection, now: datetime) -> Status:
         overdue=overdue,
         stuck=stuck,
         outdated=leads.outdated(conn, version.scoring) if version and version.scoring else 0,
+        paused=controls.paused(conn),
         leads=_by_name(conn, _STAGES),
         outbox=outbox.counts(conn),
         quarantine=quarantine.counts(conn),
         opportunities=(promoted, accepted),
         suppressions=_by_name(conn, _SUPPRESSIONS),
-        skipped=decisions.skipped(conn, now - RECENT),
+        skipped=_left_aside(conn, now),
     )
+
+
+def _left_aside(conn: Connection, now: datetime) -> dict[tuple[str, str], int]:
+    """What counts for nothing, by reason and what it is about; of events about erased people, how many came ever."""
+    arrived = erasure.arrivals(conn)
+    return decisions.skipped(conn, now - RECENT) | ({(FORGOTTEN, "person"): arrived} if arrived else {})
 
 
 def oldest(conn: Connection, now: datetime) -> timedelta | None:

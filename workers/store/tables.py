@@ -195,6 +195,7 @@ forgotten: Final = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of an identity, as kind:value"),
     Column("erased_at", _instant(), nullable=False),
+    Column("arrived", BigInteger, nullable=False, server_default=text("0"), doc="events that came in and were erased"),
 )
 """Identities of erased people: what comes in about them is erased on arrival, until they consent anew."""
 
@@ -270,7 +271,7 @@ outbox: Final = Table(
     Column("unclear_with", Text, doc="by whom"),
     Column("look_at", _instant(), doc="while ambiguous: when to ask the provider whether it has it"),
     UniqueConstraint("key", name="outbox_key"),
-    CheckConstraint("channel IN ('email', 'crm')", name="outbox_channel"),
+    CheckConstraint("channel IN ('email', 'crm', 'webhook')", name="outbox_channel"),
     CheckConstraint(
         "state IN ('pending', 'sending', 'sent', 'retry', 'ambiguous', 'dead', 'skipped')", name="outbox_state"
     ),
