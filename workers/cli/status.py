@@ -71,6 +71,7 @@ def show(status: Status) -> None:
             [(f"{channel} {state} {reason}".strip(), n) for (channel, state, reason), n in status.outbox.items()],
         ),
         ("Quarantine", sorted(status.quarantine.items())),
+        ("Closed in quarantine", sorted(status.closed.items())),
         ("Never to be mailed", sorted(status.suppressions.items())),
         ("Left aside in the last 30 days (dripline explain shows it by lead)", left_aside(status)),
     ):

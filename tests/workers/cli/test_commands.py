@@ -183,7 +183,28 @@ def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.Monke
     done = json.loads(dripline("quarantine", "replay", str(row["id"]), "--json").out)
     assert done == {"replayed": [row["id"]], "events": 1, "stayed": {}}
     assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
-    assert dripline("quarantine", "show", str(row["id"])).code == 1
+    assert "replayed_at:" in dripline("quarantine", "show", str(row["id"])).out
+    assert dripline("quarantine", "show", "4711").code == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_what_nobody_will_ever_replay_is_closed_with_a_reason_and_counted(dripline: Dripline):
+    (row,) = json.loads(dripline("quarantine", "list", "--json").out)
+    assert dripline("quarantine", "close", str(row["id"])).code == 2
+    done = dripline(
+        "quarantine", "close", str(row["id"]), "4711", "--because", "a test of the agency", "--author", "ana"
+    )
+    assert (done.code, done.out, "[4711]" in done.err) == (1, "1 closed.\n", True)
+    assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
+    assert dripline("quarantine", "replay", str(row["id"])).code == 1
+    shown = dripline("quarantine", "list", "--closed").out
+    assert "a test of the agency" in shown
+    (kept,) = json.loads(dripline("quarantine", "list", "--closed", "--json").out)
+    assert (kept["id"], kept["closed_by"], kept["replayed_at"]) == (row["id"], "ana", None)
+    assert json.loads(dripline("status", "--json").out)["closed"] == {"no-identity": 1}
+    assert re.search(r"Closed in quarantine\n\s*no-identity +1", dripline("status").out)
+    again = dripline("quarantine", "close", "--reason", "no-identity", "--because", "once more", "--json")
+    assert json.loads(again.out) == {"closed": [], "unchanged": []}
 
 
 def test_a_lead_whose_wake_up_fails_is_shown_and_tried_again_by_hand(dripline: Dripline, store: Engine):
