@@ -306,7 +306,7 @@ class App:
             except ConfigurationError as error:
                 closed[name] = str(error)
                 log.warning("source_closed", source=name, error=closed[name])
-        return ActiveSources(rulebook.version, opened, closed)
+        return ActiveSources(rulebook.version, opened, closed, rulebook.consent)
 
 
 def build(settings: Settings) -> App:

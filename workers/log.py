@@ -37,15 +37,17 @@ class Log:
         """Something went wrong that the program puts right by itself."""
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: Any) -> None:
-        """Something a person has to look at."""
-        self._write(logging.ERROR, event, fields)
+    def error(self, event: str, *, raised: BaseException | None = None, **fields: Any) -> None:
+        """Something a person has to look at; with the traceback of what was `raised`, if it is given."""
+        self._write(logging.ERROR, event, fields, traceback=raised)
 
     def exception(self, event: str, **fields: Any) -> None:
         """Like `error`, with the traceback of the exception being handled."""
         self._write(logging.ERROR, event, fields, traceback=True)
 
-    def _write(self, level: int, event: str, fields: dict[str, Any], *, traceback: bool = False) -> None:
+    def _write(
+        self, level: int, event: str, fields: dict[str, Any], *, traceback: bool | BaseException | None = None
+    ) -> None:
         self._logger.log(level, event, exc_info=traceback, extra={"fields": fields})
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from integrations.contracts import BatchProvider
 from tests.contract.scripted import Http
 
 if TYPE_CHECKING:
@@ -19,12 +20,26 @@ if TYPE_CHECKING:
 
     from pytest import MonkeyPatch  # noqa: PT013  (a name for the type checker)
 
+    from integrations.contracts import EmailProvider, Mail
+
 
 @contextmanager
 def recorder(**consent: Any) -> Iterator[Http]:
     """A server that answers everything with this step of `scripted.Http`."""
     with Http(steps=[consent]) as server:
         yield server
+
+
+def send(adapter: EmailProvider, *mails: Mail) -> None:
+    """Send by an adapter that is closed afterwards; several mails in one call."""
+    try:
+        if len(mails) == 1:
+            adapter.send(mails[0])
+        else:
+            assert isinstance(adapter, BatchProvider)
+            adapter.send_many(mails)
+    finally:
+        adapter.close()
 
 
 def url(server: Http) -> str:

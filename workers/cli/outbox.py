@@ -21,9 +21,9 @@ UNCLEAR = "It may have arrived already, and would then arrive twice. Send it aga
 def command() -> None:
     """See mails and promotions on their way out, and clear up what only a person can.
 
-    A row is `ambiguous` when it may or may not have arrived: it left, and no answer came. It is never sent again by
-    itself; an event of the provider settles it, or you do. One that no event has settled in time
-    (DRIPLINE_AMBIGUOUS_AFTER) has the reason `unproved` and waits for you.
+    A row is `ambiguous` when it may or may not have arrived: it left, and no answer came. An event of the provider
+    settles it; a provider that can be asked is asked, and what it surely never had is sent again; or you settle it.
+    One that nothing has settled in time (DRIPLINE_AMBIGUOUS_AFTER) has the reason `unproved` and waits for you.
     """
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from integrations.exceptions import Rejected, Unavailable, Unknown
-from workers.delivery.senders import Skip
+from workers.delivery.senders import NEVER, Skip
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store.outbox import Outcome
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
+    from integrations.contracts import Accepted
     from workers.delivery.senders import Ready, Sender
     from workers.store.outbox import Claim
 
@@ -25,7 +27,11 @@ EXHAUSTED: Final = "exhausted"
 UNKNOWN: Final = "unknown"
 ADAPTER_ERROR: Final = "adapter-error"
 NOT_READY: Final = "not-ready"
+KEY_FORGOTTEN: Final = "key-forgotten"
 """Reasons of outbox rows, beside the providers' own codes."""
+FORGOTTEN_TEXT: Final = "it may have been taken, and who may have it would not know its key any more"
+FIRST_LOOK: Final = timedelta(minutes=1)
+"""After which time a provider is asked for the first time whether it has a mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,16 @@ class Attempt:
     asked: timedelta | None = None
 
 
-def attempt(sender: Sender, claim: Claim, suppressed: str, policy: Policy, now: datetime) -> Attempt:
-    """Make the row ready and hand it over; `suppressed` is why its address may not be mailed now, or empty.
+def make_ready(sender: Sender, claim: Claim, suppressed: str, now: datetime) -> Ready | Attempt:
+    """Everything but the sending; an `Attempt` if it comes to nothing, or if sending it again could be once too often.
+
+    `suppressed` is why the address may not be mailed now, or empty.
 
     Raises:
         StoreUnavailable: what making it ready needs is in PostgreSQL, which is away; nothing has left.
     """
+    if claim.unclear_since and not _may_repeat(sender, claim, now):
+        return Attempt(unclear(claim, None, KEY_FORGOTTEN, FORGOTTEN_TEXT, now))
     try:
         ready = sender.prepare(claim, suppressed)
     except StoreUnavailable:
@@ -82,42 +92,70 @@ def attempt(sender: Sender, claim: Claim, suppressed: str, policy: Policy, now: 
         return Attempt(Outcome(claim.id, claim.number, "dead", NOT_READY, error=words(error)))
     if isinstance(ready, Skip):
         return Attempt(Outcome(claim.id, claim.number, "skipped", ready.reason, error=ready.detail))
-    return hand_over(ready, claim, policy, now, repeatable=sender.takes_key(claim.provider or ""))
+    return ready
 
 
-def hand_over(ready: Ready, claim: Claim, policy: Policy, now: datetime, *, repeatable: bool) -> Attempt:
-    """Let it leave, and sort what comes back; `repeatable` if handing it over again is harmless."""
+def _may_repeat(sender: Sender, claim: Claim, now: datetime) -> bool:
+    """True if whoever may have it already would know the key again."""
+    if claim.unclear_with != claim.provider or claim.unclear_since is None:
+        return False
+    return now - claim.unclear_since < sender.key_kept(claim.provider or "")
+
+
+def hand_over(sender: Sender, ready: Ready, claim: Claim, policy: Policy, now: datetime) -> Attempt:
+    """Let it leave, and sort what comes back."""
     try:
-        accepted = ready.send()
-    except Rejected as error:
-        refused = Outcome(claim.id, claim.number, "dead", error.code or REJECTED, error=words(error))
+        result: Accepted | Exception = ready.send()
+    except Exception as error:  # noqa: BLE001  whatever it is: `judge` tells what it means
+        result = error
+    return judge(sender, claim, result, policy, now, remark=ready.remark)
+
+
+def judge(
+    sender: Sender, claim: Claim, result: Accepted | Exception, policy: Policy, now: datetime, *, remark: str
+) -> Attempt:
+    """What the adapter's answer means for the row; `remark` is what a person should know though it went out."""
+    if isinstance(result, Rejected):
+        refused = Outcome(claim.id, claim.number, "dead", result.code or REJECTED, error=words(result))
         return Attempt(refused, answered=True)
-    except Unavailable as error:
-        due = policy.next_try(claim.attempt, now, error.retry_after)
-        return Attempt(not_taken(claim, due, words(error)), answered=False, asked=error.retry_after)
-    except Unknown as error:
-        reason, said = UNKNOWN, words(error)
-    except Exception as error:  # an adapter's own mistake: it may have happened before the request left, or after
-        log.exception("adapter_failed", outbox=claim.id, provider=claim.provider)
-        reason, said = ADAPTER_ERROR, words(error)
-    else:
-        sent = Outcome(claim.id, claim.number, "sent", ref=accepted.ref, error=ready.remark)
-        return Attempt(sent, answered=True)
-    due = policy.next_try(claim.attempt, now) if repeatable else None
-    return Attempt(unclear(claim, due, reason, said), answered=False)
+    if isinstance(result, Unavailable):
+        due = policy.next_try(claim.attempt, now, result.retry_after)
+        return Attempt(not_taken(claim, due, words(result), now), answered=False, asked=result.retry_after)
+    if isinstance(result, Exception):
+        repeatable = sender.key_kept(claim.provider or "") > NEVER
+        due = policy.next_try(claim.attempt, now) if repeatable else None
+        return Attempt(unclear(claim, due, _why_unclear(claim, result), words(result), now), answered=False)
+    return Attempt(Outcome(claim.id, claim.number, "sent", ref=result.ref, error=remark), answered=True)
 
 
-def not_taken(claim: Claim, due: datetime | None, said: str) -> Outcome:
-    """The provider provably did not take it: later, or never if it was tried often enough."""
-    if due is None:
-        return Outcome(claim.id, claim.number, "dead", EXHAUSTED, error=said)
-    return Outcome(claim.id, claim.number, "retry", UNAVAILABLE, due_at=due, error=said)
+def _why_unclear(claim: Claim, error: Exception) -> str:
+    """An adapter's own mistake may have happened before the request left, or after."""
+    if isinstance(error, Unknown):
+        return UNKNOWN
+    log.error("adapter_failed", raised=error, outbox=claim.id, provider=claim.provider)
+    return ADAPTER_ERROR
 
 
-def unclear(claim: Claim, due: datetime | None, reason: str, said: str) -> Outcome:
-    """It may have been taken: tried again where that is harmless, otherwise evidence or a person settles it."""
+def not_taken(claim: Claim, due: datetime | None, said: str, now: datetime) -> Outcome:
+    """The provider provably did not take it: later, or never if it was tried often enough.
+
+    This try came to nothing; an earlier one may not have, and then the row is not given up.
+    """
+    if due is not None:
+        return Outcome(claim.id, claim.number, "retry", UNAVAILABLE, due_at=due, error=said)
+    if claim.unclear_since:
+        return unclear(claim, None, EXHAUSTED, said, now)
+    return Outcome(claim.id, claim.number, "dead", EXHAUSTED, error=said)
+
+
+def unclear(claim: Claim, due: datetime | None, reason: str, said: str, now: datetime) -> Outcome:
+    """It may have been taken: tried again where that is harmless, otherwise evidence or a person settles it.
+
+    Evidence is looked for a little later: what a provider has just taken, it does not find yet.
+    """
     state: Literal["retry", "ambiguous"] = "retry" if due else "ambiguous"
-    return Outcome(claim.id, claim.number, state, reason, due_at=due, error=said)
+    look_at = None if due else now + FIRST_LOOK
+    return Outcome(claim.id, claim.number, state, reason, due_at=due, error=said, unclear=True, look_at=look_at)
 
 
 def words(error: Exception) -> str:

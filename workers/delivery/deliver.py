@@ -12,8 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from workers.delivery.attempts import Attempt, attempt
 from workers.delivery.health import Health
+from workers.delivery.lookup import look_up
+from workers.delivery.together import Together
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store import consents, outbox, suppressions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from workers.clock import Clock
-    from workers.delivery.attempts import Policy
+    from workers.delivery.attempts import Attempt, Policy
     from workers.delivery.senders import Sender
     from workers.store.outbox import Claim, Outcome
 
@@ -97,6 +98,8 @@ class Deliverer:
             StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
         """
         run, began, results = Run(), time.monotonic(), Results()
+        if not self._closed(sender):
+            run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
             claims = self._exchange(sender, results, self._policy.chunk)
             _count(run, results)
@@ -156,28 +159,17 @@ class Deliverer:
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""
-        results, claimed = Results(), time.monotonic()
+        results, claimed, together = Results(), time.monotonic(), Together(sender, self._policy)
         for claim, known in self._looked_up(sender, claims):
             now = self._clock()
             until = self._health.paused(claim.provider or "", now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            made = self._attempt(sender, claim, now) if known and not until and not late else None
-            if made is None:
+            if until or late or not known or not _taken(together, claim, now):
                 results.untried.append(Untried(claim, until or now))
-                continue
-            self._note(claim.provider or "", made)
-            results.outcomes.append(made.outcome)
+            elif together.full:
+                self._note(results, together.leave(now))
+        self._note(results, together.leave(self._clock()))
         return results
-
-    def _attempt(self, sender: Sender, claim: Claim, now: datetime) -> Attempt | None:
-        """What came of it; None if PostgreSQL is away and something that has to be known before sending is not.
-
-        Nothing is raised for that: what the chunk has sent so far still has to be recorded.
-        """
-        try:
-            return attempt(sender, claim, claim.suppressed, self._policy, now)
-        except StoreUnavailable:
-            return None
 
     def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, bool]]:
         """Each claim as its person has it: as known from claiming, or looked up anew.
@@ -195,11 +187,25 @@ class Deliverer:
                 looked = time.monotonic()
             yield fresh[number], True
 
-    def _note(self, provider: str, made: Attempt) -> None:
-        if made.answered:
-            self._health.answered(provider)
-        elif made.answered is False:
-            self._health.failed(provider, self._clock(), made.asked)
+    def _note(self, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
+        for claim, each in made:
+            results.outcomes.append(each.outcome)
+            if each.answered:
+                self._health.answered(claim.provider or "")
+            elif each.answered is False:
+                self._health.failed(claim.provider or "", self._clock(), each.asked)
+
+
+def _taken(together: Together, claim: Claim, now: datetime) -> bool:
+    """True if the row is on its way; False if PostgreSQL is away and something is not known that has to be.
+
+    Nothing is raised for that: what the chunk has sent so far still has to be recorded.
+    """
+    try:
+        together.add(claim, now)
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _count(run: Run, results: Results) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from integrations.contracts import Accepted, Person, Promotion
+from integrations.contracts import Accepted, BatchProvider, FindingProvider, ForgetfulProvider, Person, Promotion
 from integrations.exceptions import Unavailable
 from workers.delivery.compose import is_address
 from workers.engine.categories import NO_CONSENT
@@ -17,13 +17,16 @@ from workers.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from integrations.contracts import Crm, EmailProvider
+    from integrations.contracts import Crm, EmailProvider, Mail
     from workers.delivery.compose import Composer
     from workers.store.outbox import Channel, Claim
 
 
 log = get_logger(__name__)
 
+NEVER: Final = timedelta(0)
+FOR_EVER: Final = timedelta.max
+"""How long a key is known again."""
 REFUSALS: Final = {NO_CONSENT: "the person did not ask for mail of this category, or does not want it any more"}
 
 
@@ -47,10 +50,12 @@ class Ready:
     Attributes:
         send: hands it over; raises what the adapter raises.
         remark: what a person should know though it goes out.
+        mail: what goes out, where several may go in one call.
     """
 
     send: Callable[[], Accepted]
     remark: str = ""
+    mail: Mail | None = None
 
 
 class Sender(Protocol):
@@ -60,8 +65,13 @@ class Sender(Protocol):
     provider: str | None
     """Who sends all rows of this channel; None if each row says it."""
 
-    def takes_key(self, provider: str) -> bool:
-        """True if handing the same key to this provider again is harmless."""
+    batch: BatchProvider | None
+    """Who takes several mails in a call; None if each goes by itself."""
+    finder: FindingProvider | None
+    """Who can be asked whether it has a mail; None if nobody can."""
+
+    def key_kept(self, provider: str) -> timedelta:
+        """For how long handing the same key to this provider again is harmless: not at all, for a time, or for ever."""
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """Everything but the sending; `suppressed` is why the address may not be mailed now, or empty."""
@@ -82,10 +92,14 @@ class EmailSender:
         self.provider: str | None = name
         self._adapter = provider
         self._composer = composer
+        self.batch = provider if isinstance(provider, BatchProvider) else None
+        self.finder = provider if isinstance(provider, FindingProvider) else None
 
-    def takes_key(self, provider: str) -> bool:
-        """See `Sender.takes_key`."""
-        return provider == self.provider and self._adapter.takes_key
+    def key_kept(self, provider: str) -> timedelta:
+        """See `Sender.key_kept`."""
+        if provider != self.provider or not self._adapter.takes_key:
+            return NEVER
+        return self._adapter.key_kept if isinstance(self._adapter, ForgetfulProvider) else FOR_EVER
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """See `Sender.prepare`."""
@@ -102,7 +116,7 @@ class EmailSender:
             mail = composer.compose(claim.key, claim.lead_id, template, lead, confirms)
         except RenderError as error:
             return Skip("template", str(error))
-        return Ready(lambda: self._adapter.send(mail))
+        return Ready(lambda: self._adapter.send(mail), mail=mail)
 
     def _prepare_notice(self, claim: Claim) -> Ready | Skip:
         """A message to a colleague: what the lead has asked of us does not concern it."""
@@ -110,7 +124,7 @@ class EmailSender:
         if not is_address(to):
             return Skip("bad-email", f"{to!r}, whom the rules name, is no address")
         mail = self._composer("", "").notice(claim.key, to, subject, text)
-        return Ready(lambda: self._adapter.send(mail))
+        return Ready(lambda: self._adapter.send(mail), mail=mail)
 
 
 class CrmSender:
@@ -124,6 +138,8 @@ class CrmSender:
 
     channel: Channel = "crm"
     provider: str | None = None
+    batch: BatchProvider | None = None
+    finder: FindingProvider | None = None
 
     def __init__(
         self, crm: Callable[[str], Crm], takes_key: Callable[[str], bool], composer: Callable[[str], Composer]
@@ -132,9 +148,9 @@ class CrmSender:
         self._takes_key = takes_key
         self._composer = composer
 
-    def takes_key(self, provider: str) -> bool:
-        """See `Sender.takes_key`."""
-        return self._takes_key(provider)
+    def key_kept(self, provider: str) -> timedelta:
+        """See `Sender.key_kept`."""
+        return FOR_EVER if self._takes_key(provider) else NEVER
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (a salesperson may call who is not mailed)
         """See `Sender.prepare`."""

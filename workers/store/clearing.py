@@ -18,12 +18,13 @@ BY_HAND: Final = "by-hand"
 
 # The number of the claim stays, so that a late answer to it still counts, until the row is claimed again.
 _AGAIN: Final = text("""
-    UPDATE outbox SET state = 'retry', due_at = :now, settled_at = NULL, reason = :reason
+    UPDATE outbox SET state = 'retry', due_at = :now, settled_at = NULL, reason = :reason,
+                      unclear_since = NULL, unclear_with = NULL, look_at = NULL
     WHERE id = ANY(:ids) AND state IN ('dead', 'skipped', 'ambiguous', 'retry') AND evidence IS NULL
     RETURNING id
 """)
 _CLOSE: Final = text("""
-    UPDATE outbox SET state = :state, reason = :reason, settled_at = :now,
+    UPDATE outbox SET state = :state, reason = :reason, settled_at = :now, look_at = NULL,
                       provider_ref = coalesce(nullif(:ref, ''), provider_ref)
     WHERE id = ANY(:ids) AND state IN ('ambiguous', 'retry')
     RETURNING id, channel

@@ -65,6 +65,8 @@ class Claim:
         fields: the lead's fields now.
         suppressed: why the address may not be mailed, or no marketing (`unsubscribed`); empty if it may.
         consents: where the lead stands, as `LeadState.consents`.
+        unclear_since, unclear_with: since when, and with whom, it may be already: an earlier claim's outcome is not
+            known. None if every earlier one provably came to nothing.
     """
 
     id: int
@@ -81,6 +83,8 @@ class Claim:
     suppressed: str
     created_at: datetime
     consents: dict[str, list[Any]] = field(default_factory=dict)
+    unclear_since: datetime | None = None
+    unclear_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Outcome:
         due_at: of a `retry`, when.
         ref: the provider's own id.
         error: the provider's own words.
+        unclear: it may have been taken.
+        look_at: when to ask the provider whether it has it (`store.unclear`), if it can be asked.
     """
 
     id: int
@@ -103,6 +109,8 @@ class Outcome:
     provider: str = ""
     ref: str = ""
     error: str = ""
+    unclear: bool = False
+    look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +180,16 @@ _CLAIM: Final = text("""
         ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE outbox SET state = 'sending', attempts = attempts + 1, claims = claims + 1, lease_until = :until,
-                          provider = coalesce(CAST(:provider AS text), provider), settled_at = NULL
+                          provider = coalesce(CAST(:provider AS text), provider), settled_at = NULL,
+                          claimed_at = :now,
+                          addressee = (SELECT sha256(convert_to(lower(l.email), 'UTF8')) FROM leads l
+                                       WHERE l.id = outbox.lead_id)
         FROM due WHERE outbox.id = due.id
         RETURNING outbox.*
     )
     SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.claims, c.provider,
            coalesce(v.version, ''), l.email, coalesce(l.state -> 'fields', '{}'), '', c.created_at,
-           coalesce(l.state -> 'consents', '{}')
+           coalesce(l.state -> 'consents', '{}'), c.unclear_since, c.unclear_with
     FROM claimed c
     LEFT JOIN leads l ON l.id = c.lead_id
     LEFT JOIN rulebook_versions v ON v.id = c.rulebook
@@ -206,7 +217,8 @@ def claim(
 _SETTLE: Final = text("""
     WITH given AS (
         SELECT * FROM json_to_recordset(:rows ::json) AS (
-            id bigint, claim integer, state text, reason text, due_at timestamptz, provider text, ref text, error text
+            id bigint, claim integer, state text, reason text, due_at timestamptz, provider text, ref text, error text,
+            unclear boolean, look_at timestamptz
         )
     ), held AS (
         SELECT id FROM outbox WHERE id IN (SELECT id FROM given) ORDER BY id FOR UPDATE
@@ -220,6 +232,9 @@ _SETTLE: Final = text("""
         provider = coalesce(nullif(g.provider, ''), o.provider),
         provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
         last_error = coalesce(nullif(g.error, ''), o.last_error),
+        unclear_since = CASE WHEN g.unclear THEN coalesce(o.unclear_since, o.claimed_at) ELSE o.unclear_since END,
+        unclear_with = CASE WHEN g.unclear THEN coalesce(o.unclear_with, o.provider) ELSE o.unclear_with END,
+        look_at = g.look_at,
         settled_at = :now
     FROM given g, held h
     WHERE o.id = g.id AND h.id = o.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous', 'retry')
@@ -272,6 +287,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "provider": outcome.provider,
         "ref": outcome.ref,
         "error": outcome.error,
+        "unclear": outcome.unclear,
+        "look_at": outcome.look_at if outcome.state == "ambiguous" else None,
     }
 
 
@@ -324,9 +341,12 @@ def expire(conn: Connection, now: datetime, takes_key: Callable[[str], bool], *,
     Otherwise it becomes `ambiguous`, and evidence or a person settles it.
     """
     outcomes = [
-        Outcome(id_, number, "retry" if provider and takes_key(provider) else "ambiguous", LEASE_EXPIRED, due_at=now)
+        Outcome(
+            id_, number, "retry" if provider and takes_key(provider) else "ambiguous", LEASE_EXPIRED, due_at=now,
+            unclear=True, look_at=now,
+        )
         for id_, number, provider in conn.execute(_EXPIRED, {"now": now, "limit": limit})
-    ]
+    ]  # fmt: skip
     states = list(settle(conn, outcomes, now).values())
     return {state: states.count(state) for state in dict.fromkeys(states)}
 
@@ -358,12 +378,15 @@ _DUE: Final = text("""
     WHERE EXISTS (
         SELECT FROM outbox
         WHERE outbox.channel = channel.channel AND state IN ('pending', 'retry') AND due_at <= :now
+    ) OR EXISTS (
+        SELECT FROM outbox
+        WHERE outbox.channel = channel.channel AND state = 'ambiguous' AND look_at <= :now
     )
 """)
 
 
 def due_channels(conn: Connection, now: datetime) -> frozenset[str]:
-    """Channels with rows to send."""
+    """Channels with rows to send, or to ask about."""
     return frozenset(conn.scalars(_DUE, {"channels": list(CHANNELS), "now": now}))
 
 

@@ -268,6 +268,11 @@ outbox: Final = Table(
     Column("last_error", Text),
     Column("created_at", _instant(), nullable=False),
     Column("settled_at", _instant()),
+    Column("claimed_at", _instant(), doc="when the latest claim was made"),
+    Column("addressee", LargeBinary, doc="SHA-256 of the lead's address then, in lower case"),
+    Column("unclear_since", _instant(), doc="since when it may have been taken; null if it provably was not"),
+    Column("unclear_with", Text, doc="by whom"),
+    Column("look_at", _instant(), doc="while ambiguous: when to ask the provider whether it has it"),
     UniqueConstraint("key", name="outbox_key"),
     CheckConstraint("channel IN ('email', 'crm')", name="outbox_channel"),
     CheckConstraint(
@@ -279,6 +284,7 @@ outbox: Final = Table(
     Index("outbox_ambiguous", "settled_at", postgresql_where=text("state = 'ambiguous' AND reason <> 'unproved'")),
     Index("outbox_message", "message_name", postgresql_where=text("message_name IS NOT NULL")),
     Index("outbox_lead", "lead_id"),
+    Index("outbox_look", "channel", "look_at", postgresql_where=text("state = 'ambiguous' AND look_at IS NOT NULL")),
 )
 
 opportunities: Final = Table(

@@ -19,6 +19,7 @@ from workers.web.journal import StoreJournal
 from workers.web.mailbox import MailboxPages
 from workers.web.metrics import Metrics
 from workers.web.pages import Pages, Reader
+from workers.web.preferences import PreferencePages
 from workers.web.receiver import PREFIX, Receiver
 from workers.web.rendering import problem_response
 from workers.web.sources import Doors
@@ -86,7 +87,8 @@ def create_app(
     pages = Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None)
     unsubscribing = UnsubscribePages(reader, committer, metrics, clock, secret)
     tracking = TrackingPages(committer, metrics, clock, secret)
-    public = [*pages.health_routes(), unsubscribing.route(), *tracking.routes()]
+    preferring = PreferencePages(reader, committer, metrics, clock, doors=doors, secret=secret)
+    public = [*pages.health_routes(), unsubscribing.route(), *preferring.routes(), *tracking.routes()]
     internal = [*public, *pages.status_routes(), *(MailboxPages(mailbox).routes() if mailbox else ())]
 
     @asynccontextmanager

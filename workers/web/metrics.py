@@ -22,7 +22,10 @@ class Metrics:
             `ignored`).
         refused: requests that the HTTP server answered by itself, by `reason` (`bad-request`, `request-timeout`,
             `too-many-connections`): nobody can say for which source they were.
-        unsubscribed: answers of the unsubscribe page by `outcome` (`done`, `bad-link`, `unavailable`).
+        unsubscribed: answers of the unsubscribe page by `outcome` (`done`, `again`: within the same minute, `bad-link`,
+            `unavailable`).
+        preferences: visits that ended, by `page` (`preferences`, `confirm`) and `outcome` (`saved`, `unchanged`,
+            `confirmed`, `bad-link`, `bad-form`, `unavailable`).
         tracked: visits of tracked links and pictures by `kind` (`click`, `open`) and `outcome` (`human`, `machine`,
             `bad-link`, `lost`: the visit could not be noted down, the visitor was served all the same).
     """
@@ -42,7 +45,10 @@ class Metrics:
         self.unsubscribed = Counter(
             "dripline_unsubscribes", "Visits to the unsubscribe page that ended.", ["outcome"], registry=self.registry
         )
-
+        self.preferences = Counter(
+            "dripline_preferences", "Visits to preference centre and confirmation page that ended.",
+            ["page", "outcome"], registry=self.registry,
+        )  # fmt: skip
         self.tracked = Counter(
             "dripline_tracked", "Visits of tracked links and pictures.", ["kind", "outcome"], registry=self.registry
         )

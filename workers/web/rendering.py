@@ -45,6 +45,11 @@ def page(
     return HTMLResponse(_templates.get_template(template).render(values), code, {**SECURITY, **(headers or {})})
 
 
+def message(code: int, title: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A page that says one thing."""
+    return page("message.html", code, headers, title=title, text=text)
+
+
 def problem_response(problem: Problem) -> Response:
     """A problem where Starlette answers."""
     headers = {name.decode(): value.decode() for name, value in problem.headers}

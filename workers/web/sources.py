@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from integrations.contracts import AskingSource, GreetingSource
+from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.web.metrics import Tally
@@ -23,7 +24,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ActiveSources:
-    """The sources of one rulebook version, by route name.
+    """The sources of one rulebook version, by route name, and the categories of mail that people choose among.
 
     Attributes:
         closed: why each of the others that the rules declare cannot be opened; for operators, not for senders.
@@ -32,6 +33,7 @@ class ActiveSources:
     version: str
     sources: Mapping[str, Source]
     closed: Mapping[str, str] = field(default_factory=dict)
+    consent: ConsentPolicy = NO_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Doors:
         self.version = ""
         self.closed: Mapping[str, str] = {}
         """Why sources that the rules declare are not open, by name."""
+        self.consent = NO_POLICY
+        """The categories of mail that people choose among."""
 
     def get(self, name: str) -> Door | None:
         """The door of that name, if the active rulebook has it and it is open."""
@@ -124,5 +128,6 @@ class Doors:
         }
         self._closed = {name: Tally(self._metrics, name) for name in active.closed}
         self.closed = active.closed
+        self.consent = active.consent
         self.version = active.version
         log.info("sources_loaded", version=active.version, sources=len(self._doors), closed=len(self._closed))

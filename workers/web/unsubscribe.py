@@ -7,6 +7,7 @@ without login or a further question (RFC 8058: mail programs send it themselves,
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
@@ -15,10 +16,11 @@ from integrations.contracts import Incoming
 from integrations.contracts import Request as Received
 from workers import tokens
 from workers.exceptions import BadToken, Overloaded, StoreUnavailable
-from workers.store import leads
-from workers.tokens import Unsubscribe
+from workers.store import leads, suppressions
+from workers.store.suppressions import UNSUBSCRIBED, Suppression
+from workers.tokens import Preferences, Unsubscribe
 from workers.web.commit import Delivery
-from workers.web.rendering import page
+from workers.web.rendering import message, page
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,24 +58,38 @@ class UnsubscribePages:
             link = tokens.read(self._secret, request.path_params["token"], Unsubscribe)
         except BadToken:
             self._unsubscribed.labels("bad-link").inc()
-            return _message(404, "This link does not work", "It was cut or changed on its way to you. Use the link in "
+            return message(404, "This link does not work", "It was cut or changed on its way to you. Use the link in "
                             "the e-mail itself, or answer that e-mail and ask us to stop.")  # fmt: skip
         if request.method != "POST":
-            return page("unsubscribe.html")
+            preferences = tokens.sign(self._secret, Preferences(link.lead_id, link.key))
+            return page("unsubscribe.html", preferences=f"/preferences/{preferences}")
         try:
-            await self._unsubscribe(link)
+            again = await self._unsubscribe(link)
         except (StoreUnavailable, Overloaded):
             self._unsubscribed.labels("unavailable").inc()
-            return _message(503, "Please try again", "We could not note this down just now. Nothing was changed; "
+            return message(503, "Please try again", "We could not note this down just now. Nothing was changed; "
                             "please press the button again in a minute.", RETRY_AFTER)  # fmt: skip
-        self._unsubscribed.labels("done").inc()
-        return _message(200, "You are unsubscribed", "We will not send you any more marketing e-mail.")
+        self._unsubscribed.labels("again" if again else "done").inc()
+        return message(200, "You are unsubscribed", "We will not send you any more marketing e-mail.")
 
-    async def _unsubscribe(self, link: Unsubscribe) -> None:
-        """Put the event into the log. For a lead that is not there any more there is nothing left to do."""
+    async def _unsubscribe(self, link: Unsubscribe) -> bool:
+        """Put the event into the log, and the address on the list before anybody hears that all is well.
+
+        For a lead that is not there any more there is nothing left to do.
+
+        Returns:
+            True if the same button was pressed a moment ago.
+        """
         lead = await self._reader.ask(lambda conn: leads.get(conn, link.lead_id))
-        if lead is not None:
-            await self._committer.submit(_delivery(link, lead.email, self._clock()))
+        if lead is None:
+            return False
+        now = self._clock()
+        receipt = await self._committer.submit(_delivery(link, lead.email, now))
+        if lead.email:
+            entry = Suppression(lead.email, UNSUBSCRIBED, lead.id)
+            with suppress(StoreUnavailable):  # the event is safe: it will be put there when that is processed
+                await self._reader.ask(lambda conn: suppressions.add(conn, [entry], now))
+        return receipt.duplicates > 0
 
 
 def _delivery(link: Unsubscribe, email: str | None, now: datetime) -> Delivery:
@@ -88,7 +104,3 @@ def _delivery(link: Unsubscribe, email: str | None, now: datetime) -> Delivery:
     )
     request = Received(method="POST", url="", headers={}, body=b"", received_at=now)
     return Delivery(SOURCE, request, events=[event])
-
-
-def _message(code: int, title: str, text: str, headers: dict[str, str] | None = None) -> Response:
-    return page("message.html", code, headers, title=title, text=text)

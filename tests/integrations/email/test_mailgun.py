@@ -31,7 +31,7 @@ def adapter(**given: Any) -> Adapter:
 def test_their_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
     with comparing.recorder(status=200, json={"id": "<m1@x>", "message": "Queued. Thank you."}) as server:
-        adapter(base_url=comparing.url(server)).send(MAIL)
+        comparing.send(adapter(base_url=comparing.url(server)), MAIL)
         client = Client(auth=("api", "key-test"), api_url=comparing.url(server))
         client.mimemessage.create(
             data={"to": MAIL.to, "v:dripline_key": MAIL.key},

@@ -26,7 +26,7 @@ def taken(number: int) -> dict[str, Any]:
 def test_a_known_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
     with comparing.recorder(status=200, json=SENT) as server:
-        Adapter("token", base_url=comparing.url(server)).send(MAIL)
+        comparing.send(Adapter("token", base_url=comparing.url(server)), MAIL)
         client = PostmarkClient(server_token="token")
         client.root_api_url = comparing.url(server)
         client.emails.send(
@@ -45,7 +45,7 @@ def test_a_known_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_known_client_makes_the_same_call_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
     with comparing.recorder(status=200, json=[taken(0), taken(1)]) as server:
-        Adapter("token", base_url=comparing.url(server)).send_many(MAILS[:2])
+        comparing.send(Adapter("token", base_url=comparing.url(server)), *MAILS[:2])
         client = PostmarkClient(server_token="token")
         client.root_api_url = comparing.url(server)
         said = server.requests[0]["json"]

@@ -28,6 +28,6 @@ def test_their_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> No
     for name, value in {**MAIL.headers, "Message-ID": f"<{MAIL.message_id}>"}.items():
         theirs.header = Header(name, value)
     with comparing.recorder(status=202, body="") as server:
-        Adapter("SG.test", base_url=comparing.url(server)).send(MAIL)
+        comparing.send(Adapter("SG.test", base_url=comparing.url(server)), MAIL)
         SendGridAPIClient("SG.test", host=comparing.url(server)).send(theirs)
     comparing.assert_same(*server.requests)

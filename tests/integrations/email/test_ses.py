@@ -31,7 +31,7 @@ def adapter(**given: Any) -> Adapter:
 def test_their_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
     with comparing.recorder(status=200, json={"MessageId": "m1"}) as server:
-        adapter(base_url=comparing.url(server), configuration_set="dripline").send(MAIL)
+        comparing.send(adapter(base_url=comparing.url(server), configuration_set="dripline"), MAIL)
         client = botocore.session.Session().create_client(
             "sesv2", "eu-central-1", endpoint_url=comparing.url(server), aws_access_key_id="AKIDEXAMPLE",
             aws_secret_access_key="secret", config=Config(retries={"max_attempts": 1}),

@@ -74,7 +74,9 @@ def test_pressing_the_button_unsubscribes_once(web: Web, ann: str) -> None:
     assert properties == {"message_key": "mail:7:welcome:1:hello"}
     assert web.rows("SELECT slice FROM inbox") == web.rows("SELECT slice FROM events")
     assert web.offered
-    assert web.counted("dripline_unsubscribes_total", outcome="done") == 2
+    assert web.counted("dripline_unsubscribes_total", outcome="done") == 1
+    assert web.counted("dripline_unsubscribes_total", outcome="again") == 1
+    assert web.rows("SELECT email, reason FROM suppressions") == [("ann@acme.test", "unsubscribed")]
 
 
 def test_somebody_who_came_back_can_unsubscribe_again_with_the_same_link(

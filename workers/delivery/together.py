@@ -1,0 +1,78 @@
+"""Rows that leave in one call, where the provider takes several; elsewhere each leaves as soon as it is ready."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from workers.delivery.attempts import Attempt, hand_over, judge, make_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from integrations.contracts import Accepted, BatchProvider, Mail
+    from workers.delivery.attempts import Policy
+    from workers.delivery.senders import Ready, Sender
+    from workers.store.outbox import Claim
+
+LONGEST: Final = 0.05
+"""Seconds that a row waits for company; what is known of its person's refusals must not grow old meanwhile."""
+
+
+class Together:
+    """The rows of a chunk on their way out."""
+
+    def __init__(self, sender: Sender, policy: Policy) -> None:
+        self._sender = sender
+        self._policy = policy
+        self._most = sender.batch.most if sender.batch else 1
+        self._done: list[tuple[Claim, Attempt]] = []
+        self._waiting: list[tuple[Claim, Ready]] = []
+        self._since = 0.0
+
+    def add(self, claim: Claim, now: datetime) -> None:
+        """Make a row ready.
+
+        Raises:
+            StoreUnavailable: see `make_ready`; the row is not taken.
+        """
+        made = make_ready(self._sender, claim, claim.suppressed, now)
+        if isinstance(made, Attempt):
+            self._done.append((claim, made))
+            return
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((claim, made))
+
+    @property
+    def full(self) -> bool:
+        """True if those that wait should leave: no more fit in a call, or the first has waited long enough."""
+        return len(self._waiting) >= self._most or time.monotonic() - self._since > LONGEST
+
+    def leave(self, now: datetime) -> list[tuple[Claim, Attempt]]:
+        """Let those that wait leave; what became of all that were added since the last time."""
+        waiting, self._waiting = self._waiting, []
+        done, self._done = self._done, []
+        if self._sender.batch and waiting:
+            return done + self._leave_together(self._sender.batch, waiting, now)
+        return done + [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
+
+    def _leave_together(
+        self, batch: BatchProvider, waiting: Sequence[tuple[Claim, Ready]], now: datetime
+    ) -> list[tuple[Claim, Attempt]]:
+        results = _send(batch, [ready.mail for _, ready in waiting if ready.mail])
+        return [
+            (claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark))
+            for (claim, ready), result in zip(waiting, results, strict=True)
+        ]
+
+
+def _send(batch: BatchProvider, mails: Sequence[Mail]) -> Sequence[Accepted | Exception]:
+    try:
+        results = batch.send_many(mails)
+    except Exception as error:  # noqa: BLE001  an adapter's own mistake: any of them may have left
+        return [error] * len(mails)
+    if len(results) == len(mails):
+        return results
+    return [ValueError(f"the adapter told of {len(results)} mails, and {len(mails)} were sent")] * len(mails)

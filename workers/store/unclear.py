@@ -1,0 +1,122 @@
+"""Rows that may have been taken, and whose provider can be asked: which to ask about now, and what it said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import text
+
+from workers.store.json import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from workers.store.outbox import Channel
+
+FOUND: Final = "found"
+"""Reason of a row that counts as sent because its provider says so."""
+NOT_FOUND: Final = "not-found"
+"""Reason of a row that is sent again because its provider says that it never had it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A row to ask about.
+
+    Attributes:
+        claim: the number of its latest claim.
+        name: what stands before the @ in its Message-ID.
+        to: whom it went to; None if that cannot be told any more.
+        since: it cannot have left before.
+        settled_at: it cannot have left after.
+    """
+
+    id: int
+    claim: int
+    key: str
+    name: str
+    to: str | None
+    since: datetime
+    settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a provider said of a row.
+
+    Attributes:
+        state: `ambiguous` if that settles nothing.
+        look_at: when to ask again; None for never.
+    """
+
+    id: int
+    claim: int
+    state: Literal["sent", "retry", "ambiguous"]
+    ref: str = ""
+    look_at: datetime | None = None
+
+
+# The address is the lead's of today, so it is told only if it is the one of then.
+_ASK: Final = text("""
+    WITH due AS (
+        SELECT id FROM outbox
+        WHERE channel = :channel AND state = 'ambiguous' AND look_at <= :now
+        ORDER BY look_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE outbox o SET look_at = CASE WHEN o.provider = :provider THEN CAST(:again AS timestamptz) END
+        FROM due WHERE o.id = due.id
+        RETURNING o.*
+    )
+    SELECT t.id, t.claims, t.key, t.message_name,
+           CASE WHEN t.payload ? 'to' THEN t.payload ->> 'to'
+                WHEN sha256(convert_to(lower(l.email), 'UTF8')) = t.addressee THEN l.email END,
+           coalesce(t.unclear_since, t.created_at), t.settled_at
+    FROM taken t LEFT JOIN leads l ON l.id = t.lead_id
+    WHERE t.provider = :provider
+    ORDER BY t.id
+""")
+_SAY: Final = text("""
+    WITH given AS (
+        SELECT * FROM json_to_recordset(:rows ::json) AS (
+            id bigint, claim integer, state text, ref text, look_at timestamptz
+        )
+    ), held AS (
+        SELECT id FROM outbox WHERE id IN (SELECT id FROM given) ORDER BY id FOR UPDATE
+    )
+    UPDATE outbox o SET
+        state = g.state,
+        reason = CASE g.state WHEN 'sent' THEN 'found' WHEN 'retry' THEN 'not-found' ELSE o.reason END,
+        due_at = CASE g.state WHEN 'retry' THEN :now ELSE o.due_at END,
+        provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
+        settled_at = CASE g.state WHEN 'ambiguous' THEN o.settled_at ELSE :now END,
+        unclear_since = CASE g.state WHEN 'retry' THEN NULL ELSE o.unclear_since END,
+        unclear_with = CASE g.state WHEN 'retry' THEN NULL ELSE o.unclear_with END,
+        look_at = g.look_at
+    FROM given g, held h
+    WHERE o.id = g.id AND h.id = o.id AND o.claims = g.claim AND o.state = 'ambiguous' AND o.evidence IS NULL
+    RETURNING o.state
+""")
+
+
+def ask(
+    conn: Connection, channel: Channel, provider: str | None, now: datetime, *, again: datetime, limit: int = 20
+) -> list[Unclear]:
+    """Rows to ask `provider` about now, which nobody else asks about until `again`.
+
+    Those of another provider, who cannot be asked here, are not looked at any more: an event or a person settles them.
+    """
+    given = {"channel": channel, "provider": provider, "now": now, "again": again, "limit": limit}
+    return [Unclear(*row) for row in conn.execute(_ASK, given)]
+
+
+def say(conn: Connection, said: Sequence[Said], now: datetime) -> list[str]:
+    """Record what the provider said; returns the states that rows went to. What an event has proved stays as it is."""
+    rows: list[dict[str, Any]] = [
+        {"id": each.id, "claim": each.claim, "state": each.state, "ref": each.ref, "look_at": each.look_at}
+        for each in said
+    ]
+    return list(conn.scalars(_SAY, {"rows": dumps(rows), "now": now})) if rows else []
