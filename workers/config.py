@@ -61,7 +61,9 @@ class Settings:
     worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
-    delivery_chunk: int = setting(20, "outbox rows that a worker marks as being sent at once")
+    delivery_chunk: int = setting(
+        20, "outbox rows that a worker marks as being sent at most; fewer where they take over a second"
+    )
     lease: timedelta = setting(timedelta(minutes=5), "how long a worker may be silent about a row it is sending")
     retry_schedule: tuple[timedelta, ...] = setting(
         seconds(5, 60, 300, 1800, 7200, 18000, 36000, 36000),

@@ -12,6 +12,7 @@ import pytest
 
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.cli._main import SECTIONS, cli, said
+from workers.delivery.attempts import NOT_CONFIGURED
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
 from workers.store import events, leads, outbox, quarantine
@@ -232,6 +233,16 @@ def test_outbox_retry(dripline: Dripline, store: Engine):
     assert dripline("outbox", "retry", str(row)).out == "1 row due now.\n"
     missing = dripline("outbox", "retry", "4711")
     assert (missing.code, "4711" in missing.err) == (1, True)
+
+
+def test_what_waits_for_a_setting_is_told_with_the_variable(dripline: Dripline, store: Engine):
+    now = datetime.now(UTC)
+    with store.begin() as conn:
+        (claim,) = outbox.claim(conn, "email", now, limit=1, lease=timedelta(minutes=5), provider="smtp")
+        waits = Outcome(claim.id, 1, "retry", NOT_CONFIGURED, now, error="DRIPLINE_X_TOKEN is not set", counts=False)
+        outbox.settle(conn, [waits], now)
+    assert "waiting for you 1 until a setting is made: dripline outbox list --state retry" in dripline("status").out
+    assert "DRIPLINE_X_TOKEN is not set" in dripline("outbox", "list", "--state", "retry").out
 
 
 def test_outbox_asks_before_it_sends_what_may_have_arrived(dripline: Dripline, store: Engine):
