@@ -361,3 +361,39 @@ class Crm(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+
+
+# ── webhooks out ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that a campaign tells somebody else's program.
+
+    Attributes:
+        key: what this effect is, never the attempt.
+        payload: JSON values; `text` where it is for people to read.
+    """
+
+    key: str
+    payload: Mapping[str, Any]
+
+
+class Hook(Protocol):
+    """Something that takes a `Message`. One file, found by its name; `Adapter` is its class."""
+
+    @property
+    def takes_key(self) -> bool:
+        """True if posting the same `key` again is harmless, so an unknown outcome may simply be retried."""
+
+    def post(self, message: Message) -> Accepted:
+        """Post one message.
+
+        Raises:
+            Rejected: never to be tried again.
+            Unavailable: provably not taken; try later.
+            Unknown: left, and no answer came that says what became of it.
+        """
+
+    def close(self) -> None:
+        """Give back connections."""

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from integrations.contracts import Crm, EmailProvider, Inbox, Source
+    from integrations.contracts import Crm, EmailProvider, Hook, Inbox, Source
 
-Kind = Literal["sources", "email", "crm", "inbound"]
+Kind = Literal["sources", "email", "crm", "inbound", "hooks"]
 KINDS: Final[Mapping[Kind, str]] = {
     "sources": "webhook source",
     "email": "e-mail provider",
     "crm": "CRM",
     "inbound": "mailbox",
+    "hooks": "outgoing webhook",
 }
 """The kinds of adapters, and what one of them is called."""
 FEEDBACK: Final = "Feedback"
@@ -93,13 +94,17 @@ def build(
 ) -> Crm: ...
 @overload
 def build(
+    kind: Literal["hooks"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
+) -> Hook: ...
+@overload
+def build(
     kind: Literal["inbound"], adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any
 ) -> Inbox: ...
 def build(kind: Kind, adapter_name: str, instance_name: str, values: Mapping[str, str], **given: Any) -> Any:
     """A ready adapter.
 
     Args:
-        kind: `sources`, `email` or `crm`.
+        kind: `sources`, `email`, `crm` or `hooks`.
         adapter_name: its file name.
         instance_name: what its variables are named after: the source's own name, else the adapter's.
         values: variables by full name (`DRIPLINE_SMTP_HOST`); an empty one counts as not set.

@@ -1,4 +1,4 @@
-"""What all e-mail providers with an HTTP API share: a mail's parts, the key that comes back, and what answers mean.
+"""What all that is posted over HTTP shares: a mail's parts, the key that comes back, and what answers mean.
 
 A mail's key goes out as metadata and comes back in every event about it; so an event proves that the mail was taken,
 also where the answer to the request was lost.
@@ -39,6 +39,10 @@ ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 410})
 """The token, the bill, the address of the API: the next mail would fare no better, and no mail is given up for it."""
 ABOUT_NOW: Final = frozenset({408, 409, 423, 425})
 """The request did not come whole, or collided with another one."""
+LATER: Final = frozenset({408, 425, 429})
+"""Refusals of a webhook that are about the moment; with every 5xx."""
+SAYING: Final = 200
+"""Characters of a webhook's receiver's own words that are kept."""
 
 
 def utc_now() -> datetime:
@@ -175,6 +179,25 @@ def refusal(
             f"{said} (this is about the account or its settings, not about the mail)", asked or TROUBLE_WAIT
         )
     return Rejected(code or str(answer.status), text[:LONGEST_TEXT])
+
+
+def webhook_refusal(answer: Answer, host: str, now: datetime, *, repeatable: bool) -> DeliveryError:
+    """What a receiver of Standard Webhooks means by an answer that is no 2xx.
+
+    Args:
+        answer: what came.
+        host: its name, for messages.
+        now: when.
+        repeatable: whether it drops what it has seen; then a 5xx may simply be repeated, as the standard asks.
+    """
+    said = answer.body[:SAYING].decode(errors="replace")
+    if answer.status >= 500 and not repeatable:  # noqa: PLR2004  (any 5xx)
+        return Unknown(f"{host} answered {answer.status}: {said}")
+    if answer.status in LATER or answer.status >= 500:  # noqa: PLR2004
+        return Unavailable(f"{host} answered {answer.status}: {said}", retry_after(answer, now))
+    if 300 <= answer.status < 400:  # noqa: PLR2004  (any 3xx)
+        said = f"redirects are not followed; set URL to {answer.headers.get('location', 'the new address')}"
+    return Rejected(str(answer.status), said)
 
 
 def document(answer: Answer) -> dict[str, Any]:

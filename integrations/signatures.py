@@ -12,6 +12,7 @@ import hmac
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -86,6 +87,23 @@ def sign(scheme: Scheme, secret: bytes, body: bytes, *, message_id: str = "", ti
     digest = hmac.digest(secret, message, scheme.algorithm)
     written = digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode()
     return scheme.prefix + written
+
+
+def webhook_id(key: str) -> str:
+    """The `webhook-id` of an effect: made of its key alone, so that every try has the same."""
+    return "msg_" + blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def standard_headers(secrets: Sequence[bytes], message_id: str, body: bytes, now: datetime) -> dict[str, str]:
+    """The headers of a JSON body signed by Standard Webhooks, with each of the secrets; a receiver accepts any."""
+    scheme, timestamp = STANDARD_WEBHOOKS, str(int(now.timestamp()))
+    signatures = (sign(scheme, each, body, message_id=message_id, timestamp=timestamp) for each in secrets)
+    return {
+        "content-type": "application/json",
+        scheme.id_header: message_id,
+        scheme.timestamp_header: timestamp,
+        scheme.signature_header: scheme.separator.join(signatures),
+    }
 
 
 def verify(scheme: Scheme, secrets: Sequence[bytes], request: Request) -> None:

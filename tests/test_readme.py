@@ -31,7 +31,8 @@ def section(title: str) -> str:
 def settings_names() -> set[str]:
     own = {f"DRIPLINE_{field.name.upper()}" for field in dataclasses.fields(Settings)}
     adapters = [("email", name, name) for name in discovery.names("email")]
-    adapters += [(kind, name, name) for kind in ("crm", "inbound") for name in discovery.names(kind)]
+    adapters += [(kind, name, name) for kind in ("crm", "inbound", "hooks") for name in discovery.names(kind)]
+    adapters.append(("hooks", "slack", "slack-sales"))
     adapters += [("sources", adapter, name) for name, adapter in SOURCES.items()]
     for kind, adapter, name in adapters:
         fields = dataclasses.fields(discovery.adapter(kind, adapter))

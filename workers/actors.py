@@ -68,7 +68,7 @@ def declare(broker: Broker, app: App, threads: int) -> None:
         app: does the work.
         threads: how many the worker will have; a part of them may be sending mail at the same time.
     """
-    places = {"email": Turnstile(max(1, threads - 3)), "crm": Turnstile(1)}
+    places = {"email": Turnstile(max(1, threads - 3)), "crm": Turnstile(1), "webhook": Turnstile(1)}
 
     def process(slices: list[int]) -> None:
         app.announcer.hints.taken(*map(slice_name, slices))

@@ -11,11 +11,12 @@ from integrations import discovery
 from integrations.exceptions import ConfigurationError as AdapterConfigurationError
 from workers.exceptions import ConfigurationError
 from workers.rulebook import Installed, Mistake
+from workers.rulebook.installed import adapter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from integrations.contracts import Crm, EmailProvider, Inbox, Source
+    from integrations.contracts import Crm, EmailProvider, Hook, Inbox, Source
     from workers.clock import Clock
     from workers.config import Settings
     from workers.engine.rules import SourceSpec
@@ -83,6 +84,16 @@ class Adapters:
         given = self._given("crm", name)
         return self._once("crm", name, lambda: discovery.build("crm", name, name, self._values, **given))
 
+    def hook(self, name: str) -> Hook:
+        """The outgoing webhook of that name, which is its adapter's (`slack`), or begins with that (`slack-sales`).
+
+        Raises:
+            ConfigurationError: there is none, or a setting of its is missing or unusable.
+        """
+        adapter = adapter_of(name, discovery.names("hooks")) or name
+        given = self._given("hooks", adapter)
+        return self._once("hooks", name, lambda: discovery.build("hooks", adapter, name, self._values, **given))
+
     def inbox(self) -> Inbox:
         """The mailbox that bounces and answers come back to.
 
@@ -106,12 +117,21 @@ class Adapters:
 
     def takes_key(self, provider: str) -> bool:
         """True if handing the same key to this provider again is harmless; False also if nobody knows it."""
+        if adapter_of(provider, discovery.names("hooks")):
+            return self._hook_takes_key(provider)
         for kind in ("email", "crm"):
             if (kind, provider) in self._built:
                 return bool(self._built[kind, provider].takes_key)
         if provider in discovery.names("email"):
             return bool(discovery.adapter("email", provider).takes_key)
         return provider in discovery.names("crm") and bool(discovery.adapter("crm", provider).takes_key)
+
+    def _hook_takes_key(self, name: str) -> bool:
+        """What the receiver's settings say of it."""
+        try:
+            return self.hook(name).takes_key
+        except ConfigurationError:
+            return False
 
     def close(self) -> None:
         """Give back all connections."""
@@ -136,7 +156,8 @@ class Adapters:
 
 def installed() -> Installed:
     """The adapters that rules may name."""
-    return Installed(discovery.names("sources"), discovery.names("crm"), _refusal, _fields)
+    hooks = discovery.names("hooks")
+    return Installed(discovery.names("sources"), discovery.names("crm"), hooks, _refusal, _fields)
 
 
 def _fields(adapter: str, options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:

@@ -17,7 +17,8 @@ from workers.clock import system_clock
 from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
-from workers.delivery.senders import CrmSender, EmailSender
+from workers.delivery.limits import RedisLimiter
+from workers.delivery.senders import CrmSender, EmailSender, HookSender
 from workers.exceptions import (
     ConfigurationError,
     DriplineError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from workers.clock import Clock
     from workers.config import Settings
+    from workers.delivery.limits import Limiter
     from workers.delivery.senders import Sender
     from workers.engine.rules import Campaign, Rulebook
     from workers.hints import Hints
@@ -171,6 +173,7 @@ class App:
         broker: carries messages to the actors (`workers.actors`).
         hints: which messages are queued already.
         adapters: whom we talk to; by default, those of the settings.
+        limiter: keeps rate limits; by default, this process alone does.
 
     Attributes:
         store: whether PostgreSQL answers, as far as this process has seen.
@@ -183,6 +186,7 @@ class App:
         hints: Hints,
         *,
         adapters: Adapters | None = None,
+        limiter: Limiter | None = None,
         clock: Clock = system_clock,
     ) -> None:
         if not settings.database_url:
@@ -198,9 +202,8 @@ class App:
         self.engine = connect(settings.database_url, size=settings.pool_size)
         self.store = Outage(log, "store_unavailable", "store_back")
         self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
-        self.deliverer = Deliverer(
-            self.engine, clock, Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
-        )
+        policy = Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
+        self.deliverer = Deliverer(self.engine, clock, policy, limiter)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -288,13 +291,15 @@ class App:
             StoreUnavailable: PostgreSQL is away.
             NoRulebook: none was ever applied.
         """
-        if self.deliverer.run(self.sender(channel)).more:
+        if self.deliverer.run(self.sender(channel), self.library.active().sending).more:
             self.announcer.channels([channel])
 
     def sender(self, channel: str) -> Sender:
         """What delivers a channel's rows."""
         if channel == "email":
             return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
+        if channel == "webhook":
+            return HookSender(self.adapters.hook, self.adapters.takes_key)
         return CrmSender(self.adapters.crm, self.adapters.takes_key, self.library.pinned)
 
     def sweeper(self) -> Sweeper:
@@ -352,7 +357,7 @@ def build(settings: Settings) -> App:
     """
     client = redis_client(settings.redis_url)
     broker = RedisBroker(client=client, middleware=[])  # type: ignore[no-untyped-call]  # dramatiq is typed in parts
-    return App(settings, broker, RedisHints(client))
+    return App(settings, broker, RedisHints(client), limiter=RedisLimiter(client, settings.senders))
 
 
 def redis_client(url: str) -> redis.Redis:

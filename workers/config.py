@@ -58,12 +58,15 @@ class Settings:
     inbound: str = setting("", "mailbox that `dripline inbound` looks into: `imap` or `maildir`")
     secret: str = setting("", "key that signs the links in mails; 32 random characters or more", secret=True)
     worker_processes: int = setting(1, "processes of one `dripline worker`")
-    worker_threads: int = setting(4, "threads of each; 3 or more, so that a slow mail server and a slow CRM leave one")
+    worker_threads: int = setting(
+        4, "threads of each; 4 or more, so that a slow mail server, CRM and webhook leave one"
+    )
     pool_size: int = setting(8, "database connections that one process may hold")
     batch: int = setting(1000, "events that one transaction of a worker takes")
-    delivery_chunk: int = setting(
-        20, "outbox rows that a worker marks as being sent at most; fewer where they take over a second"
+    senders: int = setting(
+        8, "worker processes on all machines: each keeps to that part of a rate limit while Redis is away"
     )
+    delivery_chunk: int = setting(20, "most outbox rows that a worker marks as being sent; fewer where sending is slow")
     lease: timedelta = setting(timedelta(minutes=5), "how long a worker may be silent about a row it is sending")
     retry_schedule: tuple[timedelta, ...] = setting(
         seconds(5, 60, 300, 1800, 7200, 18000, 36000, 36000),
@@ -116,8 +119,8 @@ class Settings:
 
 
 LEAST: Final = {
-    "port": 0, "worker_processes": 1, "worker_threads": 3, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
-    "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
+    "port": 0, "worker_processes": 1, "worker_threads": 4, "pool_size": 2, "batch": 1, "delivery_chunk": 1,
+    "senders": 1, "max_body": 1000, "status_port": 0, "max_connections": 1, "lease": timedelta(seconds=1),
     "sweep_every": timedelta(milliseconds=10),
 }  # fmt: skip
 WORDS: Final = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("auto", "text", "json")}

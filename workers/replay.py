@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from integrations.contracts import BatchSource, Incoming, Request, Unreadable
 from integrations.exceptions import IntegrationError
+from workers.engine.values import OWN_TYPES
 from workers.exceptions import ConfigurationError, StoreUnavailable
 from workers.store import events, quarantine
 from workers.store.database import transaction
@@ -126,7 +127,7 @@ def _read(source: Source, row: Quarantined) -> list[Incoming]:
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if unreadable:
         raise _Stays(f"{unreadable[0].reason}: {unreadable[0].detail}")
-    return [each for each in found if isinstance(each, Incoming)]
+    return [each for each in found if isinstance(each, Incoming) and each.type not in OWN_TYPES]
 
 
 def _parts(source: Source, request: Request, place: int | None) -> list[Incoming | Unreadable | Ignored]:

@@ -1,4 +1,4 @@
-"""Campaigns stopped, and let go on, while their rules stay as they are."""
+"""Campaigns stopped, and let go on, while their rules stay as they are: by people, and by how their mails fare."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine.campaigns.runs import share
-from workers.engine.pausing import LONGEST, LOOKED_AT
-from workers.store import campaign_counts, controls, enrolments
+from workers.engine.pausing import LONGEST, LOOKED_AT, known_before, shares, too_much
+from workers.log import get_logger
+from workers.store import campaign_counts, controls, enrolments, outbox
 from workers.store.campaign_counts import utc_day
-from workers.store.controls import PAUSED, RESUMED, Control
+from workers.store.controls import DRIPLINE, PAUSED, RESUMED, Control
 from workers.store.enrolments import GoingOn
+from workers.store.locks import hold_controls
+from workers.store.outbox import Effect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from workers.engine.pausing import Share
+    from workers.engine.rules import PauseWhen
+    from workers.store.rulebooks import Active
+
+log = get_logger(__name__)
+
+NOBODY: Final = 0
+"""The lead of a message that is about none."""
 AT_ONCE: Final = 5_000
 """Held runs that are given a time at a look: a million of them in a few minutes."""
 A_MINUTE: Final = 1_000
@@ -76,3 +88,67 @@ def when(decision: Control, lead_id: int) -> datetime:
     """When a run that was held goes on."""
     over = timedelta(seconds=decision.detail.get("over_s", 0))
     return decision.decided_at + over * share("resume", decision.id, decision.campaign, lead_id)
+
+
+# ── campaigns that stop by themselves ────────────────────────────────────────────────────────────────────────
+
+
+def watch(conn: Connection, active: Active, now: datetime) -> list[Control]:
+    """Pause the campaigns of whose mails too many ended badly, and tell their owners; returns what was decided.
+
+    Callers take turns, and what is paused already is left alone: however many look, it is decided and told once.
+    """
+    hold_controls(conn)
+    decided = controls.latest(conn)
+    rules = {
+        campaign.name: campaign.pause_when
+        for campaign in active.rulebook.campaigns.values()
+        if campaign.pause_when and not is_paused(decided.get((campaign.name, "")))
+    }
+    if not rules:
+        return []
+    today = utc_day(now)
+    counts = campaign_counts.lately(conn, rules, today - timedelta(days=max(rule.days for rule in rules.values())))
+    made = []
+    for name, rule in rules.items():
+        before = known_before(last.detail) if (last := decided.get((name, ""))) else {}
+        found = shares(rule, counts[name], before, today)
+        if reasons := too_much(rule, found):
+            made.append(stop(conn, active, Control(name, PAUSED, DRIPLINE, said(reasons, rule), now, detail={
+                "shares": [share._asdict() for share in found], "days": rule.days,
+            })))  # fmt: skip
+    return made
+
+
+def is_paused(control: Control | None) -> bool:
+    """True if this decision is what stops a campaign."""
+    return control is not None and control.what == PAUSED
+
+
+def said(reasons: Sequence[Share], rule: PauseWhen) -> str:
+    """Why a campaign stopped by itself."""
+    return "; ".join(share.said(rule.days) for share in reasons)
+
+
+def stop(conn: Connection, active: Active, control: Control) -> Control:
+    """Pause a campaign, and tell whoever it belongs to."""
+    number = controls.append(conn, control)
+    campaign, promotion = active.rulebook.campaigns[control.campaign], active.rulebook.promotion
+    owner = campaign.owner or (promotion.fallback if promotion else "")
+    if owner:
+        outbox.put(conn, [notice(owner, control, number)], active.id, control.decided_at)
+    log.warning("campaign_paused", campaign=control.campaign, reason=control.reason, told=owner)
+    return control
+
+
+def notice(owner: str, control: Control, number: int) -> Effect:
+    """The message about a campaign that stopped by itself; its key makes it go out once."""
+    name = control.campaign
+    text = (
+        f"The campaign {name} has paused itself, because {control.reason}.\n\n"
+        "Nothing goes out any more, and whoever falls due is held where they are. Look at it with\n\n"
+        f"    dripline campaign show {name}\n\nand once the cause is gone, let it go on with\n\n"
+        f"    dripline campaign resume {name}\n"
+    )
+    payload = {"to": owner, "subject": f"The campaign {name} has paused itself", "text": text}
+    return Effect(f"notice:paused:{name}:{number}", "email", NOBODY, payload)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
-from workers.steering import go_on
+from workers.steering import go_on, watch
 from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
 from workers.store.locks import Leadership, impatient, leadership
@@ -25,6 +25,7 @@ __all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
 
 log = get_logger(__name__)
 
+WATCH_EVERY: Final = timedelta(seconds=10)
 UPKEEP_EVERY: Final = timedelta(hours=12)
 UPKEEP_RETRY: Final = timedelta(minutes=5)
 UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
@@ -102,7 +103,9 @@ def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | N
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it: also makes the months of the logs ahead, twice a day."""
+    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop, and twice a day
+    it makes the months of the logs ahead.
+    """
 
     def __init__(
         self,
@@ -115,14 +118,28 @@ class Sweeper:
         self._takes_key = takes_key
         self._ambiguous_after = ambiguous_after
         self._rulebooks = rulebooks_
-        self._upkeep_at = datetime.min.replace(tzinfo=UTC)
+        self._watch_at = self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
         due = sweep(self._engine, now, self._takes_key, self._ambiguous_after, self._rulebooks)
+        if now >= self._watch_at:
+            self._watch(now)
         if now >= self._upkeep_at:
             self._ensure_partitions(now)
         return due
+
+    def _watch(self, now: datetime) -> None:
+        """Look at the campaigns that may have to stop; without rules there are none."""
+        self._watch_at = now + WATCH_EVERY
+        if self._rulebooks is None:
+            return
+        with transaction(self._engine) as conn:
+            try:
+                active = self._rulebooks.active(conn)
+            except (NoRulebook, RulebookError):
+                return
+            watch(conn, active, now)
 
     def _ensure_partitions(self, now: datetime) -> None:
         """Make the months ahead; if somebody is reading a log for long, later: nothing may wait for it meanwhile."""

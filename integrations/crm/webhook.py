@@ -7,31 +7,22 @@ it has seen, as the standard asks; then sending again after an unknown outcome c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
 
 from integrations.contracts import Accepted
-from integrations.exceptions import Rejected, Unavailable
-from integrations.signatures import STANDARD_WEBHOOKS, sign, standard_secret
-from integrations.transport import Answer, Http, check_url, host_of, retry_after
+from integrations.posting import utc_now, webhook_refusal
+from integrations.signatures import standard_headers, standard_secret, webhook_id
+from integrations.transport import Http, check_url, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from integrations.contracts import Promotion
 
 EVENT: Final = "opportunity.created"
-LATER: Final = frozenset({408, 425, 429})
-"""Refusals that are about the moment; with every 5xx."""
-SAYING: Final = 200
-"""Characters of the receiver's own words that are kept."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ class Adapter:
     previous_secret: str = field(default="", repr=False)
     connect_timeout: float = 5.0
     read_timeout: float = 20.0
-    clock: Callable[[], datetime] = field(default=_utc_now, repr=False)
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     _secrets: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     _http: Http = field(init=False, repr=False, compare=False)
 
@@ -77,30 +68,15 @@ class Adapter:
         """
         message_id = webhook_id(promotion.key)
         body = orjson.dumps({"type": EVENT, "data": payload(promotion)})
-        answer = self._http.send("POST", "", body, headers=self._signed(message_id, body))
+        headers = standard_headers(self._secrets, message_id, body, self.clock())
+        answer = self._http.send("POST", "", body, headers=headers)
         if 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
             return Accepted(message_id)
-        raise _refusal(answer, host_of(self.url), self.clock())
+        raise webhook_refusal(answer, host_of(self.url), self.clock(), repeatable=True)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
-        scheme = STANDARD_WEBHOOKS
-        now = str(int(self.clock().timestamp()))
-        signatures = (sign(scheme, each, body, message_id=message_id, timestamp=now) for each in self._secrets)
-        return {
-            "content-type": "application/json",
-            scheme.id_header: message_id,
-            scheme.timestamp_header: now,
-            scheme.signature_header: scheme.separator.join(signatures),
-        }
-
-
-def webhook_id(key: str) -> str:
-    """The `webhook-id` of a promotion: made of its key alone."""
-    return "msg_" + blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def payload(promotion: Promotion) -> dict[str, Any]:
@@ -125,12 +101,3 @@ def payload(promotion: Promotion) -> dict[str, Any]:
         "owner": promotion.owner,
         "note": promotion.note,
     }
-
-
-def _refusal(answer: Answer, host: str, now: datetime) -> Rejected | Unavailable:
-    said = answer.body[:SAYING].decode(errors="replace")
-    if answer.status in LATER or answer.status >= 500:  # noqa: PLR2004  (any 5xx)
-        return Unavailable(f"{host} answered {answer.status}: {said}", retry_after(answer, now))
-    if 300 <= answer.status < 400:  # noqa: PLR2004  (any 3xx)
-        said = f"redirects are not followed; set URL to {answer.headers.get('location', 'the new address')}"
-    return Rejected(str(answer.status), said)

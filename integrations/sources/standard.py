@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 IGNORE: Final = "ignore"
 NO_ID: Final = "no-event-id"
+OURS: Final = "dripline"
+"""Kind of the identity by which our own events name a lead."""
 OPTIONS: Final = ("type", "types", "occurred_at", "identity", "lead", "properties", "batch", "event_id")
 
 
@@ -158,6 +160,9 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
         ConfigurationError: an option has the wrong shape; the message names it.
     """
     identity = table_option(options, "identity", "email: data.email") or {"email": "data.email"}
+    if OURS in identity:
+        says = f"'{OURS}' is the kind of identity by which our own events name a lead; call it otherwise."
+        raise ConfigurationError(says, option=("identity", OURS))
     return Plan(
         type=_path(options, "type", "type"),
         types=_types(table_option(options, "types", "signup: product.signed_up")),

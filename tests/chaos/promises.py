@@ -173,7 +173,7 @@ def _differences(lead: Any, right: LeadState, worth: list[tuple[int, datetime]])
     now = max(at for _, at in worth)
     by_hand = sum(number * 0.5 ** ((now - at) / HALF_LIFE) for number, at in worth)
     decay = HalfLife(HALF_LIFE // timedelta(microseconds=1))
-    read = decay.read(state.scores.get("engagement", 0), micros(now))
+    read = decay.worth(state.scores.get("engagement", 0), micros(now))
     if abs(read - by_hand) > 1e-4:
         yield f"lead {lead.id}: engagement reads {read}, by hand it is {by_hand}"
 

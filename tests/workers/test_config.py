@@ -65,7 +65,7 @@ def test_a_variable_that_nothing_uses_is_shown_with_the_nearest_right_name():
         ({"DRIPLINE_PORT": "http"}, "DRIPLINE_PORT is 'http'; write a whole number."),
         ({"DRIPLINE_LEASE": "5 fortnights"}, "DRIPLINE_LEASE is '5 fortnights'; write a duration such as 30s"),
         ({"DRIPLINE_RETRY_SCHEDULE": "5s soon"}, "write durations such as `5s 1m"),
-        ({"DRIPLINE_WORKER_THREADS": "0"}, "DRIPLINE_WORKER_THREADS is 0; it has to be 3 or more."),
+        ({"DRIPLINE_WORKER_THREADS": "0"}, "DRIPLINE_WORKER_THREADS is 0; it has to be 4 or more."),
         ({"DRIPLINE_MAX_CONNECTIONS": "0"}, "DRIPLINE_MAX_CONNECTIONS is 0; it has to be 1 or more."),
         ({"DRIPLINE_LOG_LEVEL": "loud"}, "one of debug, info, warning, error"),
         ({"DRIPLINE_SECRET_FILE": "/nowhere/at/all"}, "DRIPLINE_SECRET_FILE names /nowhere/at/all, which cannot be"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from tests.conftest import NOW
 from tests.workers.company import DAY, HOUR, Company
 from workers import steering
 from workers.steering import By
-from workers.store import controls
-from workers.sweep import sweep
+from workers.store import controls, outbox, status
+from workers.sweep import Sweeper, sweep
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -144,3 +145,122 @@ def test_the_clock_finds_those_who_are_held_by_index(company: Company):
         """
         plan = "\n".join(conn.scalars(text(f"EXPLAIN {query}")))
     assert "enrolments_held" in plan
+
+
+# ── campaigns that stop by themselves ────────────────────────────────────────────────────────────────────────
+
+WATCHFUL = TWO + "pause_when: {bounced: 20%, at_least: 10}\nowner: ops@acme.example\n"
+
+
+def watch(company: Company, now: datetime | None = None) -> list[str]:
+    with company.engine.begin() as conn:
+        active = company.library.rulebooks.active(conn)
+        return [each.reason for each in steering.watch(conn, active, now or company.now)]
+
+
+def bounce(company: Company, mails: list[outbox.Row]) -> None:
+    for mail in mails:
+        who = company.scalar("SELECT split_part(email, '@', 1) FROM leads WHERE id = :i", {"i": mail.lead_id})
+        company.tell("email.bounced", who, message_key=mail.key, kind="hard")
+    company.work()
+
+
+def told(company: Company) -> list[outbox.Row]:
+    return [mail for mail in company.mails() if mail.key.startswith("notice:")]
+
+
+def test_a_campaign_of_whose_mails_too_many_bounce_pauses_and_tells_its_owner_once(engine: Engine):
+    company = Company(engine, WATCHFUL)
+    company.tell("trial.started", *PEOPLE[:20])
+    company.work()
+    bounce(company, company.mails()[:3])
+    assert watch(company) == []
+    bounce(company, company.mails()[3:4])
+    reason = "4 of 20 mails sent today bounced (20.0%, limit 20.0%)"
+    assert (watch(company), watch(company)) == ([reason], [])
+    (notice,) = told(company)
+    with engine.begin() as conn:
+        found = status.read(conn, company.now)
+        (control, *_) = controls.history(conn, "test")
+        claim = next(each for each in outbox.claim(conn, "email", company.now, limit=99, lease=HOUR)
+                     if each.key == notice.key)  # fmt: skip
+    assert found.paused == {"test": reason}
+    assert (control.author, control.detail["shares"][0]["number"]) == ("dripline", 4)
+    assert (claim.payload["to"], claim.payload["subject"]) == (
+        "ops@acme.example", "The campaign test has paused itself"
+    )  # fmt: skip
+    assert reason in claim.payload["text"]
+    company.later(DAY)
+    assert sent(company).count("send-b") == 0
+
+
+def test_what_was_known_when_it_was_resumed_is_not_held_against_it_and_what_comes_then_is(engine: Engine):
+    company = Company(engine, WATCHFUL)
+    company.tell("trial.started", *PEOPLE[:20])
+    company.work()
+    bounce(company, company.mails()[:10])
+    assert len(watch(company)) == 1
+    resume(company)
+    assert watch(company) == []
+    company.tell("trial.started", *PEOPLE[20:32])
+    company.work()
+    fresh = [mail for mail in company.mails() if mail.key.endswith("send-a")][20:]
+    bounce(company, fresh[:2])
+    assert watch(company) == []
+    bounce(company, fresh[2:3])
+    assert watch(company) == ["3 of 12 mails sent today bounced (25.0%, limit 20.0%)"]
+    assert len(told(company)) == 2
+
+
+def test_old_days_fewer_mails_and_other_rules_pause_nobody(engine: Engine):
+    company = Company(engine, WATCHFUL)
+    company.tell("trial.started", *PEOPLE[:9])
+    company.work()
+    bounce(company, company.mails())
+    assert watch(company) == []  # only nine were sent
+    company.tell("trial.started", *PEOPLE[9:20])
+    company.work()
+    assert watch(company, company.now + DAY) == []  # a day later, today is another day
+    company.apply(TWO)
+    assert watch(company) == []
+    company.apply(WATCHFUL.replace("bounced: 20%", "complained: 20%, failed: 20%"))
+    assert watch(company) == []
+    company.apply(WATCHFUL.replace("at_least: 10", "at_least: 10, days: 2"))
+    assert watch(company, company.now + DAY) == ["9 of 20 mails sent within 2 days bounced (45.0%, limit 20.0%)"]
+
+
+def test_mails_that_cannot_be_sent_pause_it_too_and_sales_are_told_of_a_campaign_that_is_nobodys(engine: Engine):
+    company = Company(engine, TWO + "pause_when: {failed: 30%, at_least: 3}\n")
+    company.tell("trial.started", *PEOPLE[:4])
+    company.work()
+    with engine.begin() as conn:
+        claims = outbox.claim(conn, "email", NOW, limit=2, lease=HOUR)
+        reasons = ["rejected", "exhausted"]
+        settled = [outbox.Outcome(c.id, c.number, "dead", why) for c, why in zip(claims, reasons, strict=True)]
+        outbox.settle(conn, settled, NOW)
+    assert watch(company) == ["2 of 4 mails sent today failed (50.0%, limit 30.0%)"]
+    assert company.scalar("SELECT payload ->> 'to' FROM outbox WHERE key LIKE 'notice:%'") == "ana@acme.example"
+
+
+def test_several_clocks_decide_once(engine: Engine):
+    company = Company(engine, WATCHFUL)
+    company.tell("trial.started", *PEOPLE[:10])
+    company.work()
+    bounce(company, company.mails())
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: watch(company), range(8)))
+    assert sum(map(len, found)) == 1
+    assert len(told(company)) == 1
+
+
+def test_the_sweeper_watches_every_few_seconds(engine: Engine):
+    company = Company(engine, WATCHFUL)
+    sweeper = Sweeper(engine, lambda _: False, HOUR, company.library.rulebooks)
+    company.tell("trial.started", *PEOPLE[:10])
+    company.work()
+    sweeper.sweep(company.now)
+    bounce(company, company.mails())
+    sweeper.sweep(company.now + timedelta(seconds=5))
+    assert told(company) == []
+    sweeper.sweep(company.now + timedelta(seconds=10))
+    assert len(told(company)) == 1

@@ -93,10 +93,11 @@ def now() -> datetime:
 
 def print_json(data: Any) -> None:
     """Write data as JSON: indented on a terminal, whole lines elsewhere."""
-    click.echo(json.dumps(data, default=_plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    click.echo(json.dumps(data, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON has no word for, as something that it has."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, frozenset | set | tuple):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.cli._samples import bare, full
 from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
@@ -17,18 +18,11 @@ if TYPE_CHECKING:
     from workers.simulate.examples import Run
 
 WHERE: Final = re.compile(
-    r"(?P<file>[^,:]+?)(?P<subject> \(subject\))?(?:, line (?P<line>\d+))?: (?P<text>.*)", re.DOTALL
+    r"(?P<file>[^,:]+?)(?: \((?P<line_of>subject|preheader)\))?(?:, line (?P<line>\d+))?: (?P<text>.*)", re.DOTALL
 )
 """How delivery says where a template failed."""
-SAMPLES: Final[Mapping[str, Any]] = {
-    "text": "Ann", "integer": 42, "decimal": 42.5, "money": 1200.5, "boolean": True, "date": "2026-03-02",
-    "datetime": "2026-03-02T09:00:00+00:00", "country": "DE", "zone": "Europe/Berlin", "email": "ann@acme.test",
-    "url": "https://acme.test/", "list": ["Ann"],
-}  # fmt: skip
-"""A value of each type of field."""
 MAY_FOLLOW: Final = ("unknown-", "missing-file")
 """Codes of findings that may follow from a file that cannot be read."""
-ADDRESS: Final = "ann@acme.test"
 UNSUBSCRIBE: Final = "https://acme.test/unsubscribe"
 
 
@@ -80,11 +74,28 @@ def check_all(bundle: Mapping[str, str]) -> Checked:
     uses = [*missing(rulebook, users(rulebook))]
     known = {(use.file, use.line) for use in uses}  # the place tells more than a sample lead that fails there
     failed = [each for each in rendered(rulebook) if (each.file, each.line) not in known]
-    found += [*uses, *failed, *(problem for run in runs for problem in run.problems())]
+    looked_at = [*broken(rulebook), *questionable(rulebook)]
+    found += [*uses, *failed, *looked_at, *(problem for run in runs for problem in run.problems())]
     return Checked(rulebook, sorted(found), runs)
 
 
 # ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def broken(rulebook: Rulebook) -> Iterator[Problem]:
+    """Mails that nobody can ever get, because their markup is none."""
+    from workers.delivery.templates import Templates
+    from workers.rulebook.problems import Problem
+    from workers.rulebook.templates import mail_names
+
+    templates = Templates(rulebook.templates, rulebook.account.site)
+    for name in sorted(mail_names(rulebook.templates)):
+        try:
+            templates.mail(name)
+        except RenderError as error:
+            match = WHERE.match(str(error))
+            file, line, text = (match["file"], match["line"], match["text"]) if match else ("", 1, str(error))
+            yield Problem(f"templates/{file}", int(line or 1), 1, "bad-markup", text)
 
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
@@ -92,14 +103,37 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     from workers.delivery.templates import Fields, Templates
 
     templates = Templates(rulebook.templates, rulebook.account.site)
+    unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
         values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
         for name, used in mails(rulebook).items():
+            if name in unusable:
+                continue
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
             facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}
             yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, HANDED)  # type: ignore[misc]
+
+
+def questionable(rulebook: Rulebook) -> Iterator[Problem]:
+    """What would be right to the machine and wrong to a reader, a filter or the law; in mails nobody sends yet, too."""
+    from workers.delivery.review import Seen, review
+    from workers.delivery.templates import Fields, Templates
+    from workers.rulebook.mail.lint import Known, lint
+    from workers.rulebook.templates import mail_names
+
+    account = rulebook.account
+    types = {name: field.type for name, field in rulebook.fields.items()} | {"email": "email"}
+    yield from lint(rulebook.templates, Known(types, rulebook.campaigns, account.site))
+    templates = Templates(rulebook.templates, account.site)
+    values = {"account": Fields("account", account.words), "unsubscribe_url": UNSUBSCRIBE}
+    for name in sorted(mail_names(rulebook.templates)):
+        try:
+            seen = templates.render(name, {**values, "lead": Fields("lead", full(rulebook))})
+        except RenderError:  # which `rendered` tells, if anybody is to get it
+            continue
+        yield from review(Seen(templates.mail(name), seen, UNSUBSCRIBE, account.address))
 
 
 HANDED: Final = "the rules of promotion hand it over"
@@ -119,23 +153,6 @@ def mails(rulebook: Rulebook) -> dict[str, str]:
             if template := getattr(step, "send", None):
                 users.setdefault(template, []).append(f"{campaign.name}.{step.id}")
     return {template: f"sent by {', '.join(steps)}" for template, steps in sorted(users.items())}
-
-
-def bare() -> dict[str, Any]:
-    """The fields of a lead of whom only the address is known."""
-    return {"email": ADDRESS}
-
-
-def full(rulebook: Rulebook) -> dict[str, Any]:
-    """A value for every declared field."""
-    return {name: sample(field.type, field.allowed) for name, field in rulebook.fields.items()} | bare()
-
-
-def sample(kind: str, allowed: Sequence[Any]) -> Any:
-    """A value of a type."""
-    if kind.startswith("list of "):
-        return [sample(kind.removeprefix("list of "), allowed)]
-    return allowed[0] if allowed else SAMPLES[kind]
 
 
 def standing(rulebook: Rulebook) -> dict[str, dict[str, Any]]:
@@ -169,12 +186,12 @@ def finding(said: str, rulebook: Rulebook, known: str, used: str) -> Problem:
     match = WHERE.match(said)
     file = f"templates/{match['file']}" if match else "templates"
     line = int(match["line"] or 1) if match else 1
-    if match and match["subject"]:
-        line = line_of_subject(rulebook.templates.get(file, ""))
+    if match and match["line_of"]:
+        line = line_of(match["line_of"], rulebook.templates.get(file, ""))
     text, _, hint = (match["text"] if match else said).partition("; ")
     return Problem(file, line, 1, "template-value", f"with {known} known of the lead, {text} ({used})", hint)
 
 
-def line_of_subject(text: str) -> int:
-    """The line in which a mail's subject stands."""
-    return next((n for n, line in enumerate(text.splitlines(), 1) if line.startswith("subject:")), 1)
+def line_of(key: str, text: str) -> int:
+    """The line in which a key of the front matter stands."""
+    return next((n for n, line in enumerate(text.splitlines(), 1) if line.startswith(f"{key}:")), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,6 +63,43 @@ def list_(as_json: bool) -> None:
         for each in found
     ]  # fmt: skip
     table(columns, shown, empty="The rules in force have no campaigns.")
+
+
+@command.command
+@click.argument("name")
+@click.option("--mermaid", is_flag=True, help="Print it as a Mermaid flow chart.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this file.")
+@as_json
+def show(name: str, svg: Path | None, *, mermaid: bool, as_json: bool) -> None:
+    """Show a campaign: who waits at which step, what has happened there, and whether it reaches its goal.
+
+    Counted are runs: somebody who enters twice counts twice. A run that waits is shown at the step that comes next.
+    What is known of mails (opened, clicked, bounced, …) counts once a mail, on the day on which it was sent; opens and
+    clicks by machines do not. Where people are held out, the goal is compared with theirs; bounds hold what is true 19
+    times of 20.
+
+    \b
+    Examples:
+      dripline campaign show welcome
+      dripline campaign show welcome --svg welcome.svg
+      dripline campaign show welcome --mermaid >> README.md
+    """
+    from workers.cli import _campaign
+    from workers.reports import mermaid as chart
+    from workers.reports import progress
+    from workers.reports import svg as picture
+    from workers.store.database import transaction
+
+    with store() as engine, transaction(engine) as conn:
+        found = progress.read(conn, name, known(conn, name), now())
+    if svg is not None:
+        svg.write_text(picture.svg(found), encoding="utf-8")
+    if mermaid:
+        click.echo(chart.mermaid(found), nl=False)
+    elif as_json:
+        print_json(found.as_data())
+    elif svg is None:
+        _campaign.show(found)
 
 
 @command.command

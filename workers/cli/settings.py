@@ -56,11 +56,12 @@ def own(loaded: Settings) -> Iterator[dict[str, Any]]:
 
 
 def of_adapters(loaded: Settings) -> Iterator[dict[str, Any]]:
-    """The settings of the e-mail provider (of each, if none is chosen) and of every CRM, by variable."""
+    """The settings of the e-mail provider (of each, if none is chosen), of every CRM and of every hook, by variable."""
     from integrations import discovery
     from workers.config import spelled
 
-    kinds: list[tuple[discovery.Kind, str]] = [("crm", name) for name in discovery.names("crm")]
+    others: tuple[discovery.Kind, ...] = ("crm", "hooks")
+    kinds = [(kind, name) for kind in others for name in discovery.names(kind)]
     providers = [loaded.email] if loaded.email else discovery.names("email")
     for kind, name in [*(("email", name) for name in providers), *kinds]:
         cls = discovery.adapter(kind, name)

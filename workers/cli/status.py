@@ -68,6 +68,8 @@ def show(status: Status) -> None:
     for reason, says in FOR_YOU.items():
         if waiting := sum(rows for (_, _, why), rows in status.outbox.items() if why == reason):
             click.echo(f"waiting for you {waiting} {says}")
+    for name, reason in status.paused.items():
+        click.echo(f"paused          {name}: {reason}")
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
         (

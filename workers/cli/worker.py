@@ -18,7 +18,7 @@ SECTION = "Processes"
 
 @click.command
 @click.option("--processes", type=click.IntRange(1), help="Processes (DRIPLINE_WORKER_PROCESSES).")
-@click.option("--threads", type=click.IntRange(3), help="Threads of each process (DRIPLINE_WORKER_THREADS).")
+@click.option("--threads", type=click.IntRange(4), help="Threads of each process (DRIPLINE_WORKER_THREADS).")
 @click.option("--supervised", is_flag=True, hidden=True)
 def command(processes: int | None, threads: int | None, supervised: bool) -> None:
     """Score leads, decide, and deliver mails and opportunities.

@@ -44,7 +44,7 @@ class Policy:
     Attributes:
         schedule: waits before the second, third, … attempt; after the last one the row is given up.
         lease: how long a worker may be silent about rows it holds.
-        chunk: rows marked as being sent at once, at most (see `Pace`).
+        chunk: rows marked as being sent at once, at most (see `Chunks`).
     """
 
     schedule: tuple[timedelta, ...]

@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
+from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
-from workers.delivery.pace import Pace
 from workers.delivery.together import Together
+from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store import consents, outbox, suppressions
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from workers.clock import Clock
     from workers.delivery.attempts import Attempt, Policy
+    from workers.delivery.limits import Limiter
     from workers.delivery.senders import Sender
     from workers.store.outbox import Claim, Outcome
 
@@ -38,6 +42,10 @@ FRESH: Final = 0.05
 """Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
 transaction that claims. So no mail begins to leave later than this after somebody's refusal was committed: with a
 provider that takes longer for a mail every mail is looked up by itself, with a fast one a few together are."""
+UNLIMITED: Final = Sending()
+NAP: Final = 250_000
+"""Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
+with the time of its turn."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
 TROUBLES: Final = frozenset({"retry", "ambiguous", "dead"})
@@ -86,26 +94,34 @@ class Deliverer:
         engine: the store.
         clock: rows fall due, leases end and retries are planned by it.
         policy: how often, and how long.
+        limiter: keeps rate limits; by default, this process alone does.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, policy: Policy) -> None:
+    def __init__(self, engine: Engine, clock: Clock, policy: Policy, limiter: Limiter | None = None) -> None:
         self._engine = engine
+        self._limiter = limiter or MemoryLimiter()
+        self._pace = Pace(Sending(), self._limiter)
         self._clock = clock
         self._policy = policy
         self._health = Health(policy.schedule[0])
-        self._pace = Pace(policy.chunk)
+        self._chunks = Chunks(policy.chunk)
 
-    def run(self, sender: Sender) -> Run:
+    def run(self, sender: Sender, sending: Sending = UNLIMITED) -> Run:
         """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
+
+        Args:
+            sender: one channel.
+            sending: how fast.
 
         Raises:
             StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
         """
         run, began, results = Run(), time.monotonic(), Results()
+        self._pace = self._pace.under(sending)
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._pace.chunk(sender.provider or sender.channel))
+            claims = self._exchange(sender, results, self._chunks.next(sender.provider or sender.channel))
             _count(run, results)
             results = self._timed(sender, claims)
             if not results.outcomes:
@@ -166,7 +182,7 @@ class Deliverer:
         """Send the chunk, and take note of how long that takes."""
         began = time.monotonic()
         results = self._work(sender, claims)
-        self._pace.took(sender.provider or sender.channel, len(results.outcomes), time.monotonic() - began)
+        self._chunks.took(sender.provider or sender.channel, len(results.outcomes), time.monotonic() - began)
         return results
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
@@ -174,7 +190,7 @@ class Deliverer:
         results, claimed, together = Results(), time.monotonic(), Together(sender, self._policy)
         for claim, known in self._looked_up(sender, claims):
             now = self._clock()
-            until = self._health.paused(claim.provider or "", now)
+            until = self._health.paused(claim.provider or "", now) or self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
             if until or late or not known or not _taken(together, claim, now):
                 results.untried.append(Untried(claim, until or now))
@@ -182,6 +198,17 @@ class Deliverer:
                 self._note(results, together.leave(now))
         self._note(results, together.leave(self._clock()))
         return results
+
+    def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
+        """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
+        if sender.channel != "email" or "to" in claim.payload:  # a message to a colleague is no mass mail
+            return None
+        wait = self._pace.wait(claim.provider or "", claim.email, now)
+        if 0 < wait <= NAP:
+            time.sleep(seconds(wait))
+            now = self._clock()
+            wait = self._pace.wait(claim.provider or "", claim.email, now)
+        return now + timedelta(microseconds=wait) if wait else None
 
     def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, bool]]:
         """Each claim as its person has it: as known from claiming, or looked up anew.

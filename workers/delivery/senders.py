@@ -7,7 +7,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from integrations.contracts import Accepted, BatchProvider, FindingProvider, ForgetfulProvider, Person, Promotion
+from integrations.contracts import (
+    Accepted,
+    BatchProvider,
+    FindingProvider,
+    ForgetfulProvider,
+    Message,
+    Person,
+    Promotion,
+)
 from integrations.exceptions import Unavailable
 from workers.delivery.compose import is_address
 from workers.engine.categories import NO_CONSENT
@@ -17,7 +25,7 @@ from workers.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from integrations.contracts import Crm, EmailProvider, Mail
+    from integrations.contracts import Crm, EmailProvider, Hook, Mail
     from workers.delivery.compose import Composer
     from workers.store.outbox import Channel, Claim
 
@@ -185,6 +193,40 @@ class CrmSender:
         except ConfigurationError as error:
             raise NotConfigured(str(error)) from error
         return adapter.promote(promotion)
+
+
+class HookSender:
+    """Webhooks to whichever receiver each of them names.
+
+    Args:
+        hook: the adapter of that name; raises if it is not configured.
+        takes_key: of a hook's name.
+    """
+
+    channel: Channel = "webhook"
+    provider: str | None = None
+    batch: BatchProvider | None = None
+    finder: FindingProvider | None = None
+
+    def __init__(self, hook: Callable[[str], Hook], takes_key: Callable[[str], bool]) -> None:
+        self._hook = hook
+        self._takes_key = takes_key
+
+    def key_kept(self, provider: str) -> timedelta:
+        """See `Sender.key_kept`."""
+        return FOR_EVER if self._takes_key(provider) else NEVER
+
+    def prepare(self, claim: Claim, suppressed: str) -> Ready:  # noqa: ARG002  (no mail goes to the lead)
+        """See `Sender.prepare`."""
+        message = Message(claim.key, claim.payload)
+        return Ready(lambda: self._post(claim.provider or "", message))
+
+    def _post(self, name: str, message: Message) -> Accepted:
+        try:
+            adapter = self._hook(name)
+        except ConfigurationError as error:  # a person has to set something; the message is not given up for that
+            raise Unavailable(str(error)) from error
+        return adapter.post(message)
 
 
 def read_promotion(key: str, opportunity: Mapping[str, Any]) -> Promotion:

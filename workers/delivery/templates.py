@@ -85,7 +85,7 @@ class Templates:
 
     def __init__(self, files: Mapping[str, str], site: str = "") -> None:
         self._files = {path.removeprefix(FOLDER): text for path, text in files.items()}
-        self._environment = environment_of(self._files)
+        self._environment = environment_of(self._files, site)
         self._site = site
         self._compiled: dict[str, CompiledMail] = {}
 
@@ -144,7 +144,8 @@ class Templates:
             return None
         html = mail.page.render(values, escaped(preheader), self._site)
         if unsafe := UNSAFE.search(html):
-            raise RenderError(f"{mail.name}: a link leads to {unescape(unsafe[1])[:60]!r}, which is no web address")
+            address = unescape(unsafe[1])[:60]
+            raise RenderError(f"{mail.page.script.template.name}: a mail cannot link to {address!r}")
         return html
 
     @staticmethod

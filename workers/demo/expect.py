@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Incoming, Request
 from integrations.discovery import build
 from integrations.exceptions import Malformed
+from integrations.hooks.slack import text_of
+from workers.demo.hooks import hook_name
 from workers.engine.decide import Outcome, decide
-from workers.engine.values import Event, LeadState, Notify, Promote, Send
+from workers.engine.values import Event, Hook, LeadState, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
@@ -22,11 +24,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from integrations.contracts import Source
+    from workers.demo.hooks import HookName
     from workers.demo.timeline import Beat
     from workers.demo.wire import Delivery
     from workers.engine.rules import Rulebook
     from workers.engine.values import Decision
 
+OWN_IDS: Final = 1 << 40
+"""Numbers of events of our own begin here: the recording has none so high."""
 MailName = tuple[str, str, int, str]
 """Address, campaign, run, step: what makes a mail one."""
 NoticeName = tuple[str, str]
@@ -42,6 +47,7 @@ class GoneOut:
     mails: Counter[MailName] = field(default_factory=Counter)
     deals: Counter[DealName] = field(default_factory=Counter)
     notices: Counter[NoticeName] = field(default_factory=Counter)
+    hooks: Counter[HookName] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -123,10 +129,19 @@ class Mirror:
         """Decide for one lead until nothing more is due."""
         while events or (lead.wake_at is not None and lead.wake_at <= now):
             outcome = self.decide(lead, events, now)
-            lead.state, lead.wake_at, events = outcome.state, outcome.wake_at, []
+            lead.state, lead.wake_at = outcome.state, outcome.wake_at
             lead.decisions.extend(outcome.decisions)
             for decision in outcome.decisions:
                 self.note(lead, decision)
+            events = self.own_events(outcome.decisions, now)
+            lead.events.update((event.id, event) for event in events)
+
+    def own_events(self, decisions: Iterable[Decision], now: datetime) -> list[Event]:
+        """What campaigns have told the log, which is heard at once."""
+        records = [each.effect for each in decisions if isinstance(each.effect, Record)]
+        self.counts["own"] += len(records)
+        first = OWN_IDS + self.counts["own"] - len(records)
+        return [record.as_event(first + number, now) for number, record in enumerate(records)]
 
     def decide(self, lead: Known, events: list[Event], now: datetime) -> Outcome:
         """The engine's answer; if it has to count the lead anew, from all of the lead's events."""
@@ -144,6 +159,10 @@ class Mirror:
             self.gone_out.deals[deal_name(lead.email, decision.effect.opportunity)] += 1
         if isinstance(decision.effect, Notify):
             self.gone_out.notices[decision.effect.to, decision.effect.subject] += 1
+        if isinstance(decision.effect, Hook):
+            effect = decision.effect
+            read = {"text": text_of(effect.payload)} if "text" in effect.payload else effect.payload
+            self.gone_out.hooks[hook_name(effect.hook, read)] += 1
 
 
 def sources(rulebook: Rulebook, settings: Mapping[str, str]) -> dict[str, Source]:
@@ -176,6 +195,7 @@ def differences(expected: GoneOut, arrived: GoneOut) -> list[str]:
         *compare("mail", expected.mails, arrived.mails),
         *compare("opportunity", expected.deals, arrived.deals),
         *compare("notice", expected.notices, arrived.notices),
+        *compare("webhook", expected.hooks, arrived.hooks),
     ]
 
 

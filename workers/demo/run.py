@@ -7,7 +7,9 @@ import secrets
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +22,7 @@ from workers.config import Settings
 from workers.demo import record
 from workers.demo.behaviour import DAYS, START
 from workers.demo.expect import Mirror, differences
+from workers.demo.hooks import HookReceiver
 from workers.demo.hubspot import HubSpotStub
 from workers.demo.post import Postman
 from workers.demo.report import show
@@ -59,8 +62,8 @@ def demo(
     """
     console = console or Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     began = time.monotonic()
-    with folder(keep) as data, SmtpServer() as smtp, HubSpotStub(owners=OWNERS) as crm:
-        summary = play(data, smtp, crm, console, days)
+    with folder(keep) as data, SmtpServer() as smtp, HubSpotStub(owners=OWNERS) as crm, HookReceiver() as hooks:
+        summary = play(data, Others(smtp, crm, hooks), console, days)
     summary.duration_s = time.monotonic() - began
     show(summary, console)
     if json_file:
@@ -68,10 +71,19 @@ def demo(
     return 1 if summary.differences else 0
 
 
-def play(data: Path, smtp: SmtpServer, crm: HubSpotStub, console: Console, days: int) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Everybody on the other side."""
+
+    smtp: SmtpServer
+    crm: HubSpotStub
+    hooks: HookReceiver
+
+
+def play(data: Path, others: Others, console: Console, days: int) -> Summary:
     """Post everything that was recorded, wait until nothing is due any more, and compare."""
     keys = Keys()
-    settings = demo_settings(data, smtp, crm, keys)
+    settings = demo_settings(data, others, keys)
     clock = SteppedClock(START)
     played = [beat for beat in beats(record.read()) if beat.at <= START + timedelta(days=days)]
     console.print("Starting PostgreSQL, the web server and the workers, a mail server and a CRM …", highlight=False)
@@ -84,15 +96,15 @@ def play(data: Path, smtp: SmtpServer, crm: HubSpotStub, console: Console, days:
                 runtime.drain(PATIENCE)
         mirror = Mirror(runtime.rulebook, settings.adapters)
         mirror.play(played)
-        gone_out = arrived(smtp.received, crm, settings.secret)
+        gone_out = arrived(others.smtp.received, others.crm, others.hooks, settings.secret)
         summary = Summary(days=days, post=dict(postman.counts), mails=count_mails(gone_out, runtime.rulebook))
-        summary.deals = deals_of(crm)
+        summary.deals = deals_of(others.crm)
         summary.differences = differences(mirror.gone_out, gone_out)
         read_store(summary, runtime.engine, runtime.rulebook, mirror.leads, clock())
     return summary
 
 
-def demo_settings(data: Path, smtp: SmtpServer, crm: HubSpotStub, keys: Keys) -> Settings:
+def demo_settings(data: Path, others: Others, keys: Keys) -> Settings:
     """Settings as an environment would give them, with secrets made for this run."""
     return Settings.from_environ(
         {
@@ -102,11 +114,14 @@ def demo_settings(data: Path, smtp: SmtpServer, crm: HubSpotStub, keys: Keys) ->
             "DRIPLINE_SECRET": secrets.token_urlsafe(32),
             "DRIPLINE_LOG_LEVEL": "error",
             "DRIPLINE_EMAIL": "smtp",
-            "DRIPLINE_SMTP_HOST": smtp.host,
-            "DRIPLINE_SMTP_PORT": str(smtp.port),
+            "DRIPLINE_SMTP_HOST": others.smtp.host,
+            "DRIPLINE_SMTP_PORT": str(others.smtp.port),
             "DRIPLINE_SMTP_SECURITY": "none",
-            "DRIPLINE_HUBSPOT_TOKEN": crm.token,
-            "DRIPLINE_HUBSPOT_BASE_URL": crm.url,
+            "DRIPLINE_HUBSPOT_TOKEN": others.crm.token,
+            "DRIPLINE_HUBSPOT_BASE_URL": others.crm.url,
+            "DRIPLINE_SIGNED_URL": others.hooks.url("signed"),
+            "DRIPLINE_SIGNED_SECRET": f"whsec_{b64encode(secrets.token_bytes(32)).decode()}",
+            "DRIPLINE_SLACK_URL": others.hooks.url("slack"),
             **keys.settings,
         }
     )

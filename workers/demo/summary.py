@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.demo.behaviour import SITE
 from workers.demo.expect import GoneOut, lead_differences, mail_name
+from workers.demo.hooks import hook_name
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.reports import words
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from workers.demo.expect import Known
+    from workers.demo.hooks import HookReceiver
     from workers.demo.hubspot import HubSpotStub
     from workers.demo.smtp import Received
     from workers.engine.rules import Rulebook
@@ -110,8 +112,8 @@ class Summary:
         }
 
 
-def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut:
-    """What the mail server and the CRM really have, named so that it can be compared.
+def arrived(mails: Iterable[Received], crm: HubSpotStub, hooks: HookReceiver, secret: str) -> GoneOut:
+    """What the mail server, the CRM and the receiver of webhooks really have, named so that it can be compared.
 
     Which effect a mail is, its own unsubscribe link says.
     """
@@ -125,6 +127,7 @@ def arrived(mails: Iterable[Received], crm: HubSpotStub, secret: str) -> GoneOut
         gone_out.mails[mail_name(mail.to, key)] += 1
     for email, deal in crm.deals_by_contact():
         gone_out.deals[email, deal["dealname"], deal["amount"]] += 1
+    gone_out.hooks.update(hook_name(hook, payload) for hook, payload in hooks.received)
     return gone_out
 
 

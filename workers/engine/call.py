@@ -21,8 +21,9 @@ class Call:
     """Shared by the parts of the engine during one `decide`.
 
     Attributes:
-        state: a copy; the caller's state stays as it was.
-        standing: scores, bands and stage of that copy.
+        state: a copy; the caller's state stays as it was, unless its standing was given.
+        standing: scores, bands and stage of that state.
+        changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have.
         reached: stages entered during this call, in order.
         joined: segments entered during this call.
         banded: (model, band) of the bands entered during this call.
@@ -33,18 +34,22 @@ class Call:
     """
 
     __slots__ = (
-        "banded", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached", "rulebook",
-        "standing", "state", "touched", "whole",
+        "banded", "changed", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached", "rulebook",
+        "scored", "standing", "state", "touched", "whole",
     )  # fmt: skip
 
-    def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime) -> None:
-        self.state = state.copy()
+    def __init__(
+        self, state: LeadState, lead_id: int, rulebook: Rulebook, now: datetime, standing: Standing | None = None
+    ) -> None:
+        self.state = state.copy() if standing is None else state
         self.lead_id = lead_id
         self.rulebook = rulebook
         self.now = now
         self.moment = micros(now)
-        self.standing = Standing(self.state, rulebook, now, self.moment)
+        self.standing = standing or Standing(self.state, rulebook, now, self.moment)
+        self.standing.turn(now, self.moment)
         self.decisions: list[Decision] = []
+        self.changed = self.scored = False
         self.reached: list[str] = []
         self.joined: list[str] = []
         self.banded: list[tuple[str, str]] = []
@@ -67,12 +72,14 @@ class Call:
             return
         self.decisions.append(Decision(kind, self.now, rule, self.rulebook.version, event, detail, effect))
 
-    def look_again(self) -> None:
-        """Forget computed scores, because the state has changed under them."""
-        self.standing.forget()
+    def look_again(self, *, fields: bool = False) -> None:
+        """Forget computed scores, because the state has changed under them; with `fields`, fields among it."""
+        self.changed = True
+        self.standing.forget(fields=fields)
 
     def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:
         """Add an entry, [microseconds, event id, units], to the sum that a rule's points go to; -1 takes it out."""
+        self.scored = True
         sums = self.state.scores
         sums[rule.part] = rule.decay.add(sums.get(rule.part), sign * entry[2], entry[0])
 

@@ -6,6 +6,7 @@ seven numbers answer it; hours and minutes serve shorter spans.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -105,3 +106,12 @@ def span_of(length: int) -> Span:
     """
     grain = DAY if length >= 2 * DAY else HOUR if length >= 2 * HOUR else MINUTE
     return Span(grain, -(-length // grain))
+
+
+def in_span(state: LeadState, event: str, detail: str, span: Span, now: int) -> dict[int, int]:
+    """By grain, what counts within a span that ends now."""
+    oldest = now // span.grain - span.grains
+    if detail:
+        return dict(Counter(day for day in state.values.get(f"{event}|{detail}", {}).values() if day > oldest))
+    grains: Mapping[str, int] = state.grains.get(f"{event}|{span.grain}", {})
+    return {int(grain): number for grain, number in grains.items() if int(grain) > oldest}

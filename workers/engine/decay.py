@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from workers.engine.values import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LANDMARK: Final = micros(datetime(2025, 1, 1, tzinfo=UTC))
 FRACTION_BITS: Final = 40
@@ -26,6 +26,7 @@ PRECISION: Final = 6
 """Decimals of a score; finer differences are rounding of the reading and decide nothing."""
 RESOLUTION: Final = 10.0**-PRECISION
 DAY: Final = 86_400_000_000
+MOST_JUMPS: Final = 50
 HALVINGS: Final = 64
 """After being halved so often, not even a million points are left as much as RESOLUTION."""
 
@@ -47,14 +48,31 @@ class Decay(Protocol):
     def add(self, total: Sum | None, points: int, at: int) -> Sum:
         """The sum with one more entry; with `-points` an entry is taken out again, without a trace."""
 
-    def read(self, total: Sum, now: int) -> float:
-        """The points that the sum is worth at `now`."""
+    def worth(self, total: Sum, now: int) -> float:
+        """The points that the sum is worth at `now`, not rounded."""
 
     def falls_below(self, total: Sum, threshold: float, now: int) -> int | None:
-        """The first instant after `now` at which `read` is below `threshold`, in closed form; None for never."""
+        """The first instant after `now` at which `worth` is below `threshold`, in closed form; None for never."""
 
     def course(self, total: Sum, now: int) -> Course:
-        """What the sum will be worth at instants from `now` on, not rounded and quick to ask many times."""
+        """What `worth` will be at instants from `now` on, quick to ask many times."""
+
+    def jumps(self, total: Sum, now: int) -> Iterable[int]:
+        """Instants after `now` at which `worth` changes from one to the next; of very many, the first ones."""
+
+
+def opposite(total: Sum) -> Sum:
+    """The sum of the same entries with all their signs turned."""
+    return {name: -part for name, part in total.items()} if isinstance(total, dict) else -total
+
+
+def monotone(total: Sum) -> list[Sum]:
+    """Sums that together are worth the same, each of which only falls, or only rises, until it is worth nothing."""
+    if not isinstance(total, dict):
+        return [total]
+    gains = {day: points for day, points in total.items() if points > 0}
+    losses = {day: points for day, points in total.items() if points < 0}
+    return [part for part in (gains, losses) if part]
 
 
 def units(points: float) -> int:
@@ -81,9 +99,9 @@ class Keep:
         """See `Decay.add`."""
         return (total or 0) + points
 
-    def read(self, total: int, now: int) -> float:  # noqa: ARG002
-        """See `Decay.read`."""
-        return round(total / UNIT, PRECISION)
+    def worth(self, total: int, now: int) -> float:  # noqa: ARG002
+        """See `Decay.worth`."""
+        return total / UNIT
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:  # noqa: ARG002
         """See `Decay.falls_below`."""
@@ -93,6 +111,10 @@ class Keep:
         """See `Decay.course`."""
         worth = total / UNIT
         return lambda _: worth
+
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        return ()
 
 
 KEEP: Final = Keep()
@@ -115,11 +137,8 @@ class HalfLife:
         mantissa = round(points * 2.0 ** (rest / self.length))
         return (total or 0) + (mantissa << lives if lives >= 0 else scaled(mantissa, 1, 1 << -lives))
 
-    def read(self, total: int, now: int) -> float:
-        """See `Decay.read`."""
-        return round(self._worth(total, now), PRECISION)
-
-    def _worth(self, total: int, now: int) -> float:
+    def worth(self, total: int, now: int) -> float:
+        """See `Decay.worth`."""
         lives, rest = divmod(now - LANDMARK, self.length)
         # A float holds 53 bits and overflows at 1,024: take the leading bits, put the scale back in one exact step.
         spare = max(0, total.bit_length() - 64)
@@ -129,16 +148,19 @@ class HalfLife:
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
-        target = threshold - RESOLUTION
-        if total <= 0 or target <= 0:
+        if total <= 0 or threshold <= 0:
             return None
-        lives = log2(total) - FRACTION_BITS - log2(target)
+        lives = log2(total) - FRACTION_BITS - log2(threshold)
         return max(now + 1, LANDMARK + int(lives * self.length) + 1)
 
     def course(self, total: int, now: int) -> Course:
         """See `Decay.course`."""
-        worth, length = self._worth(total, now), self.length
+        worth, length = self.worth(total, now), self.length
         return lambda at: worth * 2.0 ** ((now - at) / length)
+
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,33 +181,34 @@ class Steps:
         grown, kept = (100, 100 - self.percent) if step >= 0 else (100 - self.percent, 100)
         return (total or 0) + scaled(points, grown ** abs(step), kept ** abs(step))
 
-    def read(self, total: int, now: int) -> float:
-        """See `Decay.read`."""
+    def worth(self, total: int, now: int) -> float:
+        """See `Decay.worth`."""
         step = max(0, (now - LANDMARK) // self.length)
-        left: int = total * (100 - self.percent) ** step // 100**step
-        return round(left / UNIT, PRECISION)
+        return scaled(total, (100 - self.percent) ** step, 100**step) / UNIT
 
     def falls_below(self, total: int, threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
-        target = threshold - RESOLUTION
-        if total <= 0 or target <= 0:
+        if total <= 0 or threshold <= 0:
             return None
-        spare = log2(total) - FRACTION_BITS - log2(target)
-        step = max(ceil(spare / log2(100 / (100 - self.percent))), (now - LANDMARK) // self.length + 1)
-        while (
-            self.read(total, LANDMARK + (step - 1) * self.length) < threshold
-            and (step - 1) * self.length > now - LANDMARK
-        ):
+        spare = log2(total) - FRACTION_BITS - log2(threshold)
+        first = max(0, (now - LANDMARK) // self.length) + 1
+        step = max(ceil(spare / log2(100 / (100 - self.percent))), first)
+        while step > first and self.worth(total, LANDMARK + (step - 1) * self.length) < threshold:
             step -= 1
-        while self.read(total, LANDMARK + step * self.length) >= threshold:
+        while self.worth(total, LANDMARK + step * self.length) >= threshold:
             step += 1
         return LANDMARK + step * self.length
 
     def course(self, total: int, now: int) -> Course:
         """See `Decay.course`."""
-        worth, length, kept = self.read(total, now), self.length, (100 - self.percent) / 100
+        worth, length, kept = self.worth(total, now), self.length, (100 - self.percent) / 100
         done = max(0, (now - LANDMARK) // length)
         return lambda at: worth * kept ** (max(0, (at - LANDMARK) // length) - done)
+
+    def jumps(self, total: int, now: int) -> Iterable[int]:  # noqa: ARG002
+        """See `Decay.jumps`."""
+        first = max(0, (now - LANDMARK) // self.length) + 1
+        return [LANDMARK + step * self.length for step in range(first, first + MOST_JUMPS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +230,16 @@ class Expiry:
         oldest = max(sums) - self.days
         return {str(each): sums[each] for each in sorted(sums) if each > oldest and sums[each]}
 
-    def read(self, total: Mapping[str, int], now: int) -> float:
-        """See `Decay.read`."""
+    def worth(self, total: Mapping[str, int], now: int) -> float:
+        """See `Decay.worth`."""
         oldest = now // DAY - self.days
-        return round(sum(points for day, points in total.items() if int(day) > oldest) / UNIT, PRECISION)
+        return sum([points for day, points in total.items() if int(day) > oldest]) / UNIT
 
     def falls_below(self, total: Mapping[str, int], threshold: float, now: int) -> int | None:
         """See `Decay.falls_below`."""
         for day in sorted(int(day) for day in total):
             at = (day + self.days) * DAY
-            if at > now and self.read(total, at) < threshold:
+            if at > now and self.worth(total, at) < threshold:
                 return at
         return None
 
@@ -224,3 +247,7 @@ class Expiry:
         """See `Decay.course`."""
         ends = [((int(day) + self.days) * DAY, points / UNIT) for day, points in total.items()]
         return lambda at: sum([points for end, points in ends if end > at])
+
+    def jumps(self, total: Mapping[str, int], now: int) -> Iterable[int]:
+        """See `Decay.jumps`."""
+        return [at for day in total if (at := (int(day) + self.days) * DAY) > now]

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
 from workers.engine.recount import recount
-from workers.engine.values import instant
+from workers.engine.standing import Standing
+from workers.engine.turning import is_within, leaving, limits, turning
+from workers.engine.values import EPOCH, instant
 from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from workers.engine.outlook import Between
     from workers.engine.rules import Rulebook
     from workers.engine.values import Decision, Event, LeadState
+    from workers.engine.watch import Watch
 
 
 BY_TIME: Final = attrgetter("at", "id")
+NEVER: Final = 1 << 62
+"""An instant that does not come."""
 
 
 class Outcome(NamedTuple):
@@ -63,46 +69,104 @@ def decide(
         NeedsHistory: call again with `history`: the scoring rules have changed, or a late event means something that
             the state can't tell.
     """
-    call = Call(state, lead_id, rulebook, now)
-    ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
-    if history is not None:
-        recount(call, history, {event.id for event in events})
-    else:
-        if state.events and state.scoring != rulebook.scoring:
+    return Session(state.copy(), lead_id, rulebook).decide(events, now, history=history)
+
+
+class Session:
+    """One lead at one instant after another: decides as `decide` does, and keeps what it has worked out in between.
+
+    When an event changes nothing that conditions ask about, the lead stands where it stood until time turns something,
+    and when that will be is known. Nothing else has to be asked again then.
+
+    Args:
+        state: the lead as it was; changed in place.
+        lead_id: becomes part of the keys of what is sent.
+        rulebook: the rules in force, the same all the time.
+    """
+
+    __slots__ = ("_due", "_lead_id", "_limits", "_others", "_rulebook", "_standing", "_until", "state")
+
+    def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
+        self.state = state
+        self._lead_id = lead_id
+        self._rulebook = rulebook
+        self._standing = Standing(state, rulebook, EPOCH, 0)
+        self._until = self._others = 0
+        self._due: tuple[int, datetime | None] = NEVER, None
+        self._limits: Mapping[str, Between] | None = None
+
+    def decide(self, events: Sequence[Event], now: datetime, *, history: Sequence[Event] | None = None) -> Outcome:
+        """See `decide`.
+
+        After `NeedsHistory` the next call has to be the same one with the history. Counting anew forgets whatever an
+        event has changed before it asked for that; with several events at a time, begin a new session instead.
+        """
+        call, state = Call(self.state, self._lead_id, self._rulebook, now, self._standing), self.state
+        ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
+        if history is None:
+            self._take_in(call, ordered)
+        else:
+            recount(call, history, {event.id for event in events})
+        state.scoring = self._rulebook.scoring
+        known = None if call.changed or call.moment >= self._until else self._limits
+        settles = known is None or (call.scored and not is_within(call, known))
+        if settles:
+            settle(call, ordered)
+        before = state.stage, state.promotions
+        campaigns.take_events(call, ordered)
+        campaigns.go_on(call)
+        if settles or before != (state.stage, state.promotions):
+            self._look_ahead(call)
+        elif call.scored and known is not None:
+            self._until = leaving(call, known, self._others)
+        return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
+
+    def _look_ahead(self, call: Call) -> None:
+        """Find out how long what was decided holds: until when, and between which scores."""
+        watches = watched(call)
+        self._others = turning(call, watches, min([NEVER, *wakings(call), *campaigns.wakings(call)]))
+        scores = limits(call, watches)
+        self._until = leaving(call, scores, self._others)
+        self._limits = scores
+        if any(watch.loose for watch in watches):
+            self._limits = None
+
+    def _wake_at(self, call: Call) -> datetime | None:
+        wake_at = min([self._until, *campaigns.wakings(call)])
+        if wake_at != self._due[0]:
+            self._due = wake_at, None if wake_at >= NEVER else instant(wake_at)
+        return self._due[1]
+
+    def _take_in(self, call: Call, events: Sequence[Event]) -> None:
+        """Let events change the state."""
+        if self.state.events and self.state.scoring != self._rulebook.scoring:
             raise NeedsHistory("the scoring rules have changed")
-        for event in ordered:
+        for event in events:
             intake.take_in(call, event)
-    call.state.scoring = rulebook.scoring
-    call.look_again()
-    settle(call, ordered)
-    return Outcome(call.state, tuple(call.decisions), wake_at(call), frozenset(call.touched))
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:
-    """Draw the consequences: where the lead stands, whether it is handed over, and which steps are due."""
+    """Draw the consequences: where the lead stands, and whether it is handed over."""
+    call.look_again()
     lifecycle.rename_stage(call)
     lifecycle.settle_bands(call)
     lifecycle.settle_segments(call)
     promotion.follow_up(call, events)
     lifecycle.settle_stage(call, events)
     promotion.consider(call)
-    campaigns.take_events(call, events)
-    campaigns.go_on(call)
-
-
-def wake_at(call: Call) -> datetime | None:
-    """The earliest instant at which something happens to the lead without an event."""
-    instants = wakings(call)
-    return instant(min(instants)) if instants else None
 
 
 def wakings(call: Call) -> list[int]:
-    """Every such instant that may be the earliest: a step, a hand-off nobody accepts, a band that decays or is held."""
+    """When something falls due: a hand-off that nobody accepts, the end of a time that a band is held or cools."""
     state = call.state
-    instants = campaigns.wakings(call) if state.enrolments or state.agenda else []
-    if state.handoff:
-        instants.append(state.handoff[1])
-    for model in call.rulebook.banded:
-        if model.name in state.bands or state.holding or state.cooling:
-            instants += lifecycle.band_wakings(call, model, min(instants, default=None))
+    instants = [state.handoff[1]] if state.handoff else []
+    if state.holding or state.cooling:
+        for model in call.rulebook.banded:
+            instants += lifecycle.band_wakings(call, model)
     return instants
+
+
+def watched(call: Call) -> list[Watch]:
+    """What may change where the lead stands, or whether it is promoted."""
+    watches = call.rulebook.watched
+    return [watches.get(call.state.stage, watches[""]), *promotion.watched(call)]

@@ -30,9 +30,18 @@ class Refused(ValueError):
 
 def tell_fields(call: Call, event: Event, at: int) -> None:
     """Take over what the event tells; a value that can't be taken is recorded with the reason and changes nothing."""
-    told = [at, event.id]
+    told, fields, since = [at, event.id], call.state.fields, call.state.told
     for name, value in event.lead.items():
         declared = call.rulebook.fields.get(name)
+        if (
+            name in since
+            and fields.get(name) == value
+            and value.__class__ is str
+            and (declared is None or declared.merge == "last")
+        ):
+            # told again, as every event tells the address: it was converted before
+            since[name] = max(since[name], told)
+            continue
         if value is None or (declared is None and name != "email"):
             continue
         try:
@@ -54,16 +63,14 @@ def merge(call: Call, declared: Field | None, name: str, value: Any, told: list[
     """
     fields, since = call.state.fields, call.state.told
     policy = "last" if declared is None else declared.merge
-    if policy == "last" and name in since and value.__class__ is str and fields.get(name) == value:
-        since[name] = max(told, since[name])  # told again, as every event tells the address: it was converted before
-        return
     new = value if declared is None else converted(declared, value)
     if policy == "union":
-        fields[name] = union(fields.get(name), new)
+        new = union(fields.get(name), new)
     elif name in fields and name in since and not better(policy, new, fields[name], told, since[name]):
         return
-    else:
+    if name not in fields or fields[name] != new:
         fields[name] = new
+        call.look_again(fields=True)
     since[name] = told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.categories import UNSUBSCRIBED
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from workers.engine.values import Event
 
 RECENT: Final = 5
+SALES: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
+"""What says how a hand-off and its opportunity are doing."""
 SUPPRESSING: Final = frozenset({"email.unsubscribed", "email.complained", "email.bounced"})
 
 
@@ -48,6 +51,8 @@ def take_in(call: Call, event: Event) -> None:
             call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
             score(call, machine, micros(machine.at))
     score(call, event, at)
+    if event.type in SALES:
+        call.changed = True
     if event.type in SUPPRESSING:
         take_refusal(call, event, at)
     if event.type in HEARD:
@@ -60,21 +65,22 @@ def score(call: Call, event: Event, at: int) -> None:
     """Count the event, and add the points of every rule that it fulfils; one decision says which."""
     wanted = call.rulebook.counted.get(event.type)
     if wanted is not None:
+        call.changed = True
         take_count(call.state, event, wanted)
-    rules = call.rulebook.scored.get(event.type)
-    if rules is None:
+    conditions = call.rulebook.conditions.get(event.type)
+    if conditions is None:
         return
-    tally = None
-    properties, fields, standing = event.properties, call.state.fields, call.standing
-    for rule, test in rules:
-        if test is None or test(properties, fields, standing) is True:
-            tally = tally or Tally([], [])
-            if rule.units is None:
-                apply(call, rule, event, at, tally)
-            else:  # by far the most frequent
-                call.add(rule, (at, event.id, rule.units))
-                tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
-    if tally and (tally.entries or tally.limited):
+    held = conditions(event.properties, call.state.fields, call.standing)
+    if True not in held:
+        return
+    tally = Tally([], [])
+    for rule in compress(call.rulebook.by_event[event.type], held):
+        if rule.units is None:
+            apply(call, rule, event, at, tally)
+        else:  # by far the most frequent
+            call.add(rule, (at, event.id, rule.units))
+            tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
+    if tally.entries or tally.limited:
         tell_score(call, event, at, tally)
 
 

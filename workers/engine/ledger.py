@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.call import Call
-from workers.engine.decay import UNIT
+from workers.engine.decay import PRECISION, RESOLUTION, UNIT
 from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
 
@@ -93,7 +93,7 @@ def _summed(record: _Recorder, model: ScoreModel, times: Mapping[int, datetime])
     for (rule_id, event), (at, units, net) in record.entries.items():
         rule = record.rules[rule_id]
         if rule.model == model.name and net:
-            worth = rule.decay.read(rule.decay.add(None, units, at), record.moment)
+            worth = round(rule.decay.worth(rule.decay.add(None, units, at), record.moment), PRECISION)
             points = units / UNIT
             note = "" if worth == points else "decayed"
             by_part[rule.part].append(Line(model.name, rule_id, points, worth, event, times.get(event), note))
@@ -124,7 +124,7 @@ def _of_group(
 
 def _range(model: ScoreModel, rule: str, total: float, kept: float) -> Iterator[Line]:
     """What a clamp takes away or adds."""
-    if kept != total:
+    if abs(kept - total) > RESOLUTION:
         yield Line(model.name, rule, None, kept - total, note="range")
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.decay import RESOLUTION
 from workers.engine.scoring import NO_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.engine.call import Call
+    from workers.engine.outlook import Between
     from workers.engine.rules import Band, Rulebook, ScoreModel, Stage
     from workers.engine.values import Event
 
 SET_BY_EVENT: Final = {"crm.won": "customer"}
+HALF: Final = RESOLUTION / 2
+"""A score is rounded before it is compared, so that it reaches a number by so much sooner."""
 
 
 # ── bands ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,12 +79,24 @@ def change_band(call: Call, model: ScoreModel, before: str | None, after: str | 
     call.say("banded", model.name, {"from": before, "to": after, "score": call.standing.score(model.name)})
 
 
-def band_wakings(call: Call, model: ScoreModel, before: int | None) -> list[int]:
-    """When the model's band has to be looked at again though nothing happens: decay, the end of a hold or cool-down."""
+def band_limits(call: Call, model: ScoreModel, score: float) -> Between:
+    """The numbers between which the score changes nothing about the lead's band, nor about one that it waits for."""
+    bands, low, high = model.bands, -inf, inf
+    here, held = call.state.bands.get(model.name), call.state.holding.get(model.name)
+    for band in reversed(bands):
+        if band.name == here:
+            low = max(low, band.leave)
+            break
+        if band.enter > score:
+            high = band.enter
+        elif held is not None and held[0] == band.name:
+            low = band.enter
+    return low - HALF, high - HALF
+
+
+def band_wakings(call: Call, model: ScoreModel) -> list[int]:
+    """When the model's band has to be looked at again whatever its score does: the end of a hold or of a cool-down."""
     instants = []
-    ends = call.standing.band_ends(model, before)
-    if ends is not None:
-        instants.append(ends)
     held = call.state.holding.get(model.name)
     if held is not None:
         target = next((band for band in model.bands if band.name == held[0]), None)
@@ -170,11 +187,11 @@ def enter_stage(call: Call, name: str, event: int | None) -> None:
         change_stage(call, stage, event)
 
 
-def change_stage(call: Call, stage: Stage, event: int | None) -> None:
-    """Be in a stage from now on."""
+def change_stage(call: Call, stage: Stage, event: int | None, reason: str = "") -> None:
+    """Be in a stage from now on; without another `reason`, for the stage's own."""
     detail = {"from": call.state.stage or None, "to": stage.name}
-    if stage.reason:
-        detail["reason"] = stage.reason
+    if reason or stage.reason:
+        detail["reason"] = reason or stage.reason
     call.state.stage = stage.name
     call.state.staged = call.moment
     call.reached += (stage.name, *stage.was)  # runs of older versions of a campaign may end at an old name

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
     from workers.engine.rules import PauseWhen
 
-    Daily = Mapping[tuple[date, str], int]
+Daily = Mapping[tuple[date, str], int]
+"""What has become of mails, by the day on which they were sent and by what."""
 
 SENT: Final = "sent"
 LOOKED_AT: Final = (SENT, "bounced", "complained", "failed")
@@ -47,6 +46,12 @@ class Share(NamedTuple):
         window = "today" if days == 1 else f"within {days} days"
         told = f"{self.number:,} of {self.sent:,} mails sent {window} {self.what}"
         return f"{told} ({self.share:.1%}, limit {self.limit:.1%})"
+
+
+def known_before(detail: Mapping[str, Any]) -> Daily:
+    """What somebody knew of who let the campaign go on, as the decision notes it."""
+    days: Mapping[str, Mapping[str, int]] = detail.get("before", {})
+    return {(date.fromisoformat(day), what): n for day, found in days.items() for what, n in found.items()}
 
 
 def shares(rule: PauseWhen, counts: Daily, before: Daily, today: date) -> list[Share]:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from workers.engine.hours import add_business_time
+from workers.engine.intake import SALES
 from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from workers.engine.call import Call
     from workers.engine.rules import Expression, Owner, PromotionRule
     from workers.engine.values import Event
+    from workers.engine.watch import Watch
 
 OPPORTUNITY: Final = "opportunity"
 CENT: Final = Decimal("0.01")
 PERSON: Final = ("email", "first_name", "last_name", "phone", "title", "company")
-ACCEPTING: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
-"""Signs that somebody in sales has taken the opportunity up."""
 
 
 def consider(call: Call) -> None:
@@ -76,6 +76,17 @@ def is_candidate(call: Call, rule: PromotionRule) -> bool:
     if call.state.promotions:
         return call.state.lost and rule.again is not None and holds(call, rule.again)
     return ends < 0 or here < ends
+
+
+def watched(call: Call) -> Iterator[Watch]:
+    """What may come to be, or cease to be, so that the lead is promoted."""
+    rule = call.rulebook.promotion
+    if rule is None:
+        return
+    if is_candidate(call, rule):
+        yield call.rulebook.considered
+    elif call.state.promotions and call.state.lost:
+        yield call.rulebook.reconsidered
 
 
 def holds(call: Call, test: Expression) -> bool:
@@ -176,7 +187,7 @@ def note(call: Call, held: Mapping[str, bool]) -> str:
 def follow_up(call: Call, events: Sequence[Event]) -> None:
     """Note what became of the hand-off: accepted, lost, or nobody answered in time."""
     for event in events:
-        if event.type in ACCEPTING and call.state.handoff:
+        if event.type in SALES and call.state.handoff:
             call.say("accepted", "promotion", {"key": call.state.handoff[0], "by": event.type}, event=event.id)
             call.state.handoff = []
         if event.type in {"crm.lost", "crm.won"}:

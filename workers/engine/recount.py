@@ -45,4 +45,4 @@ def clear(call: Call) -> None:
     state.fields = {name: value for name, value in state.fields.items() if name not in state.told}
     state.told = {}
     state.events = 0
-    call.look_again()
+    call.look_again(fields=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.engine.decay import KEEP, units
 from workers.engine.hours import WORKING_WEEK, Calendar
+from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from workers.engine.categories import Category, Sign
     from workers.engine.counters import Counted, Span
     from workers.engine.decay import Decay
+    from workers.engine.expressions.code import Code
     from workers.engine.hours import Quiet
     from workers.engine.steps import Step
+    from workers.engine.watch import Turn
 
 
 class Facts(Protocol):
@@ -78,6 +81,11 @@ class Ask(NamedTuple):
     detail: str = ""
     span: Span | None = None
 
+    @property
+    def moves(self) -> bool:
+        """True if time alone may change the answer."""
+        return self.what in {"score", "days_since", "now"} or self.span is not None
+
 
 Test = Callable[[Mapping[str, Any], Mapping[str, Any], Facts], Any]
 """What an expression becomes: a function of (event properties, lead fields, facts); missing values never raise."""
@@ -92,12 +100,16 @@ class Expression:
         value: the compiled function.
         type: `text`, `number`, `boolean`, `list`, `date`, `datetime` or `any`.
         asks: everything it may look at.
+        turns: for a condition, what of it time alone may turn.
+        code: what it was compiled of; None for one that was made by hand.
     """
 
     source: str
     value: Test
     type: str
     asks: frozenset[Ask] = frozenset()
+    turns: tuple[Turn, ...] = ()
+    code: Code | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +222,9 @@ class ScoreModel:
         minimum, maximum: the clamp, applied when the score is read, like those of groups and parts.
         bands: from lowest `enter` to highest.
         groups: what is added up; empty for a formula.
-        parts, profile_rules: those of all groups.
+        parts, profile_rules: those of all groups; `fading` are the parts that lose their worth.
         free: True if no part and no group has a clamp of its own.
+        asks: what its formula and its profile rules look at.
     """
 
     name: str
@@ -221,13 +234,19 @@ class ScoreModel:
     groups: tuple[Group, ...] = ()
     formula: Expression | None = None
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    fading: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     profile_rules: tuple[ProfileRule, ...] = field(init=False, repr=False, compare=False)
     free: bool = field(init=False, repr=False, compare=False)
+    asks: frozenset[Ask] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
         derive(self, "parts", tuple(part for group in self.groups for part in group.parts))
+        derive(self, "fading", tuple(part for part in self.parts if part.decay is not KEEP))
         derive(self, "profile_rules", tuple(rule for group in self.groups for rule in group.profile_rules))
+        profile = [each for rule in self.profile_rules for each in (rule.when, rule.points)]
+        asking = [each for each in (self.formula, *profile) if isinstance(each, Expression)]
+        derive(self, "asks", frozenset().union(*(each.asks for each in asking)))
         clamped: list[Part | Group] = [*self.parts, *self.groups]
         derive(self, "free", all(each.minimum == -inf and each.maximum == inf for each in clamped))
 
@@ -547,12 +566,52 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """So many mails in a stretch of time.
+
+    Attributes:
+        of: `provider` or `domain`.
+        name: of the provider, or the recipients' domain in lower case; `*` for each domain without a limit of its own.
+        most: how many.
+        window: in how many microseconds.
+    """
+
+    of: str
+    name: str
+    most: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """How many mails a new sender may send on each of its days; `start` is midnight of the first."""
+
+    provider: str
+    start: datetime
+    per_day: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How fast mail goes out."""
+
+    limits: tuple[RateLimit, ...] = ()
+    warm_ups: tuple[WarmUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A configured webhook source: route name, adapter file name, and the adapter's own options (field mapping)."""
 
     name: str
     adapter: str
     options: Mapping[str, Any]
+
+
+def each_alone(conditions: Sequence[Expression | None]) -> Test:
+    """One function that gives the truths of several conditions as a tuple; None stands for what is always true."""
+    tests = [None if each is None else each.value for each in conditions]
+    return lambda event, lead, facts: tuple([test is None or test(event, lead, facts) is True for test in tests])
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,6 +631,7 @@ class Rulebook:
         plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
         tracking: what is told of how mails are read.
+        sending: how fast they go out.
         consent: categories of marketing mail, and how consent is given.
         topics: of each template that names one, its category of marketing mail.
         signs: by event type, how consent is given, and to what.
@@ -584,8 +644,17 @@ class Rulebook:
         renamed: the present name of a stage by each earlier one.
         back, ahead: for each stage the stages that lead back from it, and those that a lead may move on to, the last
             one first.
-        tests: the condition of each segment.
-        scored: the rules by event type, each with its condition.
+        join: makes one function of several conditions.
+        fit: makes a function that is true of an event if all its properties are of their declared types.
+        usable: what `fit` has made, by event type.
+        lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
+        places: position of each segment.
+        steady: the models whose profile rules depend on fields alone.
+        fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
+        changing: the models whose scores time changes, other than by turning the conditions of their rules.
+        watched: for each stage, and for none (""), what may change about where a lead stands.
+        considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
+        conditions: by event type, the joined conditions of its rules.
         horizon: microseconds after which no score decays any more.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
@@ -611,11 +680,14 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
+    fit: Callable[[Mapping[str, str]], Test] | None = field(default=None, repr=False, compare=False)
+    join: Callable[[Sequence[Expression | None]], Test] = field(default=each_alone, repr=False, compare=False)
     caps: tuple[Cap, ...] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
     controls: Controls = Controls()
     tracking: Tracking = Tracking()
+    sending: Sending = Sending()
     consent: ConsentPolicy = NO_POLICY
     topics: Mapping[str, str] = field(default_factory=dict)
     signs: Mapping[str, tuple[tuple[Category, Sign], ...]] = field(init=False, repr=False, compare=False)
@@ -624,8 +696,17 @@ class Rulebook:
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
-    tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
-    scored: Mapping[str, tuple[tuple[EventRule, Test | None], ...]] = field(init=False, repr=False, compare=False)
+    usable: Mapping[str, Test] = field(init=False, repr=False, compare=False)
+    conditions: Mapping[str, Test] = field(init=False, repr=False, compare=False)
+    lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
+    passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    steady: frozenset[str] = field(init=False, repr=False, compare=False)
+    fluid: frozenset[str] = field(init=False, repr=False, compare=False)
+    changing: frozenset[str] = field(init=False, repr=False, compare=False)
+    watched: Mapping[str, Watch] = field(init=False, repr=False, compare=False)
+    considered: Watch = field(init=False, repr=False, compare=False)
+    reconsidered: Watch = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
@@ -641,9 +722,23 @@ class Rulebook:
         derive(self, "renamed", {old: stage.name for stage in self.stages for old in stage.was})
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
-        derive(self, "tests", tuple((each.name, each.when.value) for each in self.segments.values()))
-        pairs = {kind: tuple((each, each.when and each.when.value) for each in r) for kind, r in self.by_event.items()}
-        derive(self, "scored", pairs)
+        steady = steady_segments(self.segments)
+        derive(self, "places", {name: index for index, name in enumerate(self.segments)})
+        for name, which in (("lasting", True), ("passing", False)):
+            segments = [each for each in self.segments.values() if (each.name in steady) is which]
+            joined = tuple(each.name for each in segments), self.join([each.when for each in segments])
+            derive(self, name, joined)
+        derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
+        derive(self, "usable", {kind: self.fit(declared) for kind, declared in self.events.items()} if self.fit else {})
+        derive(self, "conditions", {kind: self.join([each.when for each in r]) for kind, r in self.by_event.items()})
+        derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
+        fading = {each.name for each in self.models.values() if each.fading}
+        derive(self, "changing", self.fluid | fading)
+        derive(self, "watched", {name: watch_of(self, name) for name in ("", *names)})
+        rule = self.promotion
+        conditions = [rule.when, *rule.evidence.values()] if rule else []
+        derive(self, "considered", Watch.of(conditions))
+        derive(self, "reconsidered", Watch.of([rule.again] if rule and rule.again else []))
         lasts = [part.decay.lasts for model in self.models.values() for part in model.parts]
         derive(self, "horizon", max(lasts, default=0))
         campaigns = self.campaigns.values()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine import counters
-from workers.engine.decay import KEEP, PRECISION
+from workers.engine.decay import PRECISION
+from workers.engine.outlook import Sums, passes
 from workers.engine.rules import Expression
-from workers.engine.scoring import NO_EVENT, band_at, course, falls_below, part_sums, plain_part
+from workers.engine.scoring import NO_EVENT, band_at, part_sums
 from workers.engine.values import instant, micros
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from workers.engine.counters import Span
-    from workers.engine.decay import Course
+    from workers.engine.outlook import Between
     from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
     from workers.engine.values import LeadState
 
@@ -32,7 +34,10 @@ class Standing:
         moment: the same in microseconds, where the caller knows it.
     """
 
-    __slots__ = ("_moment", "_now", "_profile", "_rulebook", "_scores", "_segments", "_state")
+    __slots__ = (
+        "_lasting", "_later", "_moment", "_now", "_passing", "_passing_profile", "_profile", "_rulebook", "_scores",
+        "_segments", "_state", "_whole",
+    )  # fmt: skip
 
     def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime, moment: int | None = None) -> None:
         self._state = state
@@ -41,13 +46,29 @@ class Standing:
         self._moment = micros(now) if moment is None else moment
         self._scores: dict[str, float] = {}
         self._segments: dict[str, bool] = {}
+        self._lasting: list[str] | None = None
+        self._passing: list[str] = []
+        self._whole: list[str] = []
         self._profile: dict[str, dict[str, float]] = {}
+        self._passing_profile: dict[str, dict[str, float]] = {}
+        self._later: Standing | None = None
 
-    def forget(self) -> None:
-        """Compute everything anew when it is asked for, because the state has changed."""
-        self._scores.clear()
-        self._segments.clear()
-        self._profile.clear()
+    def turn(self, now: datetime, moment: int) -> None:
+        """Look at another instant. What depends on the lead's fields alone stays known."""
+        self._now, self._moment = now, moment
+        self.forget()
+
+    def forget(self, *, fields: bool = False) -> None:
+        """Compute anew what is asked for, because events were taken in; with `fields`, what fields say, too."""
+        if self._scores:
+            self._scores.clear()
+        if self._segments:
+            self._segments.clear()
+        if self._passing_profile:
+            self._passing_profile.clear()
+        if fields:
+            self._lasting = self._later = None
+            self._profile.clear()
 
     @property
     def now(self) -> datetime:
@@ -98,10 +119,17 @@ class Standing:
 
     def segments(self) -> list[str]:
         """The segments that the lead is in."""
-        fields, tests = self._state.fields, self._rulebook.tests
-        found = [name for name, test in tests if test(NO_EVENT, fields, self) is True]
-        self._segments = {**dict.fromkeys(self._rulebook.segments, False), **dict.fromkeys(found, True)}
-        return found
+        fields, rulebook = self._state.fields, self._rulebook
+        names, held = rulebook.passing
+        passing = list(compress(names, held(NO_EVENT, fields, self)))
+        if self._lasting is None:
+            names, held = rulebook.lasting
+            self._lasting = list(compress(names, held(NO_EVENT, fields, self)))
+        elif passing == self._passing:
+            return self._whole
+        self._passing, order = passing, rulebook.places
+        self._whole = sorted([*self._lasting, *passing], key=order.__getitem__)
+        return self._whole
 
     def count(self, event: str, within: Span | None = None) -> int:
         """How many events of a type, ever or within a span that ends now."""
@@ -128,53 +156,34 @@ class Standing:
 
     def profile(self, model: ScoreModel) -> dict[str, float]:
         """The points of each profile rule of the model that holds now."""
-        known = self._profile.get(model.name)
+        profiles = self._profile if model.name in self._rulebook.steady else self._passing_profile
+        known = profiles.get(model.name)
         if known is None:
             known, fields = {}, self._state.fields
             for rule in model.profile_rules:
                 if rule.when.value(NO_EVENT, fields, self) is True and (points := self._points(rule)) is not None:
                     known[rule.id] = points
-            self._profile[model.name] = known
+            profiles[model.name] = known
         return known
 
     def band_now(self, model: ScoreModel) -> str | None:
         """The band that the lead belongs in by its score now, hysteresis included, hold and cool-down left out."""
         return band_at(model.bands, self._state.bands.get(model.name), self.score(model.name))
 
-    def band_ends(self, model: ScoreModel, before: int | None = None) -> int | None:
-        """When decay alone takes the lead out of its present band, in microseconds.
+    def passes(self, model: ScoreModel, between: Between, before: int) -> int | None:
+        """When time alone takes a score of sums past one of two numbers, up to `before`; None if it does not."""
+        profile = self.profile(model) if model.profile_rules else NO_POINTS
+        end = min(self._moment + self._rulebook.horizon, before)
+        return passes(Sums(model, self._state.scores, profile, self._moment), between, end)
 
-        None if it never does, or not before an instant at which the lead is looked at again anyway.
-        """
-        name = self._state.bands.get(model.name)
-        leave = next((band.leave for band in model.bands if band.name == name), None)
-        if leave is None or leave <= model.minimum:
-            return None
-        part, sums = plain_part(model, self._state.scores), self._state.scores
-        if part is not None:
-            offset = sum(self.profile(model).values())
-            return part.decay.falls_below(sums[part.name], leave - offset, self._moment)
-        if model.formula is None and not any(sums.get(each.name) and each.decay is not KEEP for each in model.parts):
-            return None
-        end = self._moment + self._rulebook.horizon
-        return falls_below(self.course(model), leave, self._moment, end if before is None else min(end, before))
-
-    def course(self, model: ScoreModel) -> Course:
-        """The score at later instants, if nothing but decay happens: what rules say of the lead now stays true."""
-        if model.formula is None:
-            return course(model, self._state.scores, self.profile(model), self._moment)
-        later, formula = _Later(self), model.formula
-
-        def at(moment: int) -> float:
-            later.moment = moment
-            return in_range(model, formula.value(NO_EVENT, self._state.fields, later))
-
-        return at
-
-    def course_of(self, name: str) -> Course:
-        """The same for a model by its name; 0 for one that the rulebook does not have."""
-        model = self._rulebook.models.get(name)
-        return (lambda _: 0.0) if model is None else self.course(model)
+    def at(self, moment: int) -> Standing:
+        """The same lead at a later instant, if nothing happens to it and it stays in its bands."""
+        later = self._later
+        if later is None:
+            later = self._later = Standing(self._state, self._rulebook, instant(moment), moment)
+        else:
+            later.turn(instant(moment), moment)
+        return later
 
     def _points(self, rule: ProfileRule) -> float | None:
         """The points of a rule that holds; None where its expression has no value."""
@@ -190,27 +199,3 @@ class Standing:
 def in_range(model: ScoreModel, value: Any) -> float:
     """What a formula came to as a score of the model; 0 where it has no value."""
     return min(model.maximum, max(model.minimum, float(value))) if isinstance(value, int | float) else 0.0
-
-
-class _Later:
-    """A lead at a later instant: its scores have decayed, everything else is as it was.
-
-    Attributes:
-        moment: the instant, microseconds.
-    """
-
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-        self._courses: dict[str, Course] = {}
-        self.moment = 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else that expressions ask."""
-        return getattr(self._standing, name)
-
-    def score(self, model: str) -> float:
-        """The model's score then."""
-        course = self._courses.get(model)
-        if course is None:
-            course = self._courses[model] = self._standing.course_of(model)
-        return course(self.moment)

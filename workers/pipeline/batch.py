@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import Decision, Notify, Promote, Send
+import orjson
+
+from workers.engine.values import OWN_SOURCE, Decision, Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
 from workers.pipeline import progress, wishes
@@ -25,7 +27,7 @@ from workers.store import (
     quarantine,
 )
 from workers.store.campaign_counts import utc_day
-from workers.store.events import Failed
+from workers.store.events import Failed, NewEvent
 from workers.store.evidence import SEEN, Evidence
 from workers.store.history import logs
 from workers.store.identities import email_of
@@ -173,6 +175,8 @@ class Batch:
         leads.add(conn, [v.lead for v in verdicts if v.lead.id in who.created], rulebook, now)
         leads.save(conn, [v.lead for v in verdicts if v.lead.id not in who.created], rulebook, now)
         effects = list(_effects(made))
+        own = [_own_event(lead, d.effect, self._shard, now) for lead, d in made if isinstance(d.effect, Record)]
+        identities.name_leads(conn, {lead.id for lead, decision in made if isinstance(decision.effect, Record)})
         conflicts = [self._conflict(conflict) for conflict in who.conflicts]
         return Processed(
             leads=len(verdicts),
@@ -180,6 +184,7 @@ class Batch:
             woken=sum(verdict.woken for verdict in verdicts),
             decisions=decisions.append(conn, [*((lead.id, d) for lead, d in made), *conflicts], rulebook, now),
             outbox=outbox.put(conn, effects, rulebook, now),
+            recorded=events.append(conn, own, now).accepted if own else 0,
             promoted=opportunities.add(conn, _opportunities(made), now),
             suppressed=wishes.suppress(conn, made, addresses, now),
             conflicts=len(conflicts),
@@ -291,6 +296,21 @@ def _effects(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Effect]:
                 yield Effect(key, "crm", lead.id, {"crm": crm, "opportunity": opportunity}, crm)
             case Notify(key, to, subject, body):
                 yield Effect(key, "email", lead.id, {"to": to, "subject": subject, "text": body})
+            case Hook(key, hook, payload):
+                yield Effect(key, "webhook", lead.id, payload, hook)
+
+
+def _own_event(lead: Lead, record: Record, slice_: int, now: datetime) -> NewEvent:
+    """What a campaign tells the log. Its id is the key, so that nothing is told twice.
+
+    It is worked on in a slice that this batch holds, whatever its subject: by whoever is at it, in the next batch.
+    """
+    subject = identities.of_our_own(lead.id)
+    payload = orjson.dumps({"type": record.type, "properties": record.properties, "lead": record.lead})
+    return NewEvent(
+        OWN_SOURCE, record.key, record.type, now, subject, (subject,), record.properties, record.lead, payload,
+        slice_,
+    )  # fmt: skip
 
 
 def _opportunities(made: Iterable[tuple[Lead, Decision]]) -> Iterator[Opportunity]:

@@ -17,6 +17,7 @@ class Processed:
         recounted: leads whose scores were counted anew from their event log.
         decisions: added to the log.
         outbox: effects put into the outbox.
+        recorded: events of our own added to the log, to be taken in like all others.
         promoted: opportunities among them.
         suppressed: addresses that may not be mailed any more.
         proved: effects of unknown outcome that an event proved.
@@ -36,6 +37,7 @@ class Processed:
     recounted: int = 0
     decisions: int = 0
     outbox: int = 0
+    recorded: int = 0
     promoted: int = 0
     suppressed: int = 0
     proved: int = 0

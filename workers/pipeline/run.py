@@ -137,7 +137,8 @@ class _Run:
                 held = self._hold(conn)
                 claimed, due = events.take(conn, held, now, each), leads.due(conn, held, now, each)
                 left, full = Processed(more=self._slices - held), crowded(claimed, due, each)
-                return left + self._work(conn, held, claimed, due, now), full
+                done = left + self._work(conn, held, claimed, due, now)
+                return done, full | {min(held)} if done.recorded else full  # what it has told itself waits there
         except _BatchFailed as failed:
             return left + self._halve(failed.units, now, failed.__cause__), full
 

@@ -99,7 +99,7 @@ def lost(decided: Iterable[LoggedDecision], happened: Iterable[Claimed]) -> bool
 
 CHANGES: Final[dict[str, Callable[[LeadState, LoggedDecision, Mapping[str, Any]], None]]] = {
     "staged": _staged, "banded": _banded, "segmented": _segmented, "enrolled": _enrolled, "exited": _ended,
-    "finished": _ended, "waiting": _waiting, "promoted": _promoted, "not_promoted": _not_promoted,
-    "suppressed": _suppressed, "lifted": _lifted,
+    "finished": _ended, "waiting": _waiting, "held": _waiting, "recorded": _waiting, "promoted": _promoted,
+    "not_promoted": _not_promoted, "suppressed": _suppressed, "lifted": _lifted,
 }  # fmt: skip
 """What each kind of decision changed."""

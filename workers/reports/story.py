@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from workers.store.events import Claimed
 
 EVERY_ROW: Final = 1000
+BY_STEP: Final = {"sent": "mail", "notified": "notice", "posted": "hook"}
+"""What keys of a step's effects begin with, by the kind of its decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,10 +263,10 @@ def _causes(records: Records) -> Iterator[tuple[str, Cause]]:
         event = each.event_id
         if each.kind == "enrolled":
             began[each.rule, run] = event
-        elif each.kind == "sent":
+        elif kind := BY_STEP.get(each.kind):
             campaign, _, step = each.rule.partition(".")
             event = began.get((campaign, run))
-            yield f"mail:{records.lead.id}:{campaign}:{run}:{step}", _cause(each, event, records)
+            yield f"{kind}:{records.lead.id}:{campaign}:{run}:{step}", _cause(each, event, records)
         elif each.kind in {"promoted", "escalated"}:
             prefix = "escalation:" if each.kind == "escalated" else ""
             yield prefix + each.detail["key"], _cause(each, event, records)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.reports.journeys import JOURNEYS, passed_over
 from workers.simulate.words import against
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def _scored(_line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
+    if "run" in detail and "template" not in detail:
+        return passed_over(line, detail)
     if "template" in detail:
         return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
     return left_aside(line.rule, detail)
@@ -82,11 +84,6 @@ def _exited(line: Line, detail: Mapping[str, Any]) -> str:
     return f"leaves {line.rule} ({detail['reason']})"
 
 
-def _waiting(line: Line, detail: Mapping[str, Any]) -> str:
-    until = datetime.fromisoformat(detail["until"]).astimezone()
-    return f"{line.rule}: until {until:%Y-%m-%d %H:%M:%S}"
-
-
 def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
     held = ", ".join(name for name, met in detail["evidence"].items() if met)
     worth = f"{detail['amount']} {detail['currency']} " if detail["amount"] else ""
@@ -124,6 +121,7 @@ LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
 }
 """By reason; the first argument is what the rule's id names behind `field.` or `event.`."""
 WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
+    **JOURNEYS,
     "scored": _scored,
     "skipped": _skipped,
     "banded": _banded,
@@ -133,7 +131,6 @@ WORDINGS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "exited": _exited,
     "finished": lambda line, _: f"has finished {line.rule.partition('.')[0]}",
     "sent": lambda line, detail: f"{line.rule}: mail {detail['template']} to the outbox",
-    "waiting": _waiting,
     "suppressed": lambda _, detail: f"gets no more {kind_of_mail(detail)} ({detail['reason']})",
     "lifted": lambda _, detail: f"may be mailed again (was {detail['reason']})",
     "consented": lambda _, detail: (

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workers.rulebook.declarations.campaigns import Pause
     from workers.rulebook.names import Checker
     from workers.rulebook.nodes import Node
+    from workers.rulebook.steps import Journey
 
 VERSION_DIGITS: Final = 12
 BY_MAIL: Final = frozenset({"email.sent", "email.delivered"})
@@ -45,6 +46,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
     check_loop(file, journey.steps, check)
     check_yearly(file, check)
     check_owner(file, check)
+    check_told(file, journey, check)
     return Campaign(
         name=str(file.campaign),
         version=version_of(file),
@@ -145,6 +147,14 @@ def check_owner(file: CampaignFile, check: Checker) -> None:
     if file.owner is not None and not is_address(file.owner):
         hint = "write it like ops@company.example"
         check.problems.add(file.owner.place, "bad-address", f"`{file.owner}` is no address", hint)
+
+
+def check_told(file: CampaignFile, journey: Journey, check: Checker) -> None:
+    """A step that tells the owner needs somebody who is."""
+    for step in journey.steps:
+        if getattr(step, "wants_owner", False) and file.owner is None and not check.names.promotes:
+            text = "nobody owns this campaign, and no promotion has somebody to fall back on"
+            check.problems.add(journey.nodes[step.id].place, "no-owner", text, "add `owner`, or say whom `to` tell")
 
 
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────

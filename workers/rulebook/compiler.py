@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import available_timezones
 
+from workers.engine.expressions import fitting, joined
 from workers.engine.rules import Account, Rulebook, SourceSpec
+from workers.engine.values import OWN_SOURCE
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import RULES, TEMPLATES, version_of
 from workers.rulebook.campaigns import campaign, caps, plan_of
@@ -22,6 +24,7 @@ from workers.rulebook.declarations import (
     MachinesFile,
     PromoteFile,
     ScoreFile,
+    SendingFile,
     SourceFile,
     TrackingFile,
 )
@@ -34,8 +37,8 @@ from workers.rulebook.names import Checker
 from workers.rulebook.nodes import key_place
 from workers.rulebook.problems import Place
 from workers.rulebook.promotion import promotion_rule
-from workers.rulebook.reach import reach
 from workers.rulebook.scoring import ScoreCompiler
+from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
 from workers.rulebook.standing import grade, segments, stages
@@ -54,8 +57,6 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Shape)
 T = TypeVar("T")
 MICROSECOND: Final = timedelta(microseconds=1)
-OURS: Final = "dripline"
-"""The source of events that we make ourselves (`workers.web.unsubscribe`)."""
 GENERAL: Final = "standard"
 """The adapter for senders that have none of their own."""
 
@@ -95,6 +96,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         caps=caps(specs.of(CapsFile)),
         categories=categories_of(bundle),
         tracking=tracking(specs.one(TrackingFile), check),
+        sending=sending(specs.one(SendingFile), check),
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
@@ -109,6 +111,8 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         enter_by_event=triggers_by_event(campaigns, lambda each: each.enter),
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
+        join=joined,
+        fit=fitting,
     )
     return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 
@@ -184,7 +188,7 @@ def scores(specs: Specs, check: Checker) -> tuple[dict[str, ScoreModel], list[Ev
         model = compiler.model()
         rules.extend(compiler.event_rules)
         if model.name in once and not compiler.incomplete:
-            ranges[model.name] = reach(model, compiler.event_rules)
+            ranges[model.name] = compiler.reach(model)
         return model
 
     files = sorted(specs.of(ScoreFile), key=lambda file: file.formula is not None)
@@ -201,8 +205,8 @@ def promotion_of(specs: Specs, account: Account | None, check: Checker) -> Promo
 def source_spec(file: SourceFile, check: Checker) -> SourceSpec:
     """A configured source; the adapter itself knows its options."""
     name = file.adapter or file.source
-    if file.source == OURS:
-        text = f"`{OURS}` is the source of what happens here: mails that were sent, people who unsubscribed"
+    if file.source == OWN_SOURCE:
+        text = f"`{OWN_SOURCE}` is the source of what happens here: mails that were sent, people who unsubscribed"
         check.problems.add(file.source.place, "reserved-name", text, "give it another name")
     if check.installed:
         check_source(file, name, check.installed, check)

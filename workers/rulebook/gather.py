@@ -13,6 +13,7 @@ from workers.rulebook.declarations import (
     EventsFile,
     FieldsFile,
     GradeFile,
+    PromoteFile,
     ScoreFile,
     SegmentsFile,
     StagesFile,
@@ -21,7 +22,7 @@ from workers.rulebook.names import Names
 from workers.rulebook.templates import mail_names, note_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from workers.rulebook.problems import Problems
     from workers.rulebook.shape import Text
@@ -47,6 +48,9 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
         templates=mail_names(bundle),
         notes=note_names(bundle),
         campaigns=[str(file.campaign) for file in specs.of(CampaignFile)],
+        formulas=[str(file.score) for file in specs.of(ScoreFile) if file.formula is not None],
+        adjusted=frozenset(adjusted([file.node.plain for file in specs.of(CampaignFile)])),
+        promotes=specs.one(PromoteFile) is not None or PromoteFile in specs.unread,
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
     )
 
@@ -113,6 +117,17 @@ def events_of(specs: Specs, problems: Problems) -> dict[str, Mapping[str, str]]:
         seen |= set(written)
         events = {**{str(name): {} for name in written}, **events}
     return events
+
+
+def adjusted(plain: Any) -> Iterator[str]:
+    """The scores that steps add points to, wherever those stand."""
+    if isinstance(plain, dict):
+        step = plain.get("add_score")
+        if isinstance(step, dict) and isinstance(step.get("model"), str):
+            yield step["model"]
+        plain = list(plain.values())
+    for each in plain if isinstance(plain, list) else ():
+        yield from adjusted(each)
 
 
 def once(name: Text, seen: Iterable[str], noun: str, problems: Problems) -> None:

@@ -31,11 +31,19 @@ class Installed:
     Attributes:
         sources: names of the adapters for webhook sources.
         crms: names of the CRMs.
+        hooks: names of the adapters for outgoing webhooks.
         refusal: given the name of a source adapter and the options in the rules, why it refuses them, or None.
         fields: given the same, the lead fields that the options name, by the keys that lead to each.
     """
 
     sources: Collection[str]
     crms: Collection[str]
+    hooks: Collection[str]
     refusal: Callable[[str, Mapping[str, Any]], Mistake | None]
     fields: Callable[[str, Mapping[str, Any]], Mapping[tuple[str, ...], str]] = lambda _, __: {}
+
+
+def adapter_of(hook: str, adapters: Collection[str]) -> str | None:
+    """The adapter of a hook: of its very name, or of the name that stands before a dash (`slack-sales`); or None."""
+    longest = sorted(adapters, key=len, reverse=True)
+    return next((name for name in longest if hook == name or hook.startswith(f"{name}-")), None)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.engine.rules import Campaign
     from workers.engine.steps import Step
 
+THEN: Final = "then"
 ELSE: Final = "else"
 NO_WAY: Final = "none"
 """How a way is named that is taken because no other is open, as it stands in the decision `branched`."""
@@ -46,6 +47,8 @@ def ways(campaign: Campaign, step: Step) -> tuple[Way, ...]:
     found = list(_inside(step, ""))
     if not found:
         return (Way("", after),)
+    if [way.name for way in found] == [ELSE]:
+        found.insert(0, Way(THEN, ""))
     if all(way.when for way in found):
         found.append(Way(NO_WAY, ""))
     return tuple(Way(way.name, way.to or after, way.when, way.weight) for way in found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from workers.engine.expressions.durations import DURATION
 from workers.engine.rules import Expression
-from workers.engine.steps import Goto, found
+from workers.engine.steps import Goto, Words, found
 from workers.rulebook.declarations import KINDS
 from workers.rulebook.settings import SPELT
 from workers.rulebook.shape import (
@@ -105,7 +105,9 @@ class Writer:
     def _step(self) -> Schema:
         if "step" not in self.definitions:
             self.definitions["step"] = {}  # so that a step may hold steps
-            self.definitions["step"] = {"anyOf": [of_step(self, word, kind) for word, kind in found().items()]}
+            bare = [word for word, kind in found().items() if not any(key.required for key in keys_of(kind).values())]
+            written = [of_step(self, word, kind) for word, kind in found().items()]
+            self.definitions["step"] = {"anyOf": [*written, {"enum": bare}]}
         return {"$ref": "#/$defs/step"}
 
     def _dict(self, kinds: Sequence[Any], said: About) -> Schema:
@@ -205,8 +207,8 @@ def composed(writer: Writer, kind: Any) -> Schema:
     if kind is Goto:
         step = {"$ref": "#/$defs/step"}
         return {"anyOf": [{"type": "array", "items": step}, step]}
-    if kind is Expression:
-        return dict(SINGLE[Source])
+    if kind in {Expression, Words}:
+        return dict(SINGLE[Source] if kind is Expression else TEXT)
     if kind in SPELT:
         return {"type": "string", "pattern": SPELT[kind].pattern}
     if get_origin(kind) is tuple:

@@ -56,6 +56,9 @@ class Names:
         templates: folders below `templates/` that hold a `mail.txt`.
         notes: the same for those that hold a `note.txt`.
         campaigns: names of the campaigns.
+        formulas: the scores that are formulas of others.
+        adjusted: the scores that some campaign adds points to.
+        promotes: whether there is a promotion.
         zone: of the account.
     """
 
@@ -70,6 +73,9 @@ class Names:
     templates: Collection[str] = ()
     notes: Collection[str] = ()
     campaigns: Collection[str] = ()
+    formulas: Collection[str] = ()
+    adjusted: Collection[str] = ()
+    promotes: bool = True
     zone: str = "UTC"
 
     @property

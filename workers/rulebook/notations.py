@@ -121,6 +121,26 @@ class Cap(Notation):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate(Notation):
+    """`10 per second`, `600 per minute`, `5000 per hour`, `100000 per day`; `window` in microseconds."""
+
+    words = "a rate"
+    advice = "write it like 10 per second, 600 per minute, 5000 per hour or 100000 per day"
+    pattern = r"^[0-9]{1,9} per (second|minute|hour|day)$"
+
+    most: int
+    window: int
+
+    @classmethod
+    def read(cls, node: Scalar) -> Rate | None:
+        """See `Notation.read`."""
+        match = re.fullmatch(r"([0-9]{1,9})\s+per\s+(second|minute|hour|day)", node.raw.strip(), re.ASCII)
+        if match is None or not int(match[1]):
+            return None
+        return cls(int(match[1]), timedelta(**{f"{match[2]}s": 1}) // MICROSECOND)
+
+
+@dataclass(frozen=True, slots=True)
 class Percentage(Notation):
     """`5%`, `0.3%`; `share` is a number from 0 to 1."""
 

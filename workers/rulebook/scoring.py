@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from workers.engine.decay import KEEP, Expiry, HalfLife
 from workers.engine.decay import Steps as StepDecay
+from workers.engine.expressions import compile_expression
 from workers.engine.rules import Band, EventRule, Expression, Group, Limit, Part, ProfileRule, ScoreModel
+from workers.engine.values import ADJUSTED
 from workers.rulebook.declarations import Steps
 from workers.rulebook.declarations.scoring import MOST_POINTS
 from workers.rulebook.names import IN_EVENT, IN_FORMULA, IN_PROFILE
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from workers.rulebook.declarations import Rule, ScoreFile
     from workers.rulebook.names import Checker
     from workers.rulebook.nodes import Scalar
+    from workers.rulebook.reach import Reach
     from workers.rulebook.shape import Text
 
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -70,6 +74,8 @@ class ScoreCompiler:
         for name, rule in file.rules.items():
             self._rule(name, rule)
         self._check_decay()
+        if file.formula is None:
+            self.event_rules.append(self._adjusting())
         model = ScoreModel(
             name=self._name,
             minimum=file.range[0],
@@ -85,6 +91,11 @@ class ScoreCompiler:
     def incomplete(self) -> bool:
         """True if something in it cannot be read; it might give points."""
         return self._broken or len(self._file.rules) != len(self._file.names("rules"))
+
+    def reach(self, model: ScoreModel) -> Reach:
+        """How low and how high the score can get; what campaigns add counts only if some campaign does."""
+        adjusted = self._name in self._check.names.adjusted
+        return reach(model, [rule for rule in self.event_rules if adjusted or rule.event != ADJUSTED])
 
     # ── formulas ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,17 +152,33 @@ class ScoreCompiler:
         check_frame(rule, compiled, self._check)
         self.event_rules.append(compiled)
 
+    def _adjusting(self) -> EventRule:
+        """The rule that counts what campaigns add. Every sum has it, so that no edit of a campaign changes a score."""
+        part = self._shared("")
+        scope = self._check.names.scope(ADJUSTED)
+        when = compile_expression(f"event.model == {json.dumps(self._name)}", scope, "boolean")
+        points = compile_expression("event.points", scope, "number")
+        return EventRule(
+            f"{self._name}.{ADJUSTED}", self._name, ADJUSTED, points, when, part.name, part.decay,
+            -MOST_POINTS, MOST_POINTS,
+        )  # fmt: skip
+
+    def _shared(self, group: str) -> Part:
+        """The sum of a group, or of the rules that have none."""
+        shared = f"{self._name}/{group}" if group else self._name
+        return self._parts.setdefault(group, {}).setdefault(shared, Part(shared, self._decay))
+
     def _part(self, name: Text, rule: Rule, group: str) -> Part:
         """The sum that a rule's points go to: its own, if it has a range or decay of its own, else its group's."""
-        parts = self._parts.setdefault(group, {})
         own = decay_of(rule, self._check)
         if own is None and rule.range is None:
-            shared = f"{self._name}/{group}" if group else self._name
-            return parts.setdefault(shared, Part(shared, self._decay))
+            return self._shared(group)
         check_range(rule, self._check)
         minimum, maximum = rule.range or (float("-inf"), float("inf"))
         identifier = f"{self._name}.{name}"
-        return parts.setdefault(identifier, Part(identifier, own or self._decay, minimum, maximum))
+        return self._parts.setdefault(group, {}).setdefault(
+            identifier, Part(identifier, own or self._decay, minimum, maximum)
+        )
 
     def _profile_rule(self, name: Text, rule: Rule, group: str) -> None:
         problems = self._check.problems
@@ -232,7 +259,7 @@ class ScoreCompiler:
     def _check_reach(self, model: ScoreModel) -> None:
         """Bands inside the range that the rules never get to."""
         file = self._file
-        highest = model.maximum if self.incomplete else reach(model, self.event_rules)[1]
+        highest = model.maximum if self.incomplete else self.reach(model)[1]
         for name, band in file.bands.items():
             if highest < band.enter <= model.maximum:
                 text = f"`{name}` is entered at {band.enter:g}, and all rules together give at most {highest:g}"

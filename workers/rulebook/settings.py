@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
 from workers.engine.expressions.durations import parse_duration
 from workers.engine.rules import Expression
-from workers.engine.steps import BusinessDays, Goto, Percent
+from workers.engine.steps import BusinessDays, Goto, Percent, Words
 from workers.rulebook.lookups import LOOKED_UP
 from workers.rulebook.nodes import Listing, Mapped, Node, Scalar
 from workers.rulebook.notations import share_of
@@ -19,8 +19,11 @@ from workers.rulebook.stepkeys import Key, is_part, keys_of
 from workers.text import suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workers.rulebook.names import Checker
 
+BRACES: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 WORKING: Final = re.compile(r"\s*(\d{1,3})\s+business\s+days?\s*", re.ASCII)
 
 
@@ -50,6 +53,8 @@ class Settings:
         keys = keys_of(kind)
         below = as_mapping(node.entries[word], keys)
         inner = {name: key for name, key in keys.items() if not key.beside}
+        if not inner and isinstance(node.entries[word], Scalar) and node.entries[word].plain is not None:
+            self._reader.wrong(node.entries[word], "nothing beside it", word, f"write `- {word}`")
         if list(inner) == [word] and not scalar_like(inner[word].kind):  # the word's own value is one whole
             below = Mapped(node.place, {word: node.entries[word]}, {word: node.keys[word]})
         beside = Mapped(node.place, {name: each for name, each in node if keys.get(name, NO_KEY).beside}, node.keys)
@@ -76,8 +81,8 @@ class Settings:
     def _value(self, node: Node, key: Key, name: str, known: Mapping[str, Any]) -> Any:
         """One setting."""
         kinds = members(key.kind)
-        if Expression in kinds and len(kinds) == 1:
-            return self._expression(node, name, known.get("event") if key.scope == "event" else None)
+        if Expression in kinds and not (float in kinds and is_number(node)):
+            return self._expression(node, name, key, known.get("event") if key.scope == "event" else None)
         value = self._typed(node, key.kind, name, key)
         if value is not BAD and key.names:
             unknown = [each for each in (value if isinstance(value, tuple) else (value,)) if not self._known(key, each)]
@@ -94,8 +99,8 @@ class Settings:
         """A value of a type."""
         kinds = members(kind)
         kind = kinds[0] if len(kinds) == 1 else next((each for each in kinds if fits(node, each)), kinds[0])
-        if kind is Goto:
-            return self._nested(node)
+        if kind in {Goto, Words}:
+            return self._nested(node) if kind is Goto else self._words(node, name)
         if kind in SPELT:
             return self._patterned(node, kind, name)
         if is_part(kind):
@@ -106,12 +111,26 @@ class Settings:
             return self._mapping(node, get_args(kind)[1], name, key)
         return self._reader.read(node, Text if kind is str else kind, name, PLAIN)
 
-    def _expression(self, node: Node, name: str, event: str | None) -> Any:
+    def _expression(self, node: Node, name: str, key: Key, event: str | None) -> Any:
         source = self._reader.read(node, Source, name, PLAIN)
         if source is BAD or event is BAD:
             return BAD
-        compiled = self._check.expression(source, "boolean", self._check.names.scope(event))
+        compiled = self._check.expression(source, key.want or None, self._check.names.scope(event))
         return BAD if compiled is None else compiled
+
+    def _words(self, node: Node, name: str) -> Any:
+        """Text with expressions in double braces."""
+        text = self._reader.read(node, Text, name, PLAIN)
+        if text is BAD or not isinstance(node, Scalar):
+            return BAD
+        parts = [self._part_of_words(node, *each) for each in pieces(node.raw)]
+        return BAD if None in parts else Words(tuple(parts))
+
+    def _part_of_words(self, node: Scalar, text: str, start: int) -> Any:
+        """Plain text, or the expression that stands in it; None for one that is none."""
+        if start < 0:
+            return text
+        return self._check.expression(Source.inside(node, text, start), None, self._check.names.scope())
 
     def _patterned(self, node: Node, kind: Any, name: str) -> Any:
         spelling = SPELT[kind]
@@ -166,6 +185,24 @@ def fits(node: Node, kind: Any) -> bool:
     if get_origin(kind) is tuple:
         return isinstance(node, Listing)
     return isinstance(node, Scalar)
+
+
+def is_number(node: Node) -> bool:
+    """True if a plain number stands there."""
+    return isinstance(node, Scalar) and type(node.value) in {int, float}
+
+
+def pieces(text: str) -> Iterator[tuple[str, int]]:
+    """Plain text with -1, and what stands in double braces with the column where that begins."""
+    end = 0
+    for match in BRACES.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()], -1
+        inner = match[1]
+        yield inner.strip(), match.start(1) + len(inner) - len(inner.lstrip())
+        end = match.end()
+    if end < len(text):
+        yield text[end:], -1
 
 
 def percent(text: str) -> Percent | None:

@@ -19,6 +19,7 @@ from workers.rulebook.declarations import (
     PromoteFile,
     ScoreFile,
     SegmentsFile,
+    SendingFile,
     StagesFile,
     TrackingFile,
 )
@@ -38,7 +39,7 @@ KIND_OF: Final = {next(iter(declared(kind))): kind for kind in KINDS}
 """The kinds of rule files by their word."""
 GUESTS: Final = frozenset({next(iter(declared(kind))) for kind in (MachinesFile, ExamplesFile)})
 """Words that also stand in files of other kinds."""
-ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile, ConsentFile)
+ONCE: Final = (AccountFile, MachinesFile, StagesFile, PromoteFile, TrackingFile, ConsentFile, SendingFile)
 """Kinds of which there is one file: two would contradict each other, or have no order."""
 DECLARES: Final[Mapping[type[Shape], tuple[str, ...]]] = {
     FieldsFile: ("field", "value"), EventsFile: ("event", "property"), StagesFile: ("stage",),

@@ -11,12 +11,13 @@ from typing import Any
 
 from workers.engine.hours import Weekday
 from workers.engine.rules import Expression
+from workers.engine.steps import Words
 from workers.rulebook.shape import HIDDEN, is_shape, members
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key: its field, its type, and what the field's metadata say."""
+    """A key: its field, its type, and what the field's metadata say; `want` is what an expression has to give."""
 
     name: str
     kind: Any
@@ -25,6 +26,7 @@ class Key:
     scope: str = ""
     beside: bool = False
     doc: str = ""
+    want: str = "boolean"
 
 
 @cache
@@ -44,6 +46,7 @@ def keys_of(kind: Any) -> Mapping[str, Key]:
             item.metadata.get("scope", ""),
             item.metadata.get("beside", False),
             item.metadata.get("doc", ""),
+            item.metadata.get("want", "boolean"),
         )
         for item in fields(kind)
         if item.name not in HIDDEN
@@ -52,7 +55,7 @@ def keys_of(kind: Any) -> Mapping[str, Key]:
 
 def is_part(kind: Any) -> bool:
     """True if the type is a dataclass that a mapping in the file becomes."""
-    return isinstance(kind, type) and is_dataclass(kind) and not is_shape(kind) and kind is not Expression
+    return isinstance(kind, type) and is_dataclass(kind) and not is_shape(kind) and kind not in {Expression, Words}
 
 
 def alternatives(kind: Any) -> list[Any]:

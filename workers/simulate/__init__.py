@@ -6,7 +6,7 @@ result.decisions, result.mails, result.promotions, result.people
 
 from __future__ import annotations
 
-from workers.simulate.clock import Result, Simulation, run
+from workers.simulate.clock import Result, no_collector, run
 from workers.simulate.heard import BadLine, Heard, read_line
 from workers.simulate.population import Mail, Person, Population, Promotion
 
@@ -18,7 +18,7 @@ __all__ = [
     "Population",
     "Promotion",
     "Result",
-    "Simulation",
+    "no_collector",
     "read_line",
     "run",
 ]

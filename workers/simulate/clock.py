@@ -1,4 +1,9 @@
-"""The clock: events in the order in which they were heard, and between them every wake-up at its own instant."""
+"""The clock: each lead's events in the order in which they were heard, and between them every wake-up at its instant.
+
+Leads know nothing of each other, so each is taken through the whole time by itself, which is quicker than to turn from
+one to the next with every event. What they share, whose turn it is to get an opportunity, is settled at the end, in the
+order in which everything came about.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,13 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
+from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from workers.engine.decide import decide
+from workers.engine.decide import Session
 from workers.engine.owners import next_owner
-from workers.engine.values import LeadState, Notify, Promote, Send
+from workers.engine.values import Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from workers.simulate.heard import Heard
 
 EVERY: Final = 1000
-"""Events between two words about how far we are."""
+"""Leads between two words about how far we are."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """As in the running system: nobody is looked at again sooner, so that the clock always moves on."""
 
@@ -37,11 +42,13 @@ class Result:
     Attributes:
         until: where the clock stopped; None if nothing was heard.
         people: everybody, with their final states.
-        decisions: (lead id, decision) in the order they were made, unless they were not to be kept.
+        decisions: (lead id, decision) by time, unless they were not to be kept.
         kinds: how many decisions of each kind there were.
         skipped: what counts for nothing, by (reason, what it is about).
-        mails, promotions, notices: what would have left the house; notices go to colleagues, with the lead's id.
-        counts: `events` taken in, `duplicates`, `unknown-message` and `after-the-end` left out, `wake-ups`, `recounts`.
+        mails, promotions, notices, hooks: what would have left the house; notices go to colleagues, hooks to other
+            programs, with the lead's id.
+        counts: `events` taken in, `duplicates`, `unknown-message`, `own` (what campaigns told the log when it was
+            written, and tell again here) and `after-the-end` left out, `wake-ups`, `recounts`.
     """
 
     people: Population
@@ -52,109 +59,190 @@ class Result:
     mails: list[Mail] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     notices: list[tuple[datetime, int, Notify]] = field(default_factory=list)
+    hooks: list[tuple[datetime, int, Hook]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
-class Simulation:
-    """One run of the clock.
+def run(
+    events: Iterable[Heard],
+    rulebook: Rulebook,
+    until: datetime | None = None,
+    *,
+    people: Population | None = None,
+    keep: bool = True,
+    moved: Callable[[int], None] | None = None,
+) -> Result:
+    """Take events through the rules on a virtual clock.
 
     Args:
-        rulebook: the rules; the same from beginning to end.
-        keep: whether the result keeps all decisions; without them, it needs a third of the memory.
+        events: in any order; they are heard by their `at`.
+        rulebook: the rules.
+        until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
+        people: those who are known before anything happens.
+        keep: whether the result keeps all decisions.
+        moved: told now and then how many events are done.
+    """
+    result = Result(people or Population())
+    with no_collector():
+        gather(events, until, result)
+        go_through(result, rulebook, keep=keep, moved=moved)
+    return result
+
+
+def alone(person: Person, rulebook: Rulebook, until: datetime) -> Result:
+    """Take one lead, with what was heard of it, through the rules; the decisions are not kept."""
+    people = Population()
+    people.people[person.id] = person
+    result = Result(people, until)
+    go_through(result, rulebook, keep=False)
+    return result
+
+
+def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> None:
+    """Give each lead the events that it is about, in the order in which they were heard."""
+    counts, lead_of, seen, number = result.counts, result.people.lead_of, set(), 0
+    for heard in sorted(events, key=itemgetter(0)):
+        if until is not None and heard.at > until:
+            counts["after-the-end"] += 1
+            continue
+        result.until = heard.at
+        if heard.is_own:
+            counts["own"] += 1
+            continue
+        if (key := heard.key) is not None:
+            if key in seen:
+                counts["duplicates"] += 1
+                continue
+            seen.add(key)
+        person = lead_of(heard.identities)
+        if person is None:
+            counts["unknown-message"] += 1
+            continue
+        number += 1
+        person.heard.append((heard.at, as_event(number, heard)))
+    counts["events"] = number
+    result.until = until or result.until
+
+
+def go_through(result: Result, rulebook: Rulebook, *, keep: bool, moved: Callable[[int], None] | None = None) -> None:
+    """Take everybody through their time."""
+    numbers = count(1 + max((event.id for person in result.people for _, event in person.heard), default=0))
+    done = 0
+    for number, person in enumerate(result.people, 1):
+        life = Life(person, rulebook, result.counts, numbers)
+        life.go(result.until)
+        tell(result, person, life.decided, keep=keep)
+        done += len(person.heard)
+        if moved is not None and not number % EVERY:
+            moved(done)
+    settle(result)
+    if not keep:
+        result.decisions.clear()
+
+
+def tell(result: Result, person: Person, decided: Iterable[Decision], *, keep: bool) -> None:
+    """Write down what was decided about a lead, or only how much and what has an effect."""
+    for decision in decided:
+        result.kinds[decision.kind] = result.kinds.get(decision.kind, 0) + 1
+        if decision.kind == "skipped":
+            result.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
+        if keep or decision.effect is not None:
+            result.decisions.append((person.id, decision))
+
+
+class Life:
+    """One lead's way through the time.
+
+    Args:
+        person: with everything that will be heard of it.
+        rulebook: the rules.
+        counts: takes how often it was woken and counted anew.
+        numbers: of events of our own.
+
+    Attributes:
+        decided: what was decided about it.
     """
 
-    def __init__(self, rulebook: Rulebook, *, keep: bool = True) -> None:
-        self.result = Result(Population())
-        self._rulebook = rulebook
-        self._keep = keep
-        self._agenda: list[tuple[datetime, int]] = []
-        self._seen: set[tuple[str, str]] = set()
+    def __init__(self, person: Person, rulebook: Rulebook, counts: Counter[str], numbers: Iterator[int]) -> None:
+        self.decided: list[Decision] = []
+        self._person = person
+        self._session = Session(person.state, person.id, rulebook)
+        self._counts = counts
+        self._numbers = numbers
+        self._recorded: set[str] = set()
+
+    def go(self, until: datetime | None) -> None:
+        """Take it through; without `until`, to the last that is heard of it."""
+        person, look = self._person, self._look
+        if person.met is not None:
+            look((), person.met)
+        for at, event in person.heard:
+            if person.wake_at is not None and person.wake_at <= at:
+                self._wake(at)
+            person.events.append(event)
+            look((event,), at)
+        if until is not None:
+            self._wake(until)
+
+    def _wake(self, until: datetime) -> None:
+        """Look at it whenever something falls due until then."""
+        while self._person.wake_at is not None and self._person.wake_at <= until:
+            self._counts["wake-ups"] += 1
+            self._look((), self._person.wake_at)
+
+    def _look(self, events: tuple[Event, ...], now: datetime) -> None:
+        try:
+            outcome = self._session.decide(events, now)
+        except NeedsHistory:
+            self._counts["recounts"] += 1
+            outcome = self._session.decide(events, now, history=self._person.events)
+        due = outcome.wake_at
+        self._person.wake_at = now + LEAST_WAIT if due is not None and due - now < LEAST_WAIT else due
+        if outcome.decisions:
+            self.decided += outcome.decisions
+            for decision in outcome.decisions:
+                if decision.effect is not None and isinstance(decision.effect, Record):
+                    self._hear_own(decision.effect, now)
+
+    def _hear_own(self, told: Record, now: datetime) -> None:
+        """Hear at once what was told to the log; nothing twice."""
+        if told.key not in self._recorded:
+            self._recorded.add(told.key)
+            own = told.as_event(next(self._numbers), now)
+            self._counts["events"] += 1
+            self._person.events.append(own)
+            self._look((own,), now)
+
+
+# ── what leads share ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def settle(result: Result) -> None:
+    """Put everything in the order in which it came about, and let it leave the house."""
+    result.decisions.sort(key=lambda told: told[1].at)
+    turns = _Turns()
+    for lead_id, decision in result.decisions:
+        effect, at = decision.effect, decision.at
+        if isinstance(effect, Send):
+            result.mails.append(Mail(at, lead_id, effect.key, effect.campaign, effect.step, effect.template))
+        elif isinstance(effect, Promote):
+            opportunity = {**effect.opportunity, "owner": turns.take(effect, at)}
+            result.promotions.append(Promotion(at, lead_id, effect.key, effect.crm, opportunity))
+        elif isinstance(effect, Notify):
+            result.notices.append((at, lead_id, effect))
+        elif isinstance(effect, Hook):
+            result.hooks.append((at, lead_id, effect))
+
+
+class _Turns:
+    """Whose turn it is. Shares are kept within one round robin, caps over all of them."""
+
+    def __init__(self) -> None:
         self._given: defaultdict[str, list[datetime]] = defaultdict(list)
         self._turns: Counter[tuple[object, str]] = Counter()
-        self._number = 0
 
-    def hear(self, heard: Heard) -> None:
-        """Let the time pass until an event is heard, and take it in. Events come by their `at`."""
-        if self._agenda and self._agenda[0][0] <= heard.at:
-            self.advance(heard.at)
-        self.result.until = heard.at
-        if heard.key is not None:
-            if heard.key in self._seen:
-                self.result.counts["duplicates"] += 1
-                return
-            self._seen.add(heard.key)
-        person = self.result.people.lead_of(heard.identities)
-        if person is None:
-            self.result.counts["unknown-message"] += 1
-            return
-        self._number += 1
-        event = as_event(self._number, heard)
-        person.events.append(event)
-        self._decide(person, (event,), heard.at)
-
-    def meet(self, identity: str, fields: dict[str, Any], now: datetime) -> Person:
-        """Know a lead before anything happens to it."""
-        person = Person(len(self.result.people) + 1, [], LeadState(fields=fields))
-        self.result.people.add(person, identity)
-        self._decide(person, (), now)
-        return person
-
-    def advance(self, until: datetime) -> None:
-        """Let the time pass, and look at everybody for whom something falls due."""
-        agenda, people = self._agenda, self.result.people.people
-        while agenda and agenda[0][0] <= until:
-            at, lead_id = heappop(agenda)
-            person = people[lead_id]
-            if person.waits == at:
-                person.waits = None
-            if person.wake_at is not None and person.wake_at <= at:
-                self.result.counts["wake-ups"] += 1
-                self._decide(person, (), at)
-            else:
-                self._note_down(person)
-        self.result.until = until
-
-    def _decide(self, person: Person, events: tuple[Event, ...], now: datetime) -> None:
-        try:
-            outcome = decide(person.state, person.id, events, self._rulebook, now)
-        except NeedsHistory:
-            self.result.counts["recounts"] += 1
-            outcome = decide(person.state, person.id, events, self._rulebook, now, history=person.events)
-        person.state = outcome.state
-        person.wake_at = outcome.wake_at
-        if outcome.wake_at is not None:
-            if outcome.wake_at < now + LEAST_WAIT:
-                person.wake_at = now + LEAST_WAIT
-            self._note_down(person)
-        kinds = self.result.kinds
-        for decision in outcome.decisions:
-            kinds[decision.kind] = kinds.get(decision.kind, 0) + 1
-            if decision.kind == "skipped":
-                self.result.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
-            if self._keep:
-                self.result.decisions.append((person.id, decision))
-            if decision.effect is not None:
-                self._carry_out(person, decision, now)
-
-    def _note_down(self, person: Person) -> None:
-        """Put the lead on the agenda, unless it stands there already for no later instant."""
-        at = person.wake_at
-        if at is not None and (person.waits is None or at < person.waits):
-            person.waits = at
-            heappush(self._agenda, (at, person.id))
-
-    def _carry_out(self, person: Person, decision: Decision, now: datetime) -> None:
-        effect = decision.effect
-        if isinstance(effect, Send):
-            self.result.mails.append(Mail(now, person.id, effect.key, effect.campaign, effect.step, effect.template))
-        elif isinstance(effect, Promote):
-            opportunity = {**effect.opportunity, "owner": self._owner(effect, now)}
-            self.result.promotions.append(Promotion(now, person.id, effect.key, effect.crm, opportunity))
-        elif isinstance(effect, Notify):
-            self.result.notices.append((now, person.id, effect))
-
-    def _owner(self, effect: Promote, now: datetime) -> str:
-        """Whose turn it is. Shares are kept within one round robin, caps over all of them."""
+    def take(self, effect: Promote, now: datetime) -> str:
+        """The owner of an opportunity."""
         rota = tuple((owner.email, owner.weight) for owner in effect.owners)
 
         def given(owner: str, days: int | None) -> int:
@@ -166,38 +254,6 @@ class Simulation:
         self._turns[rota, owner] += 1
         self._given[owner].append(now)
         return owner
-
-
-def run(
-    events: Iterable[Heard],
-    rulebook: Rulebook,
-    until: datetime | None = None,
-    *,
-    keep: bool = True,
-    moved: Callable[[int], None] | None = None,
-) -> Result:
-    """Take events through the rules on a virtual clock.
-
-    Args:
-        events: in any order; they are heard by their `at`.
-        rulebook: the rules.
-        until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
-        keep: whether the result keeps all decisions.
-        moved: told now and then how many events are done.
-    """
-    simulation = Simulation(rulebook, keep=keep)
-    with no_collector():
-        for number, heard in enumerate(sorted(events, key=itemgetter(0)), 1):
-            if until is not None and heard.at > until:
-                simulation.result.counts["after-the-end"] += 1
-            else:
-                simulation.hear(heard)
-            if moved is not None and not number % EVERY:
-                moved(number)
-        if until is not None:
-            simulation.advance(until)
-    simulation.result.counts["events"] = sum(len(person.events) for person in simulation.result.people)
-    return simulation.result
 
 
 @contextmanager

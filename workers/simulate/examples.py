@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.fields import Refused, converted
 from workers.rulebook.problems import Place, Problem
-from workers.simulate.clock import Simulation
+from workers.simulate.clock import run
 from workers.simulate.heard import Heard
 from workers.simulate.judging import Difference, Ended, judged
+from workers.simulate.population import Population
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,13 +64,10 @@ def run_example(example: Example, rulebook: Rulebook) -> Run:
         return Run(str(example.name), example.name.place, wrong, ())
     last = max((each.at for each in example.given.events), default=BEGINNING - BEGINNING)
     now = BEGINNING + (last if example.at is None else example.at)
-    simulation = Simulation(rulebook)
-    person = simulation.meet(NOBODY, known(example.given.lead, rulebook), BEGINNING)
-    for heard in sorted(happenings(example), key=lambda heard: heard.at):
-        if heard.at <= now:
-            simulation.hear(heard)
-    simulation.advance(now)
-    ended = Ended(simulation.result, person, rulebook, now)
+    people = Population()
+    person = people.meet(NOBODY, known(example.given.lead, rulebook), BEGINNING)
+    result = run(happenings(example), rulebook, now, people=people)
+    ended = Ended(result, person, rulebook, now)
     return Run(str(example.name), example.name.place, tuple(judged(example, ended)), tuple(ended.story(BEGINNING)))
 
 

@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from workers.engine.values import OWN_SOURCE, OWN_TYPES
+
 NOTHING: Final[dict[str, Any]] = {}
 LONGEST: Final = 1_000_000
 """Characters of a line."""
@@ -44,6 +46,11 @@ class Heard(NamedTuple):  # a named tuple: a fifth of the time that a frozen dat
     key: tuple[str, str] | None
     properties: dict[str, Any]
     lead: dict[str, Any]
+
+    @property
+    def is_own(self) -> bool:
+        """True if our own rules have caused it: whoever plays the log again causes it again."""
+        return self.type in OWN_TYPES and self.key is not None and self.key[0] == OWN_SOURCE
 
 
 def read_line(line: bytes | str) -> Heard:

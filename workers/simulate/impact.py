@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from workers.engine.decide import decide
 from workers.engine.standing import Standing
 from workers.engine.values import Send
-from workers.simulate.clock import Simulation, no_collector
-from workers.simulate.heard import Heard
+from workers.simulate.clock import alone, no_collector
 from workers.simulate.population import Person, Population, as_event
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Rulebook
     from workers.engine.values import Event, LeadState
+    from workers.simulate.heard import Heard
 
 NONE: Final = "none"
 NAMED: Final = 100
 """So many leads of each change are named."""
 ENDS: Final = {"crm.won": "won", "crm.lost": "lost"}
 OPEN: Final = "open"
-LEAD: Final = "lead"
 SAME: Final = timedelta(minutes=1)
 """Promotions that are not further apart are at the same time."""
 SAME_SCORE: Final = 0.005
@@ -99,23 +98,18 @@ def recorded(heard: Iterable[Heard]) -> list[History]:
 
 def fate(history: History, rulebook: Rulebook, until: datetime) -> Fate:
     """What these rules make of a lead, had they been in force all the time."""
-    simulation = Simulation(rulebook, keep=False)
-    person = Person(history.id, [])
-    simulation.result.people.add(person, LEAD)
-    for told in sorted(history.events, key=lambda told: (told.at, told.event.id)):
-        if told.at <= until:
-            event = told.event
-            simulation.hear(Heard(told.at, event.at, event.type, (LEAD,), None, {**event.properties}, {**event.lead}))
-    simulation.advance(until)
+    heard = sorted(history.events, key=lambda told: (told.at, told.event.id))
+    person = Person(history.id, [], heard=[told for told in heard if told.at <= until])
+    result = alone(person, rulebook, until)
     state, standing = person.state, Standing(person.state, rulebook, until)
     return Fate(
         stage=state.stage,
-        promoted=min((each.at for each in simulation.result.promotions), default=None),
+        promoted=min((each.at for each in result.promotions), default=None),
         bands={model.name: band for model in rulebook.banded if (band := standing.band(model.name))},
         grades={name: grade for name in rulebook.grades if (grade := standing.grade(name))},
         segments=frozenset(standing.segments()),
         scores={name: standing.score(name) for name in rulebook.models},
-        mails=Counter((mail.campaign, mail.template) for mail in simulation.result.mails),
+        mails=Counter((mail.campaign, mail.template) for mail in result.mails),
     )
 
 

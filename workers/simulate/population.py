@@ -46,17 +46,19 @@ class Person:
 
     Attributes:
         identities: all that are known, the first one named first.
-        events: its log, in the order in which we heard of them.
+        met: since when it is known, before anything happens; None if an event tells of it first.
+        heard: (when, event) of everything that we will hear of it, in this order.
+        events: its log: what we have heard so far.
         wake_at: when the engine wants to look at it again; None for never.
-        waits: when the clock will look at it at the latest (it may look sooner and find nothing due).
     """
 
     id: int
     identities: list[str]
     state: LeadState = field(default_factory=LeadState)
+    met: datetime | None = None
+    heard: list[tuple[datetime, Event]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     wake_at: datetime | None = None
-    waits: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -87,10 +89,11 @@ class Population:
         """The lead with an identity."""
         return self._by_identity.get(identity)
 
-    def add(self, person: Person, identity: str) -> None:
-        """Know a lead that nothing happened to yet."""
-        person.identities.append(identity)
+    def meet(self, identity: str, fields: dict[str, Any], now: datetime) -> Person:
+        """Know a lead from `now` on, before anything happens to it."""
+        person = Person(len(self.people) + 1, [identity], LeadState(fields=fields), met=now)
         self.people[person.id] = self._by_identity[identity] = person
+        return person
 
     def lead_of(self, identities: tuple[str, ...]) -> Person | None:
         """The lead that an event is about, a new one if need be; None if it names nothing but unknown messages."""

@@ -98,6 +98,11 @@ def is_paused(conn: Connection, campaign: str) -> bool:
     return control is not None and control.what == PAUSED
 
 
+def paused(conn: Connection) -> dict[str, str]:
+    """The campaigns that are paused now, and why."""
+    return {name: control.reason for (name, _), control in latest(conn).items() if control.what == PAUSED}
+
+
 def latest(conn: Connection) -> dict[tuple[str, str], Control]:
     """What counts, by (campaign, step)."""
     return {(control.campaign, control.step): control for control in _read(conn.execute(_LATEST))}

@@ -140,6 +140,33 @@ def pinned(conn: Connection) -> set[tuple[str, str]]:
     return {(campaign, version) for campaign, version in conn.execute(_PINNED)}
 
 
+class Standing(NamedTuple):
+    """Runs that stand alike.
+
+    Attributes:
+        version: of the campaign.
+        hold: why they stand there (`Enrolment.hold`).
+        due: when the first of them goes on; None if nothing but an event moves them.
+    """
+
+    version: str
+    step: str
+    hold: str
+    runs: int
+    due: datetime | None
+
+
+_STANDING: Final = text("""
+    SELECT version, step, CASE WHEN hold LIKE 'paused%' THEN 'paused' ELSE hold END, count(*), min(due)
+    FROM enrolments WHERE campaign = :campaign AND outcome = '' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""")
+
+
+def standing(conn: Connection, campaign: str) -> list[Standing]:
+    """The runs of a campaign that have not ended."""
+    return [Standing(*row) for row in conn.execute(_STANDING, {"campaign": campaign})]
+
+
 _KNOWS: Final = text("""
     SELECT EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome = '')
         OR EXISTS (SELECT FROM enrolments WHERE campaign = :campaign AND outcome <> '')

@@ -36,6 +36,7 @@ class NewEvent:
         identities: all of them, strongest first, as `identity` writes them; at least the subject.
         properties, lead: JSON values.
         payload: the sender's original.
+        slice: where it is worked on; None for that of the subject.
     """
 
     source: str
@@ -47,6 +48,7 @@ class NewEvent:
     properties: Mapping[str, Any] = field(default_factory=dict)
     lead: Mapping[str, Any] = field(default_factory=dict)
     payload: bytes = b"{}"
+    slice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _row(key: str, event: NewEvent, start: int) -> dict[str, Any]:
     return {
         "key": key,
         "occurred_at": event.occurred_at,
-        "slice": slice_of(event.subject),
+        "slice": slice_of(event.subject) if event.slice is None else event.slice,
         "source": event.source,
         "event_id": event.event_id,
         "type": event.type,

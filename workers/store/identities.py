@@ -2,7 +2,8 @@
 
 An event belongs to the lead of its subject, the strongest identity it names. Identities nobody knew yet are attached to
 that lead. Where a weaker one belongs to another lead, the two stay two, and the conflict is reported.
-A `message:<key>` identity is not stored if the outbox knows whom that message went to.
+A `message:<key>` identity is not stored if the outbox knows whom that message went to. `dripline:<number>` is ours: it
+names a lead by its number, for events of our own about leads that may have no address.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MESSAGE: Final = "message:"
 EMAIL: Final = "email:"
+OWN: Final = "dripline"
+"""Kind of the identity by which our own events name a lead; no source can name anybody by it."""
 TRIES: Final = 10
 """How often a plan is made anew because other workers were attaching the same identities."""
 
@@ -88,6 +91,18 @@ def assign(conn: Connection, events: Sequence[Claimed]) -> Assignment:
         if _attach(conn, plan.attached):
             return plan.result
     raise StoreUnavailable("other workers keep attaching the same identities; try this batch again")
+
+
+def of_our_own(lead_id: int) -> str:
+    """The identity by which our own events name a lead."""
+    return f"{OWN}:{lead_id}"
+
+
+def name_leads(conn: Connection, lead_ids: Collection[int]) -> None:
+    """Make sure that these leads, which this transaction holds or has made, can be named by events of our own."""
+    if lead_ids:
+        rows = [{"identity": of_our_own(lead), "lead_id": lead} for lead in lead_ids]
+        conn.execute(_ATTACH, {"rows": dumps(rows)})
 
 
 def email_of(event: Claimed) -> str | None:

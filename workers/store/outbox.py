@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-Channel = Literal["email", "crm"]
+Channel = Literal["email", "crm", "webhook"]
 State = Literal["pending", "sending", "sent", "retry", "ambiguous", "dead", "skipped"]
-CHANNELS: Final[tuple[Channel, ...]] = ("email", "crm")
+CHANNELS: Final[tuple[Channel, ...]] = ("email", "crm", "webhook")
 UNSENT: Final[Mapping[str, str]] = {"dead": "failed", "skipped": "unsent"}
 """How mails of campaigns are counted that ended in these states."""
 LEASE_EXPIRED: Final = "lease-expired"

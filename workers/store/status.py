@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import decisions, leads, outbox, quarantine, rulebooks
+from workers.store import controls, decisions, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Status:
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
         outdated: leads that still have to be counted anew because the scoring rules have changed.
+        paused: campaigns in which nothing goes on, and why.
         leads: by stage.
         outbox: by (channel, state, reason).
         quarantine: what nobody has seen to yet, by reason.
@@ -52,6 +53,7 @@ class Status:
     overdue: int
     stuck: int
     outdated: int
+    paused: Mapping[str, str]
     leads: Mapping[str, int]
     outbox: Mapping[tuple[str, str, str], int]
     quarantine: Mapping[str, int]
@@ -94,6 +96,7 @@ def read(conn: Connection, now: datetime) -> Status:
         overdue=overdue,
         stuck=stuck,
         outdated=leads.outdated(conn, version.scoring) if version and version.scoring else 0,
+        paused=controls.paused(conn),
         leads=_by_name(conn, _STAGES),
         outbox=outbox.counts(conn),
         quarantine=quarantine.counts(conn),

@@ -274,7 +274,7 @@ outbox: Final = Table(
     Column("unclear_with", Text, doc="by whom"),
     Column("look_at", _instant(), doc="while ambiguous: when to ask the provider whether it has it"),
     UniqueConstraint("key", name="outbox_key"),
-    CheckConstraint("channel IN ('email', 'crm')", name="outbox_channel"),
+    CheckConstraint("channel IN ('email', 'crm', 'webhook')", name="outbox_channel"),
     CheckConstraint(
         "state IN ('pending', 'sending', 'sent', 'retry', 'ambiguous', 'dead', 'skipped')", name="outbox_state"
     ),

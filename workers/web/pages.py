@@ -164,6 +164,7 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _gauge("dripline_wakeups_overdue", "Leads whose wake-up is due.", found.overdue)
     yield _gauge("dripline_wakeups_stuck", "Leads whose wake-up keeps failing.", found.stuck)
     yield _gauge("dripline_leads_outdated", "Leads still to be counted anew by changed rules.", found.outdated)
+    yield _gauge("dripline_campaigns_paused", "Campaigns in which nothing goes on.", len(found.paused))
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
     yield _labelled("dripline_leads", "Leads by stage.", ["stage"], {(k,): n for k, n in found.leads.items()})

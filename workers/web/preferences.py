@@ -18,13 +18,13 @@ from integrations.contracts import Incoming
 from integrations.contracts import Request as Received
 from workers import tokens
 from workers.engine.categories import PENDING, UNSUBSCRIBED, may_mail, standing
-from workers.engine.values import LeadState
+from workers.engine.values import OWN_SOURCE, LeadState
 from workers.exceptions import BadToken, Overloaded, StoreUnavailable
 from workers.store import leads, suppressions
 from workers.tokens import Confirm, Preferences
 from workers.web.commit import Delivery
 from workers.web.rendering import message, page
-from workers.web.unsubscribe import RETRY_AFTER, SOURCE
+from workers.web.unsubscribe import RETRY_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,7 +134,7 @@ class PreferencePages:
         """Put into the event log what was said."""
         if events:
             asked = Received(method="POST", url="", headers={}, body=b"", received_at=self._clock())
-            await self._committer.submit(Delivery(SOURCE, asked, events=[*events]))
+            await self._committer.submit(Delivery(OWN_SOURCE, asked, events=[*events]))
 
     def _bad_link(self, where: str) -> Response:
         self._visits.labels(where, "bad-link").inc()

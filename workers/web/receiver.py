@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from integrations.contracts import Incoming, Request, Unreadable
 from integrations.exceptions import BadSignature, DeliveryError, Malformed, Unverifiable
+from workers.engine.values import OWN_TYPES
 from workers.exceptions import Overloaded, StoreUnavailable
 from workers.log import get_logger
 from workers.web import problems
@@ -187,11 +188,11 @@ def _normalise(door: Door, request: Request) -> tuple[Delivery, int]:
     ignored = 0
     try:
         for part in door.source.normalise(request):
-            if isinstance(part, Incoming):
+            if isinstance(part, Incoming) and part.type not in OWN_TYPES:
                 delivery.events.append(part)
             elif isinstance(part, Unreadable):
                 delivery.unreadable.append(part)
-            else:
+            else:  # not wanted, or what nobody but our own campaigns may say
                 ignored += 1
     except Malformed as error:
         raise problems.malformed(str(error)) from error

@@ -18,12 +18,12 @@ from starlette.routing import Route
 from integrations.contracts import Incoming
 from integrations.contracts import Request as Received
 from workers import tokens
+from workers.engine.values import OWN_SOURCE
 from workers.exceptions import BadToken, Overloaded, StoreUnavailable
 from workers.tokens import Click, Open
 from workers.web.commit import Delivery
 from workers.web.machines import Bursts, machine_sign
 from workers.web.rendering import page
-from workers.web.unsubscribe import SOURCE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -106,4 +106,4 @@ def noted(kind: str, link: Click | Open, sign: str, properties: dict[str, str], 
         identities=(("message", link.key),),
         properties=told,
     )
-    return Delivery(SOURCE, Received(method="GET", url="", headers={}, body=b"", received_at=now), events=[event])
+    return Delivery(OWN_SOURCE, Received(method="GET", url="", headers={}, body=b"", received_at=now), events=[event])

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from integrations.contracts import Incoming
 from integrations.contracts import Request as Received
 from workers import tokens
+from workers.engine.values import OWN_SOURCE
 from workers.exceptions import BadToken, Overloaded, StoreUnavailable
 from workers.store import leads, suppressions
 from workers.store.suppressions import UNSUBSCRIBED, Suppression
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from workers.web.metrics import Metrics
     from workers.web.pages import Reader
 
-SOURCE: Final = "dripline"
-"""The name of events that we make ourselves; no webhook source may have it."""
 RETRY_AFTER: Final = {"retry-after": "5"}
 
 
@@ -103,4 +102,4 @@ def _delivery(link: Unsubscribe, email: str | None, now: datetime) -> Delivery:
         properties={"message_key": link.key},
     )
     request = Received(method="POST", url="", headers={}, body=b"", received_at=now)
-    return Delivery(SOURCE, request, events=[event])
+    return Delivery(OWN_SOURCE, request, events=[event])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 from tests.workers.company import DAY, Company
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Engine
 
     from tests.workers.cli.conftest import Dripline
@@ -66,3 +69,25 @@ def test_without_campaigns_the_list_says_so(dripline: Dripline, engine: Engine, 
     assert database
     Company(engine, "segments: {big: lead.employees > 1000}\n")
     assert dripline("campaign", "list").out == "The rules in force have no campaigns.\n"
+
+
+@pytest.mark.usefixtures("company")
+def test_a_campaign_is_shown_as_text_as_data_and_as_a_picture(dripline: Dripline, tmp_path: Path):
+    text = dripline("campaign", "show", "test").out
+    assert text.startswith("test: running, version ")
+    assert re.search(r"^send-b +send b +3 ", text, re.MULTILINE)
+    found = json.loads(dripline("campaign", "show", "test", "--json").out)
+    assert (found["entered"], found["mails"]) == (3, {"sent": 3})
+    assert [(step["id"], step["here"]) for step in found["steps"]] == [("send-a", 0), ("wait-1-day", 0), ("send-b", 3)]
+    assert dripline("campaign", "show", "test", "--mermaid").out.startswith("flowchart TD\n")
+    assert dripline("campaign", "show", "test", "--svg", "test.svg").out == ""
+    assert (tmp_path / "test.svg").read_text().startswith("<svg ")
+
+
+@pytest.mark.usefixtures("company")
+def test_why_a_campaign_is_paused_and_how_it_goes_on_is_shown_first(dripline: Dripline):
+    dripline("campaign", "pause", "test", "--reason", "a wrong mail", "--author", "ana")
+    head, paused, way_on, *_ = dripline("campaign", "show", "test").out.splitlines()
+    assert head.startswith("test: paused, version ")
+    assert re.fullmatch(r"Paused by ana at [-0-9: ]+: a wrong mail", paused)
+    assert way_on == "Go on with: dripline campaign resume test"

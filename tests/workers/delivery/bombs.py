@@ -127,10 +127,37 @@ IN_HTML: Final = ("replace", "join", "tilde", "plus", "set-block", "macro", "mac
 """Where escaping has a part in what is done."""
 
 
+MARKUP: Final = {
+    "deep": "<div>" * 90_000,
+    "deep-by-a-loop": "{% for i in range(50000) %}<div>{% endfor %}",
+    "tables": "<table>" * 60_000,
+    "formatting": "<a><p>" * 50_000,
+    "styles": "<style>" + "* { --a: 1 } " * 30_000 + "</style>" + "<p>x</p>" * 10_000,
+    "styles-by-a-loop": "<style>{% for i in range(2000) %}* { --a{{ i }}: 1 }{% endfor %}</style>" + "<p>x</p>" * 2000,
+    "marks": "<!--\u2e281\u2e29--><b>\u2e289999\u2e29" * 10_000,
+}
+"""HTML that is no trouble to Jinja2, and would be to what works on it afterwards."""
+COMPONENTS: Final = {
+    "deep": "<mjml><mj-body>" + "<mj-wrapper>" * 15_000 + "</mj-wrapper>" * 15_000 + "</mj-body></mjml>",
+    "deep-text": "<mjml><mj-body><mj-section><mj-column><mj-text>" + "<b>" * 30_000 + "</mj-text>",
+    "include": "<mjml><mj-body><mj-include path='/etc/passwd' /></mj-body></mjml>",
+}
+SET_INTO_ITSELF: Final = HEAD.replace("category", "layout: welcome\ncategory")
+
+
 def bundles() -> dict[str, dict[str, str]]:
     """Every bomb in a mail that a campaign sends."""
     path = "templates/welcome/hello/mail"
     found = {}
+    for name, text in MARKUP.items():
+        found[f"{name} of html"] = {**BASE, f"{path}.txt": HEAD, f"{path}.html": text}
+    for name, text in COMPONENTS.items():
+        without = {file: content for file, content in BASE.items() if file != f"{path}.html"}
+        found[f"{name} of mjml"] = {**without, f"{path}.txt": HEAD, f"{path}.mjml": text}
+    layout = {"templates/layouts/welcome/layout.txt": "{% extends 'layouts/welcome/layout.txt' %}"}
+    found["a layout in itself"] = {**BASE, **layout, f"{path}.txt": SET_INTO_ITSELF + "Hi"}
+    pages = {name.replace(".txt", ".html"): text.replace(".txt", ".html") for name, text in CHAIN.items()}
+    found["includes of html"] = {**BASE, **pages, f"{path}.txt": HEAD, f"{path}.html": "{% include 'part0.html' %}"}
     for name, text in BOMBS.items():
         found[name] = {**BASE, f"{path}.txt": HEAD + text}
         if name in IN_HTML:

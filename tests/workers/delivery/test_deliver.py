@@ -25,7 +25,7 @@ from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
 from workers.delivery.senders import CrmSender, EmailSender
 from workers.engine.categories import Category, ConsentPolicy
-from workers.engine.rules import Account, Rulebook, Tracking
+from workers.engine.rules import Account, RateLimit, Rulebook, Sending, Tracking
 from workers.exceptions import ConfigurationError, StoreUnavailable
 from workers.store import consents, opportunities, outbox, suppressions
 from workers.store.database import transaction
@@ -575,3 +575,28 @@ def test_a_chunk_that_takes_half_its_lease_is_given_back(world: World, monkeypat
     assert [(row.state, row.attempts, row.claims) for row in world.rows()] == [("sent", 1, 1)] + [("pending", 0, 1)] * 3
     assert world.run(provider) == {"sent": 3}
     assert len({mail.key for mail in provider.got}) == len(provider.got) == 4
+
+
+# ── rate limits ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_too_much_waits_for_its_turn_and_no_try_is_counted(world: World):
+    world.mails(4)
+    provider = Scripted()
+    sender = EmailSender("scripted", provider, lambda _version, _template: COMPOSER)
+    slow = Sending((RateLimit("domain", "acme.test", 1, 60_000_000),))
+    assert dict(world.deliverer.run(sender, slow).states) == {"sent": 1, "untried": 3}
+    waiting = [row for row in world.rows() if row.state == "pending"]
+    assert [row.due_at - NOW for row in waiting] == [timedelta(minutes=n) for n in (1, 2, 3)]
+    assert [row.attempts for row in waiting] == [0, 0, 0]
+    world.step(minutes=1)
+    assert dict(world.deliverer.run(sender, slow).states) == {"sent": 1}
+
+
+def test_a_limit_on_one_domain_holds_nobody_else_up(world: World):
+    world.mails(3)
+    world.lead(9, email="ben@other.test")
+    world.put(Effect("mail:9:welcome:1:hello", "email", 9, {"template": "plain"}))
+    sender = EmailSender("scripted", Scripted(), lambda _version, _template: COMPOSER)
+    slow = Sending((RateLimit("domain", "acme.test", 1, 60_000_000),))
+    assert dict(world.deliverer.run(sender, slow).states) == {"sent": 2, "untried": 2}

@@ -259,6 +259,7 @@ def test_mjml_becomes_html_once_and_values_come_later():
         ("<style>p + p { top: 0 }</style>{% if lead.name %}<p>x</p>{% endif %}<p>y</p>", "elements around"),
         ("<p>\u2e28</p>", "it holds the character"),
         ("{{ lead.name | e }}", "escapes"),
+        ("<a href='{% if lead.name %}/x{% endif %}'>x</a>", "a link begins with a branch"),
     ],
 )
 def test_a_page_that_cannot_be_finished_before_there_are_values_is_finished_after(html: str, why: str):
@@ -270,6 +271,13 @@ def test_a_page_that_cannot_be_finished_before_there_are_values_is_finished_afte
     assert '<p style="margin: 0;' in (mail.html or "")
     assert ">Three &amp; Ann</div>" in (mail.html or "")
     assert mail.text.endswith(f"Unsubscribe <{LINK}>\n")
+
+
+@pytest.mark.parametrize("name", ["/p", "p", "https://acme.test/p", "//acme.test/p"])
+def test_a_link_that_begins_with_a_value_is_made_whole_as_well(name: str):
+    _, mail = letter(name, mail_html="<a href='{{ lead.name }}?a=1'>x</a>")
+    assert 'href="https://acme.test/p?a=1"' in (mail.html or "")
+    assert "x <https://acme.test/p?a=1>" in mail.text
 
 
 def test_what_is_wrong_in_a_partial_is_told_of_the_partial():
@@ -306,5 +314,5 @@ def test_files_go_with_the_mail():
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", " data:text/html,x", "VBScript:x"])
 def test_a_link_that_a_strangers_value_made_is_not_sent(address: str):
-    with pytest.raises(RenderError, match="which is no web address"):
+    with pytest.raises(RenderError, match=r"^a/mail\.html: a mail cannot link to"):
         letter(address, mail_html='<a href="{{ lead.name }}">x</a>')

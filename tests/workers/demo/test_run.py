@@ -7,8 +7,9 @@ import re
 import pytest
 from rich.console import Console
 
+from workers.demo.hooks import HookReceiver
 from workers.demo.hubspot import HubSpotStub
-from workers.demo.run import OWNERS, demo, play
+from workers.demo.run import OWNERS, Others, demo, play
 from workers.demo.smtp import SmtpServer
 
 DAYS = 6
@@ -36,8 +37,8 @@ def test_a_short_demo_does_what_the_rules_say_and_tells_it(tmp_path, console):
 
 def test_it_says_what_is_missing_when_a_mail_does_not_arrive(tmp_path, console):
     lost = {"stefan.weber@linden-outfitters.test"}
-    with SmtpServer(refuse=frozenset(lost)) as smtp, HubSpotStub(owners=OWNERS) as crm:
-        summary = play(tmp_path, smtp, crm, console, 1)
+    with SmtpServer(refuse=frozenset(lost)) as smtp, HubSpotStub(owners=OWNERS) as crm, HookReceiver() as hooks:
+        summary = play(tmp_path, Others(smtp, crm, hooks), console, 1)
     assert {re.search(r"\S+@\S+", difference)[0] for difference in summary.differences} == lost
     assert "the rules say 1, 0 arrived" in summary.differences[0]
     assert summary.outbox["email dead 550"] == 1

@@ -89,7 +89,7 @@ def test_waking_at_the_said_instants_ends_by_itself(hours) -> None:
     for number, gap in enumerate(hours):
         now += gap * HOUR
         state = outcome.state if outcome else LeadState()
-        outcome = decide(state, 7, [replace(event(number, "form.submitted"), at=now)], rules, now)
+        outcome = decide(state, 7, [event(number, "form.submitted")._replace(at=now)], rules, now)
     for _ in range(20):
         if outcome.wake_at is None:
             break

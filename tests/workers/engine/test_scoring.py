@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.engine.builders import DAY, DAY_MICROS, MONTHLY, NOW, model, points, rulebook, says
-from workers.engine.decay import LANDMARK, RESOLUTION, Expiry, HalfLife, Keep, Steps, units
+from workers.engine.decay import LANDMARK, PRECISION, RESOLUTION, Expiry, HalfLife, Keep, Steps, units
 from workers.engine.decide import decide
 from workers.engine.rules import Band, Group, Limit, Part
 from workers.engine.scoring import band_at
@@ -157,12 +157,13 @@ def test_a_score_is_the_same_in_every_order_and_batching_and_equals_the_sum_from
 def test_whole_half_lives_are_exact(amount, days, lives) -> None:
     decay = HalfLife(days * DAY_MICROS)
     at = LANDMARK + 5 * DAY_MICROS
-    assert decay.read(decay.add(None, units(amount), at), at + lives * decay.length) == round(amount / 2**lives, 6)
+    worth = decay.worth(decay.add(None, units(amount), at), at + lives * decay.length)
+    assert round(worth, PRECISION) == round(amount / 2**lives, PRECISION)
 
 
 def test_an_event_from_before_the_landmark_counts_as_what_is_left_of_it() -> None:
     for decay, left in ((HalfLife(HALF_LIFE), 10), (Steps(50, HALF_LIFE), 10)):
-        assert decay.read(decay.add(None, units(80), LANDMARK - 3 * HALF_LIFE), LANDMARK) == left
+        assert decay.worth(decay.add(None, units(80), LANDMARK - 3 * HALF_LIFE), LANDMARK) == left
 
 
 @pytest.mark.parametrize("decay", DECAYS.values(), ids=DECAYS)
@@ -183,12 +184,12 @@ def test_a_sum_passes_its_threshold_at_the_computed_instant(kind, rows, threshol
     for amount, ago in rows:
         total = decay.add(total, units(amount), NOW_MICROS - ago)
     at = decay.falls_below(total, threshold, NOW_MICROS)
-    if decay.read(total, NOW_MICROS) < threshold:
+    if decay.worth(total, NOW_MICROS) < threshold:
         return
     assert at is not None
     assert at > NOW_MICROS
-    assert decay.read(total, at) < threshold
-    assert decay.read(total, max(NOW_MICROS, at - 60_000_000)) >= threshold
+    assert decay.worth(total, at) < threshold
+    assert decay.worth(total, max(NOW_MICROS, at - 60_000_000)) >= threshold
 
 
 def test_decay_never_passes_zero() -> None:

@@ -125,6 +125,30 @@ steps:
     else: [{send: welcome/hello}]
   - send: welcome/hello
 """,
+    "rules/campaigns/deeds.yaml": """\
+campaign: deeds
+enter: {stage: lead}
+owner: ops@acme.example
+steps:
+  - set_field: {field: timeline, value: later}
+  - set_field: {field: seats, expression: lead.employees / 10}
+  - set_field: {field: seen, expression: now()}
+  - set_field: {field: interests, value: [bi, ml]}
+  - add_score: {model: usage, points: -2.5}
+  - add_score: {model: fit, points: lead.seats / 2}
+  - stage: recycled
+    reason: asked for it
+  - notify: "{{ lead.first_name | default('somebody') }} is {{ score('fit') }} big"
+  - notify: {to: ana@acme.example, subject: "{{ lead.country }}", text: hello}
+  - notify: {hook: slack-sales, text: "{{ lead.first_name }}"}
+  - webhook: {hook: signed, type: deed.done, fields: [email, seats]}
+  - webhook: signed
+  - promote
+  - promote:
+    id: again
+  - enter_campaign: times
+  - exit_campaign: welcome
+""",
     "rules/examples.yaml": """\
 examples:
   - name: a demo is worth something

@@ -51,11 +51,12 @@ def test_scores(rulebook):
     assert [(rule.id, rule.part) for rules in rulebook.by_event.values() for rule in rules] == [
         ("engagement.demo", "engagement"),
         ("engagement.tried", "engagement"),
+        ("engagement.score.adjusted", "engagement"),  # what campaigns add
     ]
-    assert {event: [rule.points for rule in rules] for event, rules in rulebook.by_event.items()} == {
-        "form.submitted": [40],
-        "trial.started": [20],
-    }
+    points = {event: [rule.points for rule in rules] for event, rules in rulebook.by_event.items()}
+    (adjusting,) = points.pop("score.adjusted")
+    assert adjusting.source == "event.points"
+    assert points == {"form.submitted": [40], "trial.started": [20]}
 
 
 def test_campaigns(rulebook):
@@ -125,6 +126,7 @@ def test_sums_are_shared_unless_a_rule_has_a_range_or_decay_of_its_own(full):
         "engagement.spring": "engagement.spring",
         "engagement.trial": "engagement.trial",
         "engagement.gone": "engagement.gone",
+        "engagement.score.adjusted": "engagement",
     }
     assert full.models["engagement"].groups[0].parts == (
         Part("engagement", HalfLife(30 * DAY)),

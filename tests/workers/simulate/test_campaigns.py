@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import yaml
 
 from tests.workers.rulebook.base import BASE
 from workers.engine.expressions.durations import parse_duration
+from workers.engine.standing import Standing
 from workers.rulebook import compile_rulebook
 from workers.simulate.clock import run
 from workers.simulate.heard import Heard
@@ -18,7 +20,9 @@ from workers.simulate.heard import Heard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workers.engine.rules import Rulebook
     from workers.engine.values import Decision
+    from workers.simulate.clock import Result
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "campaigns.yaml").read_text(encoding="utf-8"))
@@ -37,6 +41,9 @@ RULES["rules/fields.yaml"] += """\
   renewal: date
   born: date
   webinar_at: datetime
+  seats: {type: integer, merge: highest}
+  mood: {type: text, allowed: [good, bad]}
+  manager: email
 """
 
 
@@ -66,16 +73,32 @@ def sayings(decision: Decision) -> Iterator[str]:
     yield f"{decision.kind} {decision.rule}: {decision.detail.get('reason')}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_case(case: dict[str, Any]):
+def rules_of(case: dict[str, Any]) -> Rulebook:
     files = dict(case.get("files", {}))
     if "campaign" in case:
         files["rules/campaigns/test.yaml"] = case["campaign"]
+    return compile_rulebook(RULES | files)
+
+
+def played(case: dict[str, Any]) -> Result:
     events = [heard(each, case.get("who", f"email:{EMAIL}")) for each in case["events"]]
     events[0] = events[0]._replace(lead={**events[0].lead, **case.get("lead", {})})
-    result = run(events, compile_rulebook(RULES | files), START + after(case["until"]))
+    return run(events, rules_of(case), START + after(case["until"]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: dict[str, Any]):
+    rules, result = rules_of(case), played(case)
     assert [f"{said(each.at)} {each.template}" for each in result.mails] == case["mails"]
+    told = [(at, f"{effect.to}: {effect.subject}: {effect.text}") for at, _, effect in result.notices]
+    told += [(at, f"{effect.hook}: {json.dumps(effect.payload)}") for at, _, effect in result.hooks]
+    for (at, text), wanted in zip(sorted(told), case.get("told", ()), strict=True):
+        assert f"{said(at)} {text}".startswith(wanted)
     (person,) = result.people
+    assert {name: person.state.fields.get(name) for name in case.get("fields", ())} == case.get("fields", {})
+    standing = Standing(person.state, rules, result.until)
+    assert {name: standing.score(name) for name in case.get("score", ())} == case.get("score", {})
+    assert person.state.stage == case.get("stage", person.state.stage)
     if "outcome" in case:
         runs = [f"{each.outcome} {each.reason}".strip() for each in person.state.enrolments.values()]
         assert runs == [case["outcome"]]

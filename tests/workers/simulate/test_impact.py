@@ -11,9 +11,10 @@ import pytest
 from tests.workers.reports.bundles import RULES
 from workers.engine.values import Event, LeadState
 from workers.rulebook import compile_rulebook
-from workers.simulate.clock import Simulation
+from workers.simulate.clock import alone
 from workers.simulate.heard import Heard
 from workers.simulate.impact import History, Impact, Told, compare, fate, recorded
+from workers.simulate.population import Person
 
 T = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -149,8 +150,6 @@ def test_what_new_rules_do_to_leads_as_they_stand():
 
 def standing(history: History) -> LeadState:
     """How a lead stands by the old rules."""
-    simulation = Simulation(OLD)
-    for each in history.events:
-        event = each.event
-        simulation.hear(Heard(each.at, event.at, event.type, ("x",), None, {**event.properties}, {**event.lead}))
-    return next(iter(simulation.result.people)).state
+    person = Person(history.id, ["x"], heard=list(history.events))
+    alone(person, OLD, history.events[-1].at)
+    return person.state

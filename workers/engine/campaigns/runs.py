@@ -51,7 +51,9 @@ def put(call: Call, name: str, run: Enrolment) -> None:
 
 
 def change(call: Call, name: str, **changes: Any) -> Enrolment:
-    """Change a run of the lead."""
+    """Change a run of the lead. What has ended needs no memory of its steps."""
+    if changes.get("outcome"):
+        changes["done"] = []
     run = replace(call.state.enrolments[name], **changes)
     put(call, name, run)
     return run

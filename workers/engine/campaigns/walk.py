@@ -5,19 +5,19 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.campaigns.entry import enter
-from workers.engine.campaigns.exits import leave
+from workers.engine.campaigns.entry import enter, enter_on_standing
+from workers.engine.campaigns.exits import leave, leave_on_standing
 from workers.engine.campaigns.gates import category_of, note_contact
 from workers.engine.campaigns.runs import campaign_of, change, under_way
 from workers.engine.lifecycle import change_stage, stage_of
 from workers.engine.promotion import promote_by_step
-from workers.engine.steps import EnterCampaign, LeaveCampaign, PromoteLead, SetStage, Visit
+from workers.engine.steps import EnterCampaign, LeaveCampaign, PromoteLead, SetStage, Verdict, Visit
 from workers.engine.values import Send, micros
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
     from workers.engine.rules import Campaign
-    from workers.engine.steps import Step, Verdict
+    from workers.engine.steps import Action, Step
     from workers.engine.values import Enrolment, Event
 
 MOST_STEPS: Final = 500
@@ -29,6 +29,8 @@ PAUSED: Final = "paused"
 PAUSED_WAITING: Final = "paused-until"
 """The time at a `wait_until` was over while the campaign was paused."""
 AT_A_HALT: Final = (PAUSED, PAUSED_WAITING)
+DONE: Final = Verdict("skipped", {"reason": "done-before"})
+"""For a step that an edit has led back to, after it has had its effect."""
 
 
 def hear(call: Call, event: Event) -> None:
@@ -99,6 +101,9 @@ def moved_over(call: Call) -> None:
                 leave(call, name, "step-gone", None)
                 continue
             change(call, name, version=campaign.version, step=step)
+            if step != run.step and run.hold not in {"", PAUSED}:  # what held it there does not hold it here
+                paused = run.hold == PAUSED_WAITING
+                change(call, name, due=None if paused else call.moment, hold=PAUSED if paused else "")
             detail = {"run": run.run, "from": run.version, "to": campaign.version, "step": step}
             call.say("moved", campaign.name, detail)
 
@@ -114,7 +119,8 @@ def walk(call: Call, name: str, campaign: Campaign) -> None:
         if step is None:
             leave(call, name, "step-gone", None)
             return
-        verdict = step.run(visit(call, campaign, run))
+        done = step.id in run.done and run.hold != UNTIL
+        verdict = DONE if done else step.run(visit(call, campaign, run))
         tell(call, campaign, step, run, verdict)
         if not take(call, name, campaign, step, verdict):
             return
@@ -133,9 +139,12 @@ def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict
     run = call.state.enrolments[name]
     if isinstance(verdict.effect, Send):
         note_contact(call, category_of(call.rulebook, verdict.effect.template))
+    if verdict.effect is not None:
+        run = change(call, name, done=[*run.done, step.id])
     if verdict.arm:
         change(call, name, arms={**run.arms, step.id: [verdict.arm, call.moment]})
-    act(call, verdict)
+    if verdict.action is not None:
+        act(call, verdict.action)
     if call.state.enrolments[name].outcome:  # what the step did has ended its own run
         return False
     if verdict.ends:
@@ -156,12 +165,13 @@ def finish(call: Call, name: str) -> None:
     call.say("finished", campaign_of(name), {"run": run.run})
 
 
-def act(call: Call, verdict: Verdict) -> None:
-    """Do what a step wants done to the lead."""
-    match verdict.action:
-        case SetStage(stage):
+def act(call: Call, action: Action) -> None:
+    """Do what a step wants done to the lead; where it comes by that counts at once, for this run and all others."""
+    before = len(call.reached)
+    match action:
+        case SetStage(stage, reason):
             if (found := stage_of(call.rulebook, stage)) is not None and call.state.stage != stage:
-                change_stage(call, found, None)
+                change_stage(call, found, None, reason)
         case EnterCampaign(name):
             if (campaign := call.rulebook.campaigns.get(name)) is not None:
                 enter(call, campaign, None)
@@ -170,6 +180,18 @@ def act(call: Call, verdict: Verdict) -> None:
                 leave(call, run, "left-by-step", None)
         case PromoteLead():
             promote_by_step(call)
+    if len(call.reached) > before:
+        arrive(call, before)
+
+
+def arrive(call: Call, before: int) -> None:
+    """Let runs end and begin because of the stages that were reached after the first `before` ones."""
+    earlier, joined, banded = call.reached[:before], call.joined, call.banded
+    call.reached, call.joined, call.banded = call.reached[before:], [], []
+    call.look_again()
+    leave_on_standing(call)
+    enter_on_standing(call, frozenset())
+    call.reached, call.joined, call.banded = [*earlier, *call.reached], joined, banded
 
 
 def visit(call: Call, campaign: Campaign, run: Enrolment) -> Visit:

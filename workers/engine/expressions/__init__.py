@@ -13,15 +13,23 @@ What holds:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workers.engine.expressions.advice import advised
-from workers.engine.expressions.code import coerced, function
+from workers.engine.expressions.code import Code, coerced, function, of_types, together
 from workers.engine.expressions.compiler import Compiler, wanted
-from workers.engine.expressions.kinds import BY_NAME, NONE, Scope
+from workers.engine.expressions.kinds import BOOLEAN, BY_NAME, DECLARED, LIST, NONE, Scope
 from workers.engine.expressions.parser import parse
+from workers.engine.expressions.turns import turns
 from workers.engine.rules import Expression
 from workers.exceptions import ExpressionError
 
-__all__ = ["Scope", "compile_expression"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workers.engine.rules import Test
+
+__all__ = ["Scope", "compile_expression", "fitting", "joined"]
 
 
 def compile_expression(source: str, scope: Scope, want: str | None = None) -> Expression:
@@ -46,5 +54,17 @@ def compile_expression(source: str, scope: Scope, want: str | None = None) -> Ex
         raise ExpressionError("`none` says nothing by itself", "leave the key out", part.offset, code="type")
     kind = BY_NAME[want] if want else part.kind
     wanted(part, kind)
-    value = function(coerced(part, kind), compiler.build.constants)
-    return Expression(source, value, kind.name, frozenset(compiler.build.asks))
+    code = Code(coerced(part, kind), compiler.build.constants)
+    asks = frozenset(compiler.build.asks)
+    moving = tuple(turns(root, scope)) if kind == BOOLEAN and any(ask.moves for ask in asks) else ()
+    return Expression(source, function(code.body, code.constants), kind.name, asks, moving, code)
+
+
+def joined(conditions: Sequence[Expression | None]) -> Test:
+    """One function that gives the truths of several conditions as a tuple; None stands for what is always true."""
+    return together(tuple(None if each is None else each.code for each in conditions))
+
+
+def fitting(declared: Mapping[str, str]) -> Test:
+    """A function that is true of an event if its properties are missing, or of these types as expressions read them."""
+    return of_types(tuple((name, DECLARED.get(kind, LIST)) for name, kind in declared.items()))

@@ -9,26 +9,29 @@ stands here) and `ready(visit) -> bool` (it is to run again now, although its ti
 
 One whose settings can contradict each other has `objections(known) -> Iterable[Objection]`: what `check` says of them.
 
-Fields may be expressions (`Expression`), other steps (`Goto`: the file has a list of steps there, and the field holds
-the id of the first), dataclasses of such fields, and tuples and mappings of them. Their metadata say the rest:
-`{"names": "template"}` what a name stands for, `{"key": "else"}` how it is written where that is no Python name,
+Fields may be expressions (`Expression`), text with expressions in it (`Words`), other steps (`Goto`: the file has a
+list of steps there, and the field holds the id of the first), dataclasses of such fields, and tuples and mappings of
+them. Their metadata say the rest: `{"names": "template"}` what a name stands for, `{"want": "number"}` what an
+expression gives that is no condition, `{"key": "else"}` how it is written where that is no Python name,
 `{"beside": True}` that it stands beside the step's word and not below it, `{"doc": "…"}` what it is for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
 
+from workers.engine.scoring import NO_EVENT
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
 
     from workers.engine.call import Call
-    from workers.engine.rules import Campaign, Rulebook
+    from workers.engine.rules import Campaign, Expression, Rulebook
     from workers.engine.standing import Standing
     from workers.engine.values import Effect, Enrolment, LeadState
 
@@ -50,12 +53,15 @@ class Known(Protocol):
     Attributes:
         fields: the lead's fields and their types.
         allowed: for those that have only certain values, these.
+        promotes: whether there is a promotion.
     """
 
     @property
     def fields(self) -> Mapping[str, str]: ...
     @property
     def allowed(self) -> Mapping[str, Collection[str]]: ...
+    @property
+    def promotes(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +131,41 @@ class Visit:
         return self.run.hold == "until" and self.run.due is not None and self.run.due <= self.call.moment
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Text with expressions in it, written `{{ lead.company }} is back`."""
+
+    parts: tuple[str | Expression, ...]
+
+    def filled(self, visit: Visit) -> str:
+        """The text for this lead; nothing where an expression has no value."""
+        return "".join(part if isinstance(part, str) else shown(self._value(part, visit)) for part in self.parts)
+
+    @staticmethod
+    def _value(part: Expression, visit: Visit) -> Any:
+        return part.value(NO_EVENT, visit.state.fields, visit.facts)
+
+
+def shown(value: Any) -> str:
+    """A value in a text for people."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 # ── what a step may want done to the lead ────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class SetStage:
-    """Put the lead into a lifecycle stage."""
+    """Put the lead into a lifecycle stage, for a reason."""
 
     stage: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from workers.rulebook.declarations.promotion import (
     Territory,
 )
 from workers.rulebook.declarations.scoring import Band, Decay, Group, Rule, ScoreFile, Steps
+from workers.rulebook.declarations.sending import SendingFile
 from workers.rulebook.declarations.standing import GradeFile, SegmentsFile, Stage, StagesFile
 from workers.rulebook.declarations.tracking import TrackingFile
 
@@ -86,6 +87,7 @@ __all__ = [
     "ScoreFile",
     "SegmentTrigger",
     "SegmentsFile",
+    "SendingFile",
     "Share",
     "SourceFile",
     "Stage",
@@ -110,6 +112,7 @@ KINDS: Final[tuple[type[Shape], ...]] = (
     CampaignFile,
     CapsFile,
     TrackingFile,
+    SendingFile,
     ConsentFile,
     MachinesFile,
     ExamplesFile,

@@ -43,6 +43,8 @@ STANDARD_EVENTS: Final = {
     "crm.stage_changed": {"stage": "text"},
     "crm.won": {},
     "crm.lost": {"reason": "text"},
+    "lead.updated": {"campaign": "text", "step": "text", "field": "text"},
+    "score.adjusted": {"campaign": "text", "step": "text", "model": "text", "points": "decimal"},
 }
 """Event types that need no declaration, and what may be asked of them; `events.yaml` adds to it."""
 WEBSITE: Final = (r"https?://[^\s/?#]+(/[^\s?#]*)?", "an address like https://northwind.example")

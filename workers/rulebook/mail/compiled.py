@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,13 +10,15 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from workers.exceptions import RenderError
 from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
+from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
 from workers.rulebook.mail.head import body_of, read_head
 from workers.rulebook.mail.layouts import layouts_of
+from workers.rulebook.mail.links import absolute, is_address
 from workers.rulebook.mail.marking import bare, comment, marked
-from workers.rulebook.mail.markup import MARK
+from workers.rulebook.mail.markup import MARK, attributes, tokens
 from workers.rulebook.mail.plain import plain, tidied
-from workers.rulebook.mail.styling import BadMarkup, finished
+from workers.rulebook.mail.styling import finished
 from workers.rulebook.problems import Problems
 from workers.rulebook.sandbox import BoundedEnvironment, render
 
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from workers.rulebook.mail.head import FrontMatter
 
 PREHEADER: Final = "preheader"
+WHOLE: Final = "#whole"
+"""The filter that makes a link whole; no template can name it."""
+_NOTES: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +117,15 @@ class CompiledMail:
     files: tuple[File, ...]
 
 
-def environment_of(files: Mapping[str, str]) -> BoundedEnvironment:
-    """What all templates of a bundle are compiled in; paths are below `templates/`."""
-    return BoundedEnvironment({path: body_of(f"/{path}", text) for path, text in files.items()}, layouts_of(files))
+def environment_of(files: Mapping[str, str], site: str = "") -> BoundedEnvironment:
+    """What all templates of a bundle are compiled in.
+
+    Args:
+        files: text by path below `templates/`.
+        site: what relative links begin with.
+    """
+    texts = {path: body_of(f"/{path}", text) for path, text in files.items()}
+    return BoundedEnvironment(texts, layouts_of(files), {WHOLE: lambda address: absolute(str(address), site)})
 
 
 def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name: str, site: str) -> CompiledMail:
@@ -135,7 +147,7 @@ def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name
     head = read_head(text_path, files[text_path], problems)
     if head is None or problems:
         raise RenderError("; ".join(map(str, problems.found())))
-    written = not page_path or body_of(f"/{text_path}", files[text_path]).partition("#}")[2].strip()
+    written = not page_path or _NOTES.sub("", body_of(f"/{text_path}", files[text_path])).strip()
     try:
         return CompiledMail(
             name=name,
@@ -224,9 +236,28 @@ def _flat(environment: BoundedEnvironment, path: str, *, preheader: bool) -> tup
     """A page with its last mark for the preheader, if it is to be put in."""
     assembler = Assembler(environment)
     flat = flatten(assembler.tree(path))
+    complete_links(flat)
     if preheader:
         flat.marks.append(Mark("leaf", nodes.Output([nodes.Name(PREHEADER, "load", lineno=1)], lineno=1)))
     return flat, assembler.sources
+
+
+def complete_links(flat: Flat) -> None:
+    """See that links which begin with a value lead somewhere, too: only then it shows whether the value is enough.
+
+    Raises:
+        Unsuitable: a link begins with a branch.
+    """
+    for token in tokens(flat.text):
+        for each in attributes(token) if token.kind == "start" else ():
+            match = MARK.match(each.value.strip()) if is_address(token, each) else None
+            if match is None:
+                continue
+            kind, node = flat.marks[int(match[2])]
+            if kind != "leaf" or not isinstance(node, nodes.Output):
+                raise Unsuitable("a link begins with a branch of Jinja2")
+            whole = nodes.Filter(node.nodes[0], WHOLE, [], [], None, None, lineno=node.lineno)
+            flat.marks[int(match[2])] = Mark("leaf", nodes.Output([whole], lineno=node.lineno))
 
 
 def _text(environment: BoundedEnvironment, path: str, html: str, *, preheader: bool) -> Script | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin
 
+from workers.rulebook.mail.bounds import BadMarkup, check_bounds, check_size
+from workers.rulebook.mail.links import absolute, is_address
 from workers.rulebook.mail.markup import CLOSES, OPENS, replaced, tokens, without_comments
 
 if TYPE_CHECKING:
@@ -18,28 +19,10 @@ if TYPE_CHECKING:
     from workers.rulebook.mail.markup import Attribute, Token
 
 PREHEADER: Final = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
-LINKING: Final = frozenset({"a", "area", "v:rect", "v:roundrect"})
-"""Elements that lead somewhere; the latter two are what Outlook draws buttons with."""
-LOADING: Final = frozenset({"body", "img", "source", "table", "td", "th", "video"})
 DOCTYPE: Final = re.compile(r"\s*<!doctype", re.IGNORECASE)
 
-_ADDRESSES: Final = frozenset({"background", "href", "poster", "src"})
 _UNWRITABLE: Final = re.compile(rf"[^ !#-\[\]-~{OPENS}{CLOSES}]")
 """In attributes: what `mrml` may write as Rust writes it in source text; all else beyond ASCII, too, to be sure."""
-_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-
-
-class BadMarkup(Exception):
-    """The markup cannot be made into a mail; the text says what is wrong with it.
-
-    Args:
-        text: one sentence.
-        at: where in the markup, if that is known.
-    """
-
-    def __init__(self, text: str, at: int | None = None) -> None:
-        super().__init__(text)
-        self.at = at
 
 
 def finished(markup: str, *, mjml: bool, preheader: str, site: str) -> str:
@@ -49,16 +32,17 @@ def finished(markup: str, *, mjml: bool, preheader: str, site: str) -> str:
         markup: as its author wrote it.
         mjml: it is MJML.
         preheader: markup of the line that inboxes show after the subject; empty for none, or if it is in there already.
-        site: what relative links begin with; empty to leave them.
+        site: what relative links begin with; empty to leave them as they are.
 
     Raises:
-        BadMarkup: it is no MJML, or its styles are none.
+        BadMarkup: it is no MJML, its styles are none, or there is too much of it.
     """
+    check_bounds(markup)
     markup = without_comments(markup)
-    html = _from_mjml(markup) if mjml else _inlined(markup)
+    html = check_size(_from_mjml(markup) if mjml else _inlined(markup))
     if preheader:
         html = _with_preheader(html, preheader)
-    return _absolute(html, site) if site else html
+    return _absolute(html, site)
 
 
 def _from_mjml(markup: str) -> str:
@@ -122,22 +106,6 @@ def _with_preheader(html: str, preheader: str) -> str:
 
 def _absolute(html: str, site: str) -> str:
     def changed(token: Token, each: Attribute) -> str:
-        leads = token.name in LINKING or token.name in LOADING
-        return absolute(each.value, site) if leads and each.name in _ADDRESSES else each.value
+        return absolute(each.value, site) if is_address(token, each) else each.value
 
     return replaced(html, changed)
-
-
-def is_relative(address: str) -> bool:
-    """True for an address that says nothing outside of a website; what begins with a value is taken to be whole."""
-    address = address.strip()
-    return bool(address) and not address.startswith(("#", OPENS)) and not _SCHEME.match(address)
-
-
-def absolute(address: str, site: str) -> str:
-    """An address that leads to the same place from everywhere."""
-    if not is_relative(address):
-        return address
-    if address.strip().startswith("//"):
-        return f"https:{address.strip()}"
-    return urljoin(site.rstrip("/") + "/", address.strip())

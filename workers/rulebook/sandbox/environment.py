@@ -26,7 +26,7 @@ from workers.rulebook.sandbox.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jinja2 import Template
     from jinja2.runtime import Context
@@ -65,11 +65,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     Args:
         files: template text by path; what is put into paths that end in `.html` or `.mjml` is escaped.
         layouts: for templates that are set into another one, that one's path.
+        internal: filters that no template can name, for trees that are put together.
     """
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def __init__(self, files: Mapping[str, str], layouts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        layouts: Mapping[str, str] | None = None,
+        internal: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self._files = files
         self._layouts = layouts or {}
         super().__init__(
@@ -83,7 +89,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             cache_size=-1,
             auto_reload=False,
         )
-        self.filters = FILTERS | INTERNAL
+        self.filters = FILTERS | INTERNAL | dict(internal or {})
         self.tests = dict(TESTS)
         self.globals = dict(GLOBALS)
 

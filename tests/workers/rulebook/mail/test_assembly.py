@@ -17,7 +17,14 @@ STYLES = """\
  p { margin: 0 } .a { color: red } div p { top: 1px } ul > li { left: 2px } #b { right: 3px } a { color: {{ colour }} }
  a:hover { color: blue } @media (max-width: 600px) { .a { padding: 0 } }
 </style>"""
-VALUES: dict[str, Any] = {"yes": True, "no": False, "many": ["one", "<two>"], "name": "Ann & <Bob>", "colour": "#111"}
+VALUES: dict[str, Any] = {
+    "yes": True,
+    "no": False,
+    "many": ["one", "<two>"],
+    "name": "Ann & <Bob>",
+    "colour": "#111",
+    "place": "/p",
+}
 
 
 def wrapped(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -33,6 +40,7 @@ def wrapped(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("{{% if yes %}}{}{{% else %}}{}{{% endif %}}".format, several, several),
         st.builds("{{% if no %}}{}{{% elif name == 'x' %}}b{{% elif yes %}}{}{{% endif %}}".format, several, several),
         st.builds("{{% set x = 'v' %}}{}{{{{ x }}}}".format, several),
+        st.builds("<a href='{{{{ place }}}}?x={{{{ name | urlencode }}}}'>{}</a>".format, several),
         st.builds("{{% with y = name %}}{}{{{{ y }}}}{{% endwith %}}".format, several),
         st.builds("<table><tr>{{% if yes %}}<td>{}</td>{{% endif %}}</tr></table>".format, several),
     )
@@ -58,7 +66,7 @@ def normal(html: str) -> str:
 
 
 def compared(path: str, files: dict[str, str]) -> tuple[str, str, str, str]:
-    page = compile_page(environment_of(files), path, "https://a.test", preheader=True)
+    page = compile_page(environment_of(files, "https://a.test"), path, "https://a.test", preheader=True)
     assume(not page.late)
     values = VALUES | {"preheader": Markup.escape(VALUES["name"])}
     after = late(path, files)

@@ -16,7 +16,7 @@ SECONDS: Final = 1.0
 SHORTEST: Final = 1e-3
 
 
-class Pace:
+class Chunks:
     """The size of the next chunk, by provider or channel; threads share it.
 
     Args:
@@ -28,7 +28,7 @@ class Pace:
         self._sizes: dict[str, int] = {}
         self._lock = Lock()
 
-    def chunk(self, name: str) -> int:
+    def next(self, name: str) -> int:
         """How many rows to take on."""
         return self._sizes.get(name, min(FIRST, self._most))
 
@@ -41,6 +41,6 @@ class Pace:
             return
         within = int(rows * SECONDS / max(seconds, SHORTEST))
         with self._lock:
-            now = self.chunk(name)
+            now = self.next(name)
             grown = min(within, now * 2, self._most) if rows >= now else min(within, now)
             self._sizes[name] = max(1, grown)
