@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import controls, decisions, leads, outbox, quarantine, rulebooks
+from workers.store import controls, decisions, erasure, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Status:
     skipped: Mapping[tuple[str, str], int]
 
 
+FORGOTTEN: Final = "forgotten"
 RECENT: Final = timedelta(days=30)
 _BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
@@ -103,8 +104,14 @@ def read(conn: Connection, now: datetime) -> Status:
         closed=quarantine.counts_closed(conn),
         opportunities=(promoted, accepted),
         suppressions=_by_name(conn, _SUPPRESSIONS),
-        skipped=decisions.skipped(conn, now - RECENT),
+        skipped=_left_aside(conn, now),
     )
+
+
+def _left_aside(conn: Connection, now: datetime) -> dict[tuple[str, str], int]:
+    """What counts for nothing, by reason and what it is about; of events about erased people, how many came ever."""
+    arrived = erasure.arrivals(conn)
+    return decisions.skipped(conn, now - RECENT) | ({(FORGOTTEN, "person"): arrived} if arrived else {})
 
 
 def oldest(conn: Connection, now: datetime) -> timedelta | None:

@@ -199,6 +199,7 @@ forgotten: Final = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of an identity, as kind:value"),
     Column("erased_at", _instant(), nullable=False),
+    Column("arrived", BigInteger, nullable=False, server_default=text("0"), doc="events that came in and were erased"),
 )
 """Identities of erased people: what comes in about them is erased on arrival, until they consent anew."""
 
