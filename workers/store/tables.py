@@ -95,10 +95,14 @@ quarantine: Final = Table(
     Column("received_at", _instant(), nullable=False, doc="of the delivery or the event"),
     Column("quarantined_at", _instant(), nullable=False),
     Column("replayed_at", _instant()),
+    Column("closed_at", _instant(), doc="given up by a person for good"),
+    Column("closed_by", Text),
+    Column("closed_because", Text),
     CheckConstraint("kind IN ('delivery', 'event')", name="quarantine_kind"),
     CheckConstraint("kind <> 'event' OR event_id IS NOT NULL", name="quarantine_event"),
     Index("quarantine_waiting", "event_id", postgresql_where=text("kind = 'event' AND replayed_at IS NULL")),
-    Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL")),
+    Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL AND closed_at IS NULL")),
+    Index("quarantine_closed", "reason", "id", postgresql_where=text("closed_at IS NOT NULL")),
 )
 
 # ── leads ────────────────────────────────────────────────────────────────────────────────────────────────────

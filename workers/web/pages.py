@@ -173,6 +173,9 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
         "dripline_quarantine", "Waiting for a person.", ["reason"], {(k,): n for k, n in found.quarantine.items()}
     )
     yield _labelled(
+        "dripline_quarantine_closed", "Given up by a person.", ["reason"], {(k,): n for k, n in found.closed.items()}
+    )
+    yield _labelled(
         "dripline_suppressions", "May not be mailed.", ["reason"], {(k,): n for k, n in found.suppressions.items()}
     )
     yield _labelled(
