@@ -50,8 +50,8 @@ def run_web(app: App) -> None:
         port, status_port = listener.getsockname()[1], status.getsockname()[1]
         if port == status_port:  # on another address; requests are told apart by the port that they come in by
             raise ConfigurationError(f"DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both {port}; choose two ports.")
-        log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
         try:
+            log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
             serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
         finally:
             log.info("web_stopped")

@@ -163,7 +163,7 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _gauge("dripline_backlog_age_seconds", "How long the oldest of them has waited.", oldest)
     yield _gauge("dripline_wakeups_overdue", "Leads whose wake-up is due.", found.overdue)
     yield _gauge("dripline_wakeups_stuck", "Leads whose wake-up keeps failing.", found.stuck)
-    yield _gauge("dripline_leads_outdated", "Leads still to be counted anew by changed rules.", found.outdated)
+    yield _gauge("dripline_leads_outdated", "Leads still to be looked at anew by changed rules.", found.outdated)
     yield _gauge("dripline_campaigns_paused", "Campaigns in which nothing goes on.", len(found.paused))
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
@@ -171,6 +171,9 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _labelled("dripline_outbox", "Effects by state.", ["channel", "state", "reason"], found.outbox)
     yield _labelled(
         "dripline_quarantine", "Waiting for a person.", ["reason"], {(k,): n for k, n in found.quarantine.items()}
+    )
+    yield _labelled(
+        "dripline_quarantine_closed", "Given up by a person.", ["reason"], {(k,): n for k, n in found.closed.items()}
     )
     yield _labelled(
         "dripline_suppressions", "May not be mailed.", ["reason"], {(k,): n for k, n in found.suppressions.items()}

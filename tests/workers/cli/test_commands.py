@@ -12,6 +12,7 @@ import pytest
 
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.cli._main import SECTIONS, cli, said
+from workers.delivery.attempts import NOT_CONFIGURED
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
 from workers.store import events, leads, outbox, quarantine
@@ -183,7 +184,28 @@ def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.Monke
     done = json.loads(dripline("quarantine", "replay", str(row["id"]), "--json").out)
     assert done == {"replayed": [row["id"]], "events": 1, "stayed": {}}
     assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
-    assert dripline("quarantine", "show", str(row["id"])).code == 1
+    assert "replayed_at:" in dripline("quarantine", "show", str(row["id"])).out
+    assert dripline("quarantine", "show", "4711").code == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_what_nobody_will_ever_replay_is_closed_with_a_reason_and_counted(dripline: Dripline):
+    (row,) = json.loads(dripline("quarantine", "list", "--json").out)
+    assert dripline("quarantine", "close", str(row["id"])).code == 2
+    done = dripline(
+        "quarantine", "close", str(row["id"]), "4711", "--because", "a test of the agency", "--author", "ana"
+    )
+    assert (done.code, done.out, "[4711]" in done.err) == (1, "1 closed.\n", True)
+    assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
+    assert dripline("quarantine", "replay", str(row["id"])).code == 1
+    shown = dripline("quarantine", "list", "--closed").out
+    assert "a test of the agency" in shown
+    (kept,) = json.loads(dripline("quarantine", "list", "--closed", "--json").out)
+    assert (kept["id"], kept["closed_by"], kept["replayed_at"]) == (row["id"], "ana", None)
+    assert json.loads(dripline("status", "--json").out)["closed"] == {"no-identity": 1}
+    assert re.search(r"Closed in quarantine\n\s*no-identity +1", dripline("status").out)
+    again = dripline("quarantine", "close", "--reason", "no-identity", "--because", "once more", "--json")
+    assert json.loads(again.out) == {"closed": [], "unchanged": []}
 
 
 def test_a_lead_whose_wake_up_fails_is_shown_and_tried_again_by_hand(dripline: Dripline, store: Engine):
@@ -211,6 +233,16 @@ def test_outbox_retry(dripline: Dripline, store: Engine):
     assert dripline("outbox", "retry", str(row)).out == "1 row due now.\n"
     missing = dripline("outbox", "retry", "4711")
     assert (missing.code, "4711" in missing.err) == (1, True)
+
+
+def test_what_waits_for_a_setting_is_told_with_the_variable(dripline: Dripline, store: Engine):
+    now = datetime.now(UTC)
+    with store.begin() as conn:
+        (claim,) = outbox.claim(conn, "email", now, limit=1, lease=timedelta(minutes=5), provider="smtp")
+        waits = Outcome(claim.id, 1, "retry", NOT_CONFIGURED, now, error="DRIPLINE_X_TOKEN is not set", counts=False)
+        outbox.settle(conn, [waits], now)
+    assert "waiting for you 1 until a setting is made: dripline outbox list --state retry" in dripline("status").out
+    assert "DRIPLINE_X_TOKEN is not set" in dripline("outbox", "list", "--state", "retry").out
 
 
 def test_outbox_asks_before_it_sends_what_may_have_arrived(dripline: Dripline, store: Engine):
