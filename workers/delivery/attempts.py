@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from integrations.exceptions import Rejected, Unavailable, Unknown
-from workers.delivery.senders import NEVER, Skip
+from workers.delivery.senders import NEVER, NotConfigured, Skip
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store.outbox import Outcome
@@ -27,9 +27,12 @@ EXHAUSTED: Final = "exhausted"
 UNKNOWN: Final = "unknown"
 ADAPTER_ERROR: Final = "adapter-error"
 NOT_READY: Final = "not-ready"
+NOT_CONFIGURED: Final = "not-configured"
 KEY_FORGOTTEN: Final = "key-forgotten"
 """Reasons of outbox rows, beside the providers' own codes."""
 FORGOTTEN_TEXT: Final = "it may have been taken, and who may have it would not know its key any more"
+CONFIGURED_WAIT: Final = timedelta(minutes=5)
+"""Between two looks whether a person has set what is missing."""
 FIRST_LOOK: Final = timedelta(minutes=1)
 """After which time a provider is asked for the first time whether it has a mail."""
 
@@ -41,7 +44,7 @@ class Policy:
     Attributes:
         schedule: waits before the second, third, … attempt; after the last one the row is given up.
         lease: how long a worker may be silent about rows it holds.
-        chunk: rows marked as being sent at once.
+        chunk: rows marked as being sent at once, at most (see `Chunks`).
     """
 
     schedule: tuple[timedelta, ...]
@@ -117,6 +120,9 @@ def judge(
     """What the adapter's answer means for the row; `remark` is what a person should know though it went out."""
     if isinstance(result, Rejected):
         return Attempt(came_to_nothing(claim, result.code or REJECTED, words(result), now), answered=True)
+    if isinstance(result, NotConfigured):  # nobody was asked, and nothing is given up however long it takes
+        soon, said = now + CONFIGURED_WAIT, words(result)
+        return Attempt(Outcome(claim.id, claim.number, "retry", NOT_CONFIGURED, soon, error=said, counts=False))
     if isinstance(result, Unavailable):
         due = policy.next_try(claim.attempt, now, result.retry_after)
         return Attempt(not_taken(claim, due, words(result), now), answered=False, asked=result.retry_after)

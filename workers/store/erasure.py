@@ -88,6 +88,7 @@ _OWN: Final[Mapping[str, str]] = {
         SELECT count(*) FROM gone
     """,
     "identities": "DELETE FROM identities WHERE lead_id = ANY(:leads)",
+    "enrolments": "DELETE FROM enrolments WHERE lead_id = ANY(:leads)",
     "decisions": "DELETE FROM decisions WHERE lead_id = ANY(:leads)",
     "consents": "DELETE FROM consents WHERE lead_id = ANY(:leads)",
     "outbox": """

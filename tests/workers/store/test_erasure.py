@@ -126,6 +126,19 @@ def test_nothing_in_any_table_says_who_it_was(company: Company) -> None:
     assert "joann@acme.test" in dump["quarantine"]
 
 
+def test_no_table_knows_the_lead_but_where_nothing_may_be_done_twice(company: Company) -> None:
+    ann = company.lead(ANN)
+    company.forget()
+    of_leads = [name for name, table in metadata.tables.items() if "lead_id" in table.columns]
+    with company.engine.connect() as conn:
+        left = {
+            name
+            for name in of_leads
+            if conn.scalar(text(f"SELECT count(*) FROM {name} WHERE lead_id = :id"), {"id": ann.id})
+        }
+    assert left == {"outbox", "opportunities"}
+
+
 def test_others_keep_what_is_theirs(company: Company) -> None:
     ben = company.lead(BEN)
     company.forget()
