@@ -14,7 +14,7 @@ from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
 from workers.rulebook.mail.head import body_of, read_head
 from workers.rulebook.mail.layouts import layouts_of
-from workers.rulebook.mail.links import absolute, is_address
+from workers.rulebook.mail.links import UnsafeLink, absolute, check_links, is_address, safe
 from workers.rulebook.mail.marking import bare, comment, marked
 from workers.rulebook.mail.markup import MARK, attributes, tokens
 from workers.rulebook.mail.plain import plain, tidied
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PREHEADER: Final = "preheader"
 WHOLE: Final = "#whole"
 """The filter that makes a link whole; no template can name it."""
+JINJA: Final = re.compile(r"\{[{%#]")
+OURS: Final = frozenset({"account", "confirm_url", "preferences_url", "unsubscribe_url"})
+"""Variables that nobody outside has a say in."""
 _NOTES: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
@@ -50,6 +53,17 @@ class Script:
             RenderError: it cannot be made of them.
         """
         return render(self.template, values, self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A line that is the same in every mail."""
+
+    text: str
+
+    def render(self, _: Mapping[str, Any]) -> str:
+        """The text."""
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +100,11 @@ class Page:
             return markup
         try:
             shown = "" if self.shows_preheader else str(preheader)
-            return finished(markup, mjml=self.mjml, preheader=shown, site=site)
-        except BadMarkup as error:
+            html = finished(markup, mjml=self.mjml, preheader=shown, site=site)
+            check_links(html)
+        except (BadMarkup, UnsafeLink) as error:
             raise RenderError(f"{self.script.template.name}: {error}") from error
+        return html
 
     def plain(self, values: Mapping[str, Any], html: str) -> str:
         """The text beside the HTML."""
@@ -110,8 +126,8 @@ class CompiledMail:
 
     name: str
     head: FrontMatter
-    subject: Script
-    preheader: Script | None
+    subject: Script | Constant
+    preheader: Script | Constant | None
     text: Script | None
     page: Page | None
     files: tuple[File, ...]
@@ -125,7 +141,7 @@ def environment_of(files: Mapping[str, str], site: str = "") -> BoundedEnvironme
         site: what relative links begin with.
     """
     texts = {path: body_of(f"/{path}", text) for path, text in files.items()}
-    return BoundedEnvironment(texts, layouts_of(files), {WHOLE: lambda address: absolute(str(address), site)})
+    return BoundedEnvironment(texts, layouts_of(files), {WHOLE: lambda address: safe(absolute(str(address), site))})
 
 
 def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name: str, site: str) -> CompiledMail:
@@ -176,7 +192,9 @@ def attached(files: Mapping[str, str], name: str, file: str) -> File:
     return File(file.rpartition("/")[2], media_type(file), content)
 
 
-def _line(environment: BoundedEnvironment, text: str, name: str) -> Script:
+def _line(environment: BoundedEnvironment, text: str, name: str) -> Script | Constant:
+    if not JINJA.search(text):
+        return Constant(text)
     template = environment.from_string(text)
     template.name = name
     return Script(template)
@@ -226,6 +244,10 @@ def _finished_page(environment: BoundedEnvironment, path: str, site: str, *, pre
         place, line = _place(markup, error.at, flat, sources)
         raise RenderError(f"{place}, line {line}: {error}") from error
     marked(replace(flat, text=bare(html)))  # a browser's parser may have ended elements where their author had not
+    try:
+        check_links(html)
+    except UnsafeLink as error:
+        raise RenderError(f"{path}: {error}") from error
     everything = frozenset(range(len(flat.marks)))
     tree = rebuild(html, flat, everything, environment)
     script = Script(environment.compiled(tree, path), sources)
@@ -256,8 +278,15 @@ def complete_links(flat: Flat) -> None:
             kind, node = flat.marks[int(match[2])]
             if kind != "leaf" or not isinstance(node, nodes.Output):
                 raise Unsuitable("a link begins with a branch of Jinja2")
+            if _is_ours(node.nodes[0]):
+                continue
             whole = nodes.Filter(node.nodes[0], WHOLE, [], [], None, None, lineno=node.lineno)
             flat.marks[int(match[2])] = Mark("leaf", nodes.Output([whole], lineno=node.lineno))
+
+
+def _is_ours(value: nodes.Expr) -> bool:
+    name = value.node if isinstance(value, nodes.Getattr) else value
+    return isinstance(name, nodes.Name) and name.name in OURS
 
 
 def _text(environment: BoundedEnvironment, path: str, html: str, *, preheader: bool) -> Script | None:
