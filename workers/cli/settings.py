@@ -65,10 +65,7 @@ def in_force(loaded: Settings) -> Mapping[str, str]:
     Raises:
         DriplineError: there is no database, it is away or has no tables, or no rulebook.
     """
-    from sqlalchemy.exc import ProgrammingError
-
     from workers.cli._base import database_url
-    from workers.exceptions import NoRulebook
     from workers.store import rulebooks
     from workers.store.database import connect, transaction
 
@@ -76,8 +73,6 @@ def in_force(loaded: Settings) -> Mapping[str, str]:
     try:
         with transaction(engine) as conn:
             return rulebooks.files(conn, rulebooks.active(conn).version)
-    except ProgrammingError as error:  # not migrated yet
-        raise NoRulebook("the database has no tables yet") from error
     finally:
         engine.dispose()
 

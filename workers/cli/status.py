@@ -61,7 +61,7 @@ def show(status: Status) -> None:
     promoted, accepted = status.opportunities
     click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
     if status.outdated:
-        click.echo(f"counting anew   {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
+        click.echo(f"looking anew    at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
     click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
     click.echo(f"wake-ups due    {status.overdue}{stuck}")
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")

@@ -33,7 +33,7 @@ class Status:
         oldest: how long the oldest of the backlog has waited; None if there is none.
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
-        outdated: leads that still have to be counted anew because the scoring rules have changed.
+        outdated: leads that still have to be looked at anew because the rules have changed.
         paused: campaigns in which nothing goes on, and why.
         leads: by stage.
         outbox: by (channel, state, reason).

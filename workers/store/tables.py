@@ -117,7 +117,7 @@ leads: Final = Table(
     Column("state", JSONB, nullable=False, doc="workers.engine.values.LeadState.dump()"),
     Column("wake_at", _instant()),
     Column("rulebook", Integer, doc="the version that decided last"),
-    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring it was counted by"),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.stamp it was counted by"),
     Column("failures", SmallInteger, nullable=False, server_default=text("0"), doc="wake-ups failed in a row"),
     Column("error", Text),
     Column("created_at", _instant(), nullable=False),
@@ -214,7 +214,7 @@ rulebook_versions: Final = Table(
     Column("author", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("created_at", _instant(), nullable=False),
-    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring; empty until first used"),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.stamp; empty until first used"),
     UniqueConstraint("version", name="rulebook_versions_version"),
 )
 
