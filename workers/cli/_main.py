@@ -106,8 +106,6 @@ def said(error: Exception) -> str | None:
     """What to tell the person; None for what is our own mistake and deserves its traceback."""
     if isinstance(error, DriplineError):
         return str(error)
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01":  # PostgreSQL: there is no such table
-        return "the database holds no tables of Dripline's yet, or old ones; run: dripline migrate"
     if isinstance(error, PermissionError):
         return f"{error.filename or 'a file'} belongs to somebody else; become that user, or name another folder"
     return None

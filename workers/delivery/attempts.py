@@ -119,8 +119,7 @@ def judge(
 ) -> Attempt:
     """What the adapter's answer means for the row; `remark` is what a person should know though it went out."""
     if isinstance(result, Rejected):
-        refused = Outcome(claim.id, claim.number, "dead", result.code or REJECTED, error=words(result))
-        return Attempt(refused, answered=True)
+        return Attempt(came_to_nothing(claim, result.code or REJECTED, words(result), now), answered=True)
     if isinstance(result, NotConfigured):  # nobody was asked, and nothing is given up however long it takes
         soon, said = now + CONFIGURED_WAIT, words(result)
         return Attempt(Outcome(claim.id, claim.number, "retry", NOT_CONFIGURED, soon, error=said, counts=False))
@@ -143,15 +142,17 @@ def _why_unclear(claim: Claim, error: Exception) -> str:
 
 
 def not_taken(claim: Claim, due: datetime | None, said: str, now: datetime) -> Outcome:
-    """The provider provably did not take it: later, or never if it was tried often enough.
-
-    This try came to nothing; an earlier one may not have, and then the row is not given up.
-    """
+    """The provider provably did not take it: later, or never if it was tried often enough."""
     if due is not None:
         return Outcome(claim.id, claim.number, "retry", UNAVAILABLE, due_at=due, error=said)
+    return came_to_nothing(claim, EXHAUSTED, said, now)
+
+
+def came_to_nothing(claim: Claim, reason: str, said: str, now: datetime) -> Outcome:
+    """This try, the last one, came to nothing. An earlier one may not have, and then the row is not given up."""
     if claim.unclear_since:
-        return unclear(claim, None, EXHAUSTED, said, now)
-    return Outcome(claim.id, claim.number, "dead", EXHAUSTED, error=said)
+        return unclear(claim, None, reason, said, now)
+    return Outcome(claim.id, claim.number, "dead", reason, error=said)
 
 
 def unclear(claim: Claim, due: datetime | None, reason: str, said: str, now: datetime) -> Outcome:

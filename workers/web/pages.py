@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy.exc import ProgrammingError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -66,11 +65,8 @@ class Reader:
             raise StoreUnavailable("PostgreSQL does not answer in time") from None
 
     def _run(self, query: Callable[[Connection], T]) -> T:
-        try:
-            with transaction(self._engine) as conn:
-                return query(conn)
-        except ProgrammingError as error:
-            raise StoreUnavailable("the tables are not those of this program; run: dripline migrate") from error
+        with transaction(self._engine) as conn:
+            return query(conn)
 
 
 class Pages:

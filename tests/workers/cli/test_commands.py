@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -274,6 +276,25 @@ def test_settings_hide_secrets_and_point_at_strays(dripline: Dripline, monkeypat
     assert all(row["says"] for row in data.values())
 
 
+def variables(dripline: Dripline) -> set[str]:
+    return {row["variable"] for row in json.loads(dripline("settings", "--json").out)}
+
+
+@pytest.mark.usefixtures("store")
+def test_settings_list_the_variables_of_the_sources_that_the_rules_in_force_declare(dripline: Dripline):
+    assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
+    assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
+
+
+def test_settings_list_the_variables_of_the_sources_in_this_folder_or_else_of_all(dripline: Dripline, tmp_path: Path):
+    assert {"DRIPLINE_TYPEFORM_SECRET", "DRIPLINE_SENDGRID_VERIFICATION_KEY"} <= variables(dripline)
+    for path, text in BUNDLE.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
+    assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
+
+
 @pytest.mark.usefixtures("store")
 def test_health(dripline: Dripline, redis_url: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DRIPLINE_REDIS_URL", redis_url)
@@ -314,12 +335,54 @@ def test_completion_works():
     assert done.stdout == "plain,quarantine\n"
 
 
-def test_post_needs_somebody_to_answer_and_a_secret(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
-    no_secret = dripline("post", "product", "{}")
-    assert (no_secret.code, "DRIPLINE_PRODUCT_SECRET is not set" in no_secret.err) == (1, True)
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["product", "{}"], 1, "DRIPLINE_PRODUCT_SECRET is not set): did you mean prodict?"),
+        (["prodict", "{not JSON}"], 2, "BODY is not JSON"),
+        (["prodict", "{}", "--url", "127.0.0.1:1"], 2, "--url is '127.0.0.1:1'"),
+        (["prodict", "{}", "--url", "http://127.0.0.1:1"], 1, "nobody answers on http://127.0.0.1:1/hooks/prodict"),
+        (["broken", "{}"], 1, "DRIPLINE_BROKEN_SECRET is no secret"),
+    ],
+)
+def test_post_says_what_is_missing(
+    dripline: Dripline, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+):
+    monkeypatch.setenv("DRIPLINE_PRODICT_SECRET", PRODUCT_SECRET)
+    monkeypatch.setenv("DRIPLINE_BROKEN_SECRET", "whsec_%%%")
+    done = dripline("post", *arguments)
+    assert done.code == code
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+def test_post_tells_the_answer_in_words(dripline: Dripline, monkeypatch: pytest.MonkeyPatch, closed_door: str):
     monkeypatch.setenv("DRIPLINE_PRODUCT_SECRET", PRODUCT_SECRET)
-    nobody = dripline("post", "product", "{}", "--url", "http://127.0.0.1:1")
-    assert (nobody.code, "nobody answers on http://127.0.0.1:1/hooks/product" in nobody.err) == (1, True)
+    done = dripline("post", "product", "{}", "--url", closed_door)
+    assert (done.code, done.err) == (1, "404 No such webhook source: Add it.\n")
+
+
+@pytest.fixture
+def closed_door() -> Iterator[str]:
+    """An address that answers every post with a problem."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"title": "No such webhook source", "detail": "Add it."}).encode()
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(404)
+            self.send_header("content-type", "application/problem+json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 # ── processes ────────────────────────────────────────────────────────────────────────────────────────────────
