@@ -69,7 +69,7 @@ def test_a_ticked_box_is_consent_and_its_text_comes_from_the_rules():
 
 def test_who_said_what_last_counts_in_whatever_order_it_arrives():
     story = [said(1, "given"), event(2, "email.unsubscribed"), said(3, "given"), said(4, "withdrawn")]
-    at_times = [replace(each, at=NOW.replace(hour=each.id)) for each in story]
+    at_times = [each._replace(at=NOW.replace(hour=each.id)) for each in story]
     both, letter, nothing = (frozenset(each) for each in (["marketing", "letter"], ["letter"], []))
     expectations = [("given", both), ("withdrawn", nothing), ("given", letter), ("withdrawn", nothing)]
     for length, expected in enumerate(expectations, 1):
