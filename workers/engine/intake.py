@@ -14,14 +14,14 @@ from workers.engine.declared import record_unusable
 from workers.engine.fields import tell_fields
 from workers.engine.limits import admit
 from workers.engine.quarantine import ENGAGEMENT, hold, is_human, is_machine, release
-from workers.engine.rules import MISFIT, Expression
+from workers.engine.rules import Expression
 from workers.engine.values import Suppress, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from workers.engine.call import Call
-    from workers.engine.rules import EventRule, Intake
+    from workers.engine.rules import EventRule
     from workers.engine.values import Event
 
 NOBODY: Final[Mapping[str, Any]] = {}
@@ -31,8 +31,6 @@ SALES: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.l
 """What says how a hand-off and its opportunity are doing."""
 SUPPRESSING: Final = frozenset({"email.unsubscribed", "email.complained", "email.bounced"})
 TOLD_ELSEWHERE: Final = SALES | SUPPRESSING | HEARD
-NO_RULES: Final[Intake] = ((), lambda *_: MISFIT)
-"""For types of events that nobody declares."""
 
 
 def take_in(call: Call, event: Event) -> None:
@@ -44,7 +42,7 @@ def take_in(call: Call, event: Event) -> None:
     at, state = micros(event.at), call.state
     state.events += 1
     state.last = max(state.last, at)
-    rules, truths = call.rulebook.intake.get(event.type, NO_RULES)
+    rules, truths = call.rulebook.intake[event.type]
     held = truths(event.properties, NOBODY, call.standing)
     if held[-1] and not call.quiet:
         record_unusable(call, event)
@@ -77,7 +75,7 @@ def take_word(call: Call, event: Event, at: int) -> None:
 
 def score_credited(call: Call, machine: Event) -> None:
     """Score an event of the quarantine after all."""
-    rules, truths = call.rulebook.intake.get(machine.type, NO_RULES)
+    rules, truths = call.rulebook.intake[machine.type]
     score(call, machine, micros(machine.at), compress(rules, truths(machine.properties, NOBODY, call.standing)))
 
 

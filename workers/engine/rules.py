@@ -739,7 +739,7 @@ class Rulebook:
             joined = tuple(each.name for each in segments), self.join([each.when for each in segments], None)
             derive(self, name, joined)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
-        derive(self, "intake", {kind: intake(self, kind) for kind in {**self.events, **self.by_event}})
+        derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
@@ -772,10 +772,20 @@ def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigge
                 yield f"{campaign.name}.{index}", campaign, trigger
 
 
-def intake(rulebook: Rulebook, kind: str) -> Intake:
-    """What every event of a type is asked."""
-    rules = rulebook.by_event.get(kind, ())
-    return rules, rulebook.join([rule.when for rule in rules], rulebook.events.get(kind))
+class Intakes(dict[str, Intake]):
+    """What every event of a type is asked, put together when the first one comes: `check` needs none of it."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self._rulebook = rulebook
+
+    def __missing__(self, kind: str) -> Intake:
+        """Put it together; of types that nobody declares nothing is kept, as anybody may make them up."""
+        rules, declared = self._rulebook.by_event.get(kind, ()), self._rulebook.events.get(kind)
+        intake = rules, self._rulebook.join([rule.when for rule in rules], declared)
+        if rules or declared is not None:
+            self[kind] = intake
+        return intake
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -138,7 +137,7 @@ def misfit(shared: Shared, declared: tuple[tuple[str, Kind], ...]) -> ast.expr:
     """Code that is True if a property is there and not of its declared type."""
     tests: list[ast.expr] = [constant(False), constant(False)]
     for key, kind in declared:
-        value = name(shared.found(key))
+        value = shared.found(EVENT, key)
         tests.append(both(not_of(kind, value), compare(value, ast.IsNot(), constant(None))))
     return ast.BoolOp(ast.Or(), tests)
 
@@ -153,7 +152,7 @@ def not_of(kind: Kind, value: ast.expr) -> ast.expr:
     return compare(call(COERCED.get(kind, "truth"), value), ast.Is(), constant(None))
 
 
-class Shared(ast.NodeTransformer):
+class Shared:
     """Lets expressions share the properties and fields that they look up.
 
     Attributes:
@@ -162,28 +161,26 @@ class Shared(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self.names: dict[tuple[str, str], str] = {}
-        self._own: Mapping[str, str] = {}
 
-    def found(self, key: str) -> str:
-        """The name under which a property of the event is found."""
-        return self.names.setdefault((EVENT, key), f"p{len(self.names)}")
+    def found(self, owner: str, key: str) -> ast.Name:
+        """What is looked up in an argument."""
+        return name(self.names.setdefault((owner, key), f"p{len(self.names)}"))
 
-    def rewritten(self, body: ast.expr, own: Mapping[str, str]) -> ast.expr:
+    def rewritten(self, node: ast.AST, own: Mapping[str, str]) -> Any:
         """A copy of an expression, with its constants under names of their own."""
-        self._own = own
-        changed: ast.expr = self.visit(deepcopy(body))
-        return changed
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        """A constant."""
-        return name(self._own.get(node.id, node.id)) if isinstance(node.ctx, ast.Load) else node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A property of the event, or a field of the lead."""
         match node:
+            case ast.Name(identifier, ast.Load()):
+                return name(own.get(identifier, identifier))
             case ast.Call(ast.Attribute(ast.Name(owner), "get"), [ast.Constant(str(key))]) if owner in {EVENT, LEAD}:
-                return name(self.names.setdefault((owner, key), f"p{len(self.names)}"))
-        return self.generic_visit(node)
+                return self.found(owner, key)
+        if not node._fields:  # operators are all the same
+            return node
+        return node.__class__(**{field: self._copied(value, own) for field, value in ast.iter_fields(node)})
+
+    def _copied(self, value: Any, own: Mapping[str, str]) -> Any:
+        if isinstance(value, list):
+            return [self._copied(each, own) for each in value]
+        return self.rewritten(value, own) if isinstance(value, ast.AST) else value
 
 
 def function(body: ast.expr, constants: Mapping[str, Any]) -> Callable[..., Any]:
