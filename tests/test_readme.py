@@ -18,7 +18,7 @@ README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 CHANGELOG: Final = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 EXAMPLE: Final = (ROOT / ".env.example").read_text(encoding="utf-8")
 COMPOSE: Final = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-COMMANDS: Final = {file.stem for file in (ROOT / "workers/cli").glob("[a-z]*.py")}
+COMMANDS: Final = {file.stem.replace("_", "-") for file in (ROOT / "workers/cli").glob("[a-z]*.py")}
 BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXCERPTS: Final = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
 SOURCES: Final = {"typeform": "typeform", "sendgrid": "sendgrid", "product": "standard"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ from workers.log import get_logger
 from workers.outage import Outage
 from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
-from workers.store import rulebooks
+from workers.store import activations, enrolments, rulebooks
 from workers.store.database import connect, transaction
 from workers.store.rulebooks import Rulebooks
 from workers.sweep import Sweeper
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from workers.config import Settings
     from workers.delivery.limits import Limiter
     from workers.delivery.senders import Sender
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Campaign, Rulebook
     from workers.hints import Hints
     from workers.pipeline import Processed
     from workers.sweep import Due
@@ -58,8 +59,12 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 SHORTEST_SECRET: Final = 32
-REMEMBERED: Final = 50
-"""Older rulebook versions whose campaigns are kept ready for the people who entered them."""
+REMEMBERED: Final = 10
+"""Rulebook versions put in force last whose campaigns are kept ready, whoever is in them: another worker may still be
+letting people in. Of older versions, those are kept that somebody is in."""
+REACH: Final = 2_000
+"""Versions that are looked through for the campaigns that people are still in."""
+CAMPAIGN: Final = re.compile(r"^campaign:", re.MULTILINE)
 BATCHES: Final = 20
 """Batches of a slice that one message works off before other slices get the thread."""
 
@@ -77,6 +82,7 @@ class Library:
         self._links = links
         self._older: dict[str, Rulebook | None] = {}
         self._composers: dict[str, Composer] = {}
+        self._seen: dict[frozenset[str], str] = {}
         self.rulebooks = Rulebooks(self._compile)
 
     def active(self) -> Rulebook:
@@ -123,10 +129,28 @@ class Library:
         """Compile a version, with the older definitions of its campaigns for the people who entered those."""
         rulebook = compile_rulebook(files)
         with transaction(self._engine) as conn:
-            versions = [each.version for each in rulebooks.versions(conn)[: REMEMBERED + 1]]
-        older = [self._before(version) for version in versions if version != rulebook.version]
-        campaigns = [each for before in older if before for each in before.campaigns.values()]
-        return replace(rulebook, archive={(each.name, each.version): each for each in campaigns})
+            before = [each.version for each in activations.latest(conn, REMEMBERED)]
+            versions = dict.fromkeys([*before, *(each.version for each in rulebooks.versions(conn))])
+            wanted = enrolments.pinned(conn) - {(each.name, each.version) for each in rulebook.campaigns.values()}
+        versions.pop(rulebook.version, None)
+        archive: dict[tuple[str, str], Campaign] = {}
+        for number, version in enumerate(versions):
+            if number >= REACH or (number >= REMEMBERED and wanted <= archive.keys()):
+                break
+            if number < REMEMBERED or self._campaigns_differ(version):
+                older = self._before(version)
+                campaigns = older.campaigns.values() if older else ()
+                archive = {(each.name, each.version): each for each in campaigns} | archive
+        for name, campaign_version in sorted(wanted - archive.keys()):
+            log.error("campaign_definition_lost", campaign=name, version=campaign_version)
+        return replace(rulebook, archive=archive)
+
+    def _campaigns_differ(self, version: str) -> bool:
+        """False if another version that was looked at had the very same campaigns; then this one need not be."""
+        with transaction(self._engine) as conn:
+            files = rulebooks.files(conn, version)
+        texts = frozenset(text for text in files.values() if CAMPAIGN.search(text))
+        return self._seen.setdefault(texts, version) == version
 
     def _before(self, version: str) -> Rulebook | None:
         """An older version, compiled once; None if this program cannot compile it any more."""
@@ -204,17 +228,28 @@ class App:
             )
         if sends:
             self.adapters.email()
-        self._warn_of_strays()
+        try:
+            rulebook = self.library.active()
+        except DriplineError:  # without a rulebook nobody knows what it needs
+            return
+        self._warn_of_strays(rulebook)
+        if sends:
+            self._warn_of_missing(rulebook)
 
-    def _warn_of_strays(self) -> None:
+    def _warn_of_strays(self, rulebook: Rulebook) -> None:
         """Say which variables nobody uses: most likely they are misspelt."""
         known = [name for kind in discovery.KINDS for name in discovery.names(kind)]
-        try:
-            known += self.library.active().sources
-        except DriplineError:  # without a rulebook nobody knows the names of the sources
-            return
-        for name, near in self.settings.strays(known).items():
+        for name, near in self.settings.strays([*known, *rulebook.sources]).items():
             log.warning("variable_not_used", name=name, meant=near)
+
+    def _warn_of_missing(self, rulebook: Rulebook) -> None:
+        """Say that promotions will wait in the outbox, if the CRM that they go to is not configured."""
+        if rulebook.promotion is None:
+            return
+        try:
+            self.adapters.crm(rulebook.promotion.crm)
+        except ConfigurationError as error:
+            log.warning("crm_not_configured", crm=rulebook.promotion.crm, error=str(error))
 
     def look_at_store(self) -> None:
         """See whether PostgreSQL answers, so that the log tells when it goes and when it is back."""

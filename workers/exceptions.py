@@ -49,6 +49,10 @@ class StoreUnavailable(DriplineError):
     """PostgreSQL cannot be reached or refused the work for now; trying again later is right."""
 
 
+class NotMigrated(StoreUnavailable):
+    """PostgreSQL answers, but has not the tables of this version; `dripline migrate` makes them."""
+
+
 class Overloaded(DriplineError):
     """More deliveries wait to be committed than may wait; the sender is asked to come back."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workers.engine.rules import SourceSpec
     from workers.store.quarantine import Quarantined
 
-GONE: Final = "there is no such row, or it was replayed already"
+GONE: Final = "there is no such row, or it was replayed or closed already"
 EVENT_GONE: Final = "the event log does not hold this event any more, so there is nothing to put through"
 TAKEN: Final = "its event id is that of another event in the log, so putting it through would lose it"
 NO_BATCHES: Final = "it is a part of a batch, and the source's adapter reads none"

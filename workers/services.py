@@ -9,7 +9,7 @@ import dramatiq
 import redis
 
 from workers.actors import declare
-from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
+from workers.exceptions import ConfigurationError, NoRulebook, NotMigrated, StoreUnavailable
 from workers.log import get_logger
 from workers.outage import Outage
 from workers.processes import exit_at_signals, settle_down
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-NO_TABLE: Final = "42P01"
 """PostgreSQL's SQLSTATE for a table that is not there."""
 IDLE_MS: Final = 200
 """Longest pause of a worker between two looks into an empty queue, in milliseconds."""
@@ -50,8 +49,8 @@ def run_web(app: App) -> None:
         port, status_port = listener.getsockname()[1], status.getsockname()[1]
         if port == status_port:  # on another address; requests are told apart by the port that they come in by
             raise ConfigurationError(f"DRIPLINE_PORT and DRIPLINE_STATUS_PORT are both {port}; choose two ports.")
-        log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
         try:
+            log.info("web_started", host=given.host, port=port, status_host=given.status_host, status_port=status_port)
             serve(app.web(status_port=status_port), listener, status, connections=given.max_connections)
         finally:
             log.info("web_stopped")
@@ -88,13 +87,12 @@ def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
     """What is due, if this clock leads."""
     try:
         due = sweeper.sweep(app.clock()) if candidate.held() else None
+    except NotMigrated as error:
+        log.warning("database_not_migrated", error=str(error))
     except StoreUnavailable as error:
         app.store.failed(error)
-    except Exception as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == NO_TABLE:
-            log.warning("database_not_migrated", advice="run: dripline migrate")
-        else:
-            log.exception("sweep_failed")
+    except Exception:
+        log.exception("sweep_failed")
     else:
         app.store.answered()
         return due

@@ -31,7 +31,7 @@ UPKEEP_RETRY: Final = timedelta(minutes=5)
 UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
 """How long making a partition waits for readers of its log; everybody else waits behind it meanwhile."""
 OUTDATED: Final = 500
-"""Leads that are awake at a time because the scoring rules changed. With forty events each (30 microseconds an event)
+"""Leads that are awake at a time because rules changed. With forty events each (30 microseconds an event)
 and a look a second this is about half of one processor, and half an hour for a million leads; new events have the rest.
 """
 
@@ -45,7 +45,7 @@ class Due:
         channels: of the outbox, with effects to deliver.
         expired: how many rows of silent workers went to which outbox state.
         unproved: how many unclear rows are a person's matter from now on.
-        outdated: how many leads were woken to be counted anew by changed rules.
+        outdated: how many leads were woken to be looked at anew by changed rules.
         resumed: how many runs that a pause held got their time to go on.
     """
 
@@ -66,7 +66,7 @@ def sweep(
 ) -> Due:
     """Find everything that is due, and see to effects whose worker fell silent (`outbox.expire`).
 
-    Leads that were counted by other scoring rules than those in force are woken, a bounded number at a time, until
+    Leads that were counted or looked at by other rules than those in force are woken, a bounded number at a time, until
     none is left: progress is in their rows, so whoever looks next goes on, whatever was killed.
 
     `takes_key` says of a provider's name whether sending the same key to it again is harmless. What no evidence has

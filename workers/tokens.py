@@ -42,10 +42,9 @@ L = TypeVar("L", bound=Link)
 
 
 @dataclass(frozen=True, slots=True)
-class Unsubscribe:
-    """What an unsubscribe link stands for: this lead, and the mail (effect key) that carried the link."""
+class OfMail:
+    """What a link stands for that is about this lead, and the mail (effect key) that carried it."""
 
-    PURPOSE: ClassVar[bytes] = b"dripline:unsubscribe:1\0"
     lead_id: int
     key: str
 
@@ -58,6 +57,20 @@ class Unsubscribe:
         """See `Link`."""
         lead_id, _, key = payload.partition(".")
         return cls(int(lead_id), key)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe(OfMail):
+    """What an unsubscribe link stands for."""
+
+    PURPOSE: ClassVar[bytes] = b"dripline:unsubscribe:1\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences(OfMail):
+    """What a link to the preference centre stands for."""
+
+    PURPOSE: ClassVar[bytes] = b"dripline:preferences:1\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +116,6 @@ class Open:
         """See `Link`."""
         lead_id, made, key = payload.split("\n", 2)
         return cls(int(lead_id), key, int(made))
-
-
-@dataclass(frozen=True, slots=True)
-class Preferences:
-    """What a link to the preference centre stands for: this lead, and the mail (effect key) that carried the link."""
-
-    PURPOSE: ClassVar[bytes] = b"dripline:preferences:1\0"
-    lead_id: int
-    key: str
-
-    def payload(self) -> str:
-        """See `Link`."""
-        return f"{self.lead_id}.{self.key}"
-
-    @classmethod
-    def parse(cls, payload: str) -> Self:
-        """See `Link`."""
-        lead_id, _, key = payload.partition(".")
-        return cls(int(lead_id), key)
 
 
 @dataclass(frozen=True, slots=True)

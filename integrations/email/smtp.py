@@ -24,9 +24,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from integrations.contracts import Accepted
+from integrations.dkim import Signer, read_key
 from integrations.exceptions import ConfigurationError, Rejected, Unavailable, Unknown
 from integrations.mime import build
 from integrations.names import suggestion
+from integrations.oauth import Grant, Tokens
+from integrations.posting import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,16 +47,37 @@ QUEUED: Final = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
 """How Postfix and others tell their own id of a mail."""
 
 
-def _sendgrid(key: str) -> dict[str, str]:
-    """Unique arguments, which SendGrid takes out of the mail and puts into each of its events.
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """How a vendor's servers are told a mail's key, which its events then hand back.
 
-    Fact: twilio.com/docs/sendgrid/for-developers/sending-email/unique-arguments.
+    Attributes:
+        write: from name and value of the metadata to the headers that the vendor takes out of the mail.
+        longest: characters of a value.
+        armour: only letters, digits, `-` and `_` are taken.
     """
-    return {"X-SMTPAPI": json.dumps({"unique_args": {"dripline_key": key}})}
+
+    write: Callable[[str, str], dict[str, str]]
+    longest: int = 500
+    armour: bool = False
+
+    def headers(self, mail: Mail) -> dict[str, str]:
+        """The headers for this mail."""
+        ((name, value),) = metadata(mail, self.longest, armour=self.armour).items()
+        return self.write(name, value)
 
 
-ECHOES: Final[Mapping[str, Callable[[str], dict[str, str]]]] = {"sendgrid": _sendgrid}
-"""By vendor: headers that make its events hand back a mail's key."""
+ECHOES: Final[Mapping[str, Echo]] = {
+    "brevo": Echo(lambda name, value: {"X-Mailin-custom": json.dumps({name: value})}),
+    "mailgun": Echo(lambda name, value: {"X-Mailgun-Variables": json.dumps({name: value})}),
+    "mandrill": Echo(lambda name, value: {"X-MC-Metadata": json.dumps({name: value})}),
+    "postmark": Echo(lambda name, value: {f"X-PM-Metadata-{name}": value, "X-PM-KeepID": "true"}, 80),
+    "resend": Echo(lambda _, value: {"Resend-Idempotency-Key": value}, 256),
+    "sendgrid": Echo(lambda name, value: {"X-SMTPAPI": json.dumps({"unique_args": {name: value}})}),
+    "ses": Echo(lambda name, value: {"X-SES-MESSAGE-TAGS": f"{name}={value}"}, 256, armour=True),
+    "sparkpost": Echo(lambda name, value: {"X-MSYS-API": json.dumps({"metadata": {name: value}})}),
+}
+"""By vendor; as each says in its documentation of sending by SMTP."""
 
 
 def _utc_now() -> datetime:
@@ -85,13 +109,22 @@ class Adapter:
         security: `starttls`, `tls` (from the first byte), or `none`.
         port: 0 takes the usual one: 587, 465 or 25.
         username: empty for no login.
+        oauth_endpoint: where access tokens are to be had, to log in by OAuth 2.0 (XOAUTH2) instead of by password.
+        oauth_client_id: of the application that was registered there.
+        oauth_client_secret: the other half of it; empty if it has none.
+        oauth_refresh_token: what a person's consent has brought; empty to ask in the application's own name.
+        oauth_scope: such as `https://outlook.office365.com/.default`; empty for what was consented to.
+        dkim_selector: to sign mails with DKIM: what stands before `._domainkey` in the name of the public key.
+        dkim_key: the private key, PEM (DRIPLINE_SMTP_DKIM_KEY_FILE names a file that holds it).
+        dkim_domain: whose key it is; empty for the domain of each mail's sender.
         ca_file: certificates to trust instead of the system's, for a server with a certificate of your own.
         timeout: seconds for connecting and for every reply but the last.
         accept_timeout: seconds for the reply to the final dot. Longer, because giving up there leaves it unknown
             whether the mail was taken; RFC 5321 suggests ten minutes.
         hello_name: what we call ourselves to the server; empty for the machine's name.
         connections: sessions kept open at most.
-        vendor: whose server it is, if its events are to hand back each mail's key: `sendgrid`, or empty.
+        vendor: whose server it is, if its events are to hand back each mail's key: `ses`, `sendgrid`, `mailgun`,
+            `postmark`, `mandrill`, `brevo`, `sparkpost`, `resend`, or empty.
         per_connection: mails over one session; servers have limits.
         keep: seconds that an idle session is trusted.
         clock: for the `Date` header.
@@ -104,6 +137,14 @@ class Adapter:
     security: str = "starttls"
     username: str = ""
     password: str = field(default="", repr=False)
+    oauth_endpoint: str = ""
+    oauth_client_id: str = ""
+    oauth_client_secret: str = field(default="", repr=False)
+    oauth_refresh_token: str = field(default="", repr=False)
+    oauth_scope: str = ""
+    dkim_selector: str = ""
+    dkim_key: str = field(default="", repr=False)
+    dkim_domain: str = ""
     ca_file: str = ""
     timeout: float = 30.0
     accept_timeout: float = 120.0
@@ -115,6 +156,8 @@ class Adapter:
     clock: Callable[[], datetime] = field(default=_utc_now, repr=False)
     _idle: deque[Link] = field(init=False, repr=False, compare=False, default_factory=deque)
     _tls: ssl.SSLContext | None = field(init=False, repr=False, compare=False)
+    _tokens: Tokens | None = field(init=False, repr=False, compare=False)
+    _signer: Signer | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings and read the certificates once."""
@@ -130,6 +173,31 @@ class Adapter:
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(f"is '{self.ca_file}', which cannot be read: {error}", "ca_file") from error
         object.__setattr__(self, "_tls", tls)
+        object.__setattr__(self, "_tokens", self._make_tokens())
+        object.__setattr__(self, "_signer", self._make_signer())
+
+    def _make_tokens(self) -> Tokens | None:
+        if not self.oauth_endpoint:
+            return None
+        for name in ("username", "oauth_client_id"):
+            if not getattr(self, name):
+                raise ConfigurationError("is not set, and logging in by OAuth 2.0 needs it.", name)
+        grant = Grant(
+            self.oauth_endpoint, self.oauth_client_id, self.oauth_client_secret, self.oauth_refresh_token,
+            self.oauth_scope,
+        )  # fmt: skip
+        return Tokens(grant, "oauth_endpoint")
+
+    def _make_signer(self) -> Signer | None:
+        if not self.dkim_selector and not self.dkim_key:
+            return None
+        for name in ("dkim_selector", "dkim_domain"):
+            if not re.fullmatch(r"[A-Za-z0-9._-]*", getattr(self, name)):
+                raise ConfigurationError(f"is '{getattr(self, name)}', which is no name in the DNS.", name)
+        if not self.dkim_selector or not self.dkim_key:
+            missing = "dkim_key" if self.dkim_selector else "dkim_selector"
+            raise ConfigurationError("is not set, and signing with DKIM needs it.", missing)
+        return Signer(self.dkim_domain, self.dkim_selector, read_key(self.dkim_key, "dkim_key"))
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail.
@@ -140,8 +208,11 @@ class Adapter:
             Unknown: the connection was lost, or nothing came that is an answer, after the final dot.
         """
         if self.vendor:
-            mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor](mail.key)})
-        letter = build(mail, self.clock())
+            mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor].headers(mail)})
+        now = self.clock()
+        letter = build(mail, now)
+        if self._signer:
+            letter = replace(letter, data=self._signer.sign(letter.data, letter.sender, now))
         link = self._take()
         done = False
         try:
@@ -159,6 +230,8 @@ class Adapter:
             with suppress(OSError):
                 link.smtp.quit()
             link.smtp.close()
+        if self._tokens:
+            self._tokens.close()
 
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,14 +261,17 @@ class Adapter:
 
     def _open(self) -> Link:
         port = self.port or PORTS[self.security]
+        token = self._tokens.get() if self._tokens else ""
         try:
             smtp = self._connect(port)
             try:
-                self._greet(smtp)
+                self._greet(smtp, token)
             except OSError:
                 smtp.close()
                 raise
         except OSError as error:  # `smtplib`'s own errors are a kind of it
+            if self._tokens and isinstance(error, smtplib.SMTPAuthenticationError):
+                self._tokens.drop(token)  # it may have been withdrawn: the next try comes with another one
             raise Unavailable(f"no session with {self.host}:{port}: {_words(error)}") from error
         return Link(smtp)
 
@@ -205,8 +281,8 @@ class Adapter:
             return smtplib.SMTP_SSL(self.host, port, name, timeout=self.timeout, context=self._tls)
         return smtplib.SMTP(self.host, port, name, timeout=self.timeout)
 
-    def _greet(self, smtp: smtplib.SMTP) -> None:
-        """Secure the connection and log in."""
+    def _greet(self, smtp: smtplib.SMTP, token: str) -> None:
+        """Secure the connection and log in; by `token`, if there is one."""
         if smtp.sock is not None:
             # The final dot is a small write of its own; Nagle's algorithm would hold it back for 40 ms.
             smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -214,7 +290,11 @@ class Adapter:
         if self.security == "starttls":
             smtp.starttls(context=self._tls)
             smtp.ehlo_or_helo_if_needed()
-        if self.username:
+        if token:
+            said = f"user={self.username}\x01auth=Bearer {token}\x01\x01"
+            # A refusal comes with a challenge that explains it; an empty answer ends the dialogue.
+            smtp.auth("XOAUTH2", lambda challenge=None: "" if challenge else said)
+        elif self.username:
             smtp.login(self.username, self.password)
 
     # ── one mail ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -98,7 +98,7 @@ class Http(Server):
 
     def talk(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as reader:
-            while (request := _read_request(reader)) is not None:
+            while (request := read_request(reader)) is not None:
                 with self.lock:
                     step = self.steps[min(len(self.requests), len(self.steps) - 1)]
                     self.requests.append(request)
@@ -108,7 +108,7 @@ class Http(Server):
                 if step.get("drop") == "reading":
                     drop(connection)
                     return
-                answer = _answer(step)
+                answer = answer_of(step)
                 if step.get("drop") == "answering":
                     connection.sendall(answer[: len(answer) // 2])
                     drop(connection)
@@ -116,16 +116,21 @@ class Http(Server):
                 connection.sendall(answer)
 
 
-def _read_request(reader: Any) -> dict[str, Any] | None:
+def read_request(reader: Any) -> dict[str, Any] | None:
+    """The next request; None if there is none that came whole."""
     line = reader.readline().decode()
-    if not line:
+    if not line.endswith("\n"):
         return None
     method, path, _ = line.split(" ")
     headers: dict[str, str] = {}
-    while (line := reader.readline().decode().strip()) != "":
+    while (line := reader.readline().decode()) != "\r\n":
+        if not line.endswith("\n"):
+            return None
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    body = reader.read(int(headers.get("content-length", "0")))
+    body = reader.read(size := int(headers.get("content-length", "0")))
+    if len(body) < size:
+        return None
     return {"method": method, "path": path, "headers": headers, "body": body, "json": _json(body)}
 
 
@@ -137,7 +142,7 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _answer(step: Mapping[str, Any]) -> bytes:
+def answer_of(step: Mapping[str, Any]) -> bytes:
     body = step["body"].encode() if "body" in step else json.dumps(step.get("json", {})).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **step.get("headers", {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-MAIL = "---\nsubject: Hello\ncategory: marketing\n---\nHello\n"
-FILES = {path: told for path, told in BASE.items() if "campaigns" not in path} | {
+MAIL = "---\nsubject: Hello\ncategory: marketing\n---\nHello\n\n{{ account.address }}\n{{ unsubscribe_url }}\n"
+FILES = {path: told for path, told in BASE.items() if "campaigns" not in path and "templates" not in path} | {
     f"templates/{name}/mail.txt": MAIL for name in "abcd"
 }
 

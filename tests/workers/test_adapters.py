@@ -12,7 +12,7 @@ from workers.rulebook import check, compile_rulebook
 
 PRODUCT = "rules/sources/product.yaml"
 PROMOTION = "rules/promotion.yaml"
-SOURCES, CRMS = (", ".join(sorted(discovery.names(kind))) for kind in ("sources", "crm"))
+CRMS = ", ".join(sorted(discovery.names("crm")))
 
 
 @pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
@@ -29,8 +29,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             PRODUCT, "source: shop\nidentity: {email: data.email}\n",
-            (f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: "
-            f"`adapter: standard`; there is {SOURCES}"),
+            f"{PRODUCT}:1:9: unknown-adapter: there is no adapter `shop`; say which one reads it: `adapter: standard`",
         ),
         (
             PRODUCT, "source: product\nadapter: standard\nidentiy: {email: data.email}\n",

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dramatiq.brokers.stub import StubBroker
+from sqlalchemy import text
 
 from integrations.contracts import Accepted
 from tests.conftest import NOW
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.adapters import Adapters
-from workers.app import App, build
+from workers.app import REMEMBERED, App, build
 from workers.clock import SteppedClock
 from workers.config import Settings
 from workers.exceptions import ConfigurationError
@@ -130,6 +131,33 @@ def test_whoever_entered_a_campaign_stays_in_it_as_it_was_also_in_a_process_star
     second.close()
 
 
+def test_however_often_rules_are_applied_nobody_loses_the_campaign_they_are_in(
+    database_url: str, provider: Provider, caplog: pytest.LogCaptureFixture
+):
+    clock = SteppedClock(NOW)
+    first = make(settings(database_url), provider, clock)
+    apply(first.engine, NOW)
+    happen(first, 1, "form.submitted", form="newsletter")
+    shorter = BUNDLE["rules/campaigns/welcome.yaml"].replace("  - wait: 2 days\n  - send: hello\n", "")
+    for number in range(REMEMBERED + 5):
+        edited = f"{BUNDLE['rules/events.yaml']}\n# edit {number}\n"
+        apply(first.engine, NOW, BUNDLE | {"rules/campaigns/welcome.yaml": shorter, "rules/events.yaml": edited})
+    first.close()
+    clock.move_to(NOW + timedelta(days=3))
+    second = make(settings(database_url), provider, clock)
+    second.process([slice_of("email:ann@acme.test")])
+    second.deliver("email")
+    assert len(provider.got) == 2
+    assert len(second.library.active().archive) == 2
+    assert "campaign_definition_lost" not in {record.getMessage() for record in caplog.records}
+    with second.engine.begin() as conn:
+        conn.execute(text("UPDATE enrolments SET version = 'of another program', outcome = ''"))
+    apply(second.engine, NOW)
+    second.library.active()
+    assert "campaign_definition_lost" in {record.getMessage() for record in caplog.records}
+    second.close()
+
+
 def test_sources_are_opened_by_the_rules_and_one_without_its_secret_stays_closed(
     database_url: str, caplog: pytest.LogCaptureFixture
 ):
@@ -178,6 +206,21 @@ def test_a_variable_that_nobody_uses_is_pointed_at(database_url: str, tmp_path: 
     (warning,) = [record for record in caplog.records if record.getMessage() == "variable_not_used"]
     assert warning.fields == {"name": "DRIPLINE_REDIS_ULR", "meant": "DRIPLINE_REDIS_URL"}  # type: ignore[attr-defined]
     app.close()
+
+
+def test_a_worker_says_at_its_start_that_the_crm_of_the_rules_is_not_configured(
+    database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    def warned(**environ: str) -> list[str]:
+        caplog.clear()
+        app = make(settings(database_url, DRIPLINE_DATA_DIR=str(tmp_path), **environ))
+        apply(app.engine, NOW)
+        app.check(sends=True)
+        app.close()
+        return [vars(r)["fields"]["error"] for r in caplog.records if r.getMessage() == "crm_not_configured"]
+
+    assert "DRIPLINE_WEBHOOK_URL is not set" in warned()[0]
+    assert warned(DRIPLINE_WEBHOOK_URL="https://crm.test/in", DRIPLINE_WEBHOOK_SECRET=PRODUCT_SECRET) == []
 
 
 def test_without_a_database_the_variable_is_named():

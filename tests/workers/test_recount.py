@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from tests.conftest import NOW
-from tests.workers.engine.builders import points, rulebook, says
+from tests.workers.engine.builders import NURTURE, WELCOME, points, rulebook, says
 from tests.workers.processing import append, event, newsletter
 from workers.clock import SteppedClock
 from workers.engine.decide import decide
-from workers.engine.rules import Limit
+from workers.engine.rules import Limit, Trigger
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.exceptions import RulebookError
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 ANN = "email:ann@acme.test"
 HOUR = timedelta(hours=1)
 LATER = NOW + HOUR
+EXISTING = replace(NURTURE, version="n2", enter=(Trigger(stage="lead"), Trigger(stage="subscriber")), existing=True)
 BOOKS = {
     "old": rulebook(promotion=None, scoring="s-old"),
     "new": rulebook(rules=(points("form.submitted", 4), points("page.viewed", 50)), promotion=None, scoring="s-new"),
     "other-words": rulebook(promotion=None, scoring="s-old"),
+    "planned": replace(rulebook(promotion=None, scoring="s-old", campaigns=(WELCOME, EXISTING)), plan="p2"),
 }
 
 
@@ -391,3 +393,37 @@ def test_a_state_of_the_first_format_keeps_where_the_lead_stands_and_is_counted_
     assert world.score("old") == pytest.approx(55, rel=0.01)
     assert state.fields == {"email": "ann@acme.test"}  # what the log tells
     assert state.enrolments["welcome"] == loaded.enrolments["welcome"]
+
+
+# ── changed plans ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_changed_plan_looks_at_sleeping_leads_without_counting_them_anew(world: World):
+    """Leads at the stage of a new campaign enter it, if it wants those who are there already."""
+    append(world.engine, newsletter(1), event(2), event(3, "ben"))
+    world.work()
+    before = world.state()
+    world.apply("planned")
+    world.sweep()  # nobody has used the version yet: the clock compiles it
+    assert world.outdated() == 2
+    done = world.work(LATER)
+    assert (done.woken, done.recounted) == (2, 0)
+    assert (world.outdated(), world.sweep().outdated) == (0, 0)
+    assert world.state().scores == before.scores
+    assert [run.version for name, run in world.state().enrolments.items() if name == "nurture"] == ["n2"]
+    with world.engine.connect() as conn:
+        assert leads.by_scoring(conn) == {"s-old:p2": 2}
+
+
+def test_looking_anew_goes_on_where_it_was_whoever_looks_and_is_throttled(world: World, monkeypatch):
+    append(world.engine, *(event(n, f"p{n}") for n in range(12)))
+    world.work()
+    world.apply("planned")
+    monkeypatch.setattr("workers.sweep.OUTDATED", 5)
+    left = []
+    for _ in range(5):
+        world.sweep()
+        world.rulebooks = Rulebooks(compiled)  # as after a restart
+        world.work(LATER)
+        left.append(world.outdated())
+    assert left == [7, 2, 0, 0, 0]

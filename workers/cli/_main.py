@@ -29,18 +29,21 @@ Start here:
 
 
 class Commands(click.Group):
-    """Every module of this package without a leading underscore is a command: its object `command`."""
+    """Every module of this package without a leading underscore is a command: its object `command`. An underscore
+    inside of its name is a dash on the command line.
+    """
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """All names."""
         package = importlib.import_module("workers.cli")
-        return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
+        names = (module.name for module in pkgutil.iter_modules(package.__path__))
+        return sorted(name.replace("_", "-") for name in names if name[0] != "_")
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of that name, imported now."""
         if name not in self.list_commands(ctx):
             return None
-        found: click.Command = importlib.import_module(f"workers.cli.{name}").command
+        found: click.Command = module_of(name).command
         return found
 
     def resolve_command(
@@ -61,9 +64,14 @@ class Commands(click.Group):
 
     def _described(self, ctx: click.Context, section: str) -> Iterator[tuple[str, str]]:
         for name in self.list_commands(ctx):
-            if section == importlib.import_module(f"workers.cli.{name}").SECTION:
+            if section == module_of(name).SECTION:
                 command = self.get_command(ctx, name)
                 yield name, command.get_short_help_str(90) if command else ""
+
+
+def module_of(name: str) -> Any:
+    """The module of a command: `send-test` is in `send_test.py`."""
+    return importlib.import_module(f"workers.cli.{name.replace('-', '_')}")
 
 
 @click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,8 +106,6 @@ def said(error: Exception) -> str | None:
     """What to tell the person; None for what is our own mistake and deserves its traceback."""
     if isinstance(error, DriplineError):
         return str(error)
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01":  # PostgreSQL: there is no such table
-        return "the database holds no tables of Dripline's yet, or old ones; run: dripline migrate"
     if isinstance(error, PermissionError):
         return f"{error.filename or 'a file'} belongs to somebody else; become that user, or name another folder"
     return None

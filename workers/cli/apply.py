@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from workers.cli._base import as_json, database_url, folders, now, print_json, settings, store
-from workers.cli._stranded import about, stranded
+from workers.cli._stranded import about, about_steps, stranded, without_step
 from workers.cli.check import line, summary
-from workers.exceptions import ConfigurationError, NoRulebook
+from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,10 @@ def command(
 
     Everything that `dripline check` looks at has to be right, the examples beside the rules included; else nothing
     changes. Running processes switch between two batches, without a restart. Whoever is in a campaign keeps to the
-    version they entered. Where scores or counters changed, leads are counted anew from their events in the background.
-    Rules without a stage that leads stand at are refused: `was` says which one takes its place. Going back: dripline
-    rulebook rollback.
+    version they entered, unless its `edit` says otherwise. Where scores or counters changed, leads are counted anew
+    from their events, and where others may enter campaigns, they are looked at anew, in the background. Rules without
+    a stage, or a step, that people stand at are refused: `was`, and `move`, say what takes its place. --dry-run says
+    who stands where, and what becomes of them. Going back: dripline rulebook rollback.
 
     \b
     Examples:
@@ -66,19 +67,35 @@ def command(
     with store() as engine, engine.begin() as conn:
         before = in_force(conn)
         left = stranded(conn, checked.rulebook) if before != version else {}
-        changed = before != version and not left
+        lost = without_step(conn, checked.rulebook) if before != version else []
+        against = [about(*each) for each in left.items()]
+        if lost:
+            against += about_steps(lost, compiled(conn, before), checked.rulebook)
+        changed = before != version and not against
         if changed:
             put(conn, version, bundle, author or getpass.getuser(), message)
     if as_json:
-        print_json({"version": version, "before": before, "changed": changed, "files": len(bundle), "stranded": left})
-    elif left:
-        click.echo("\n".join(f"{about(*each)}." for each in left.items()))
+        data = {"stranded": left, "without_step": [each.as_data() for each in lost], "refused": against}
+        print_json({"version": version, "before": before, "changed": changed, "files": len(bundle), **data})
+    elif against:
+        click.echo("\n".join(f"{each}." for each in against))
         click.echo("Nothing was applied.", err=True)
     elif before == version:
         click.echo(f"Version {version[:12]} is in force already.")
     else:
         click.echo(f"Version {version[:12]} is in force now" + (f" (before: {before[:12]})." if before else "."))
-    return 1 if left else 0
+    return 1 if against else 0
+
+
+def compiled(conn: Connection, version: str) -> Rulebook | None:
+    """A version's rules; None if this program cannot use them any more."""
+    from workers.rulebook import compile_rulebook
+    from workers.store import rulebooks
+
+    try:
+        return compile_rulebook(rulebooks.files(conn, version))
+    except RulebookError:
+        return None
 
 
 def rehearse(rulebook: Rulebook, bundle: Mapping[str, str], leads: int, *, as_json: bool) -> int:

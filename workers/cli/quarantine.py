@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from workers.store.quarantine import Quarantined
 
 SECTION = "Look and act"
+ALL = 1_000_000
 
 
 @click.group
 def command() -> None:
-    """See what could not be processed, and put it through again once its cause is gone.
+    """See what could not be processed, and put it through again once its cause is gone, or close it.
 
     A `delivery` was signed right and could not be understood; an `event` made its processing fail. A lead whose wake-up
     fails (`leads`) is tried again by itself, at last once an hour, and its events wait for it.
@@ -29,21 +30,25 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--reason", default="", help="Only this reason.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The oldest so many.")
+@click.option("--closed", is_flag=True, help="What was closed by a person, the latest first, with who and why.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The first so many.")
 @as_json
-def list_(reason: str, limit: int, as_json: bool) -> None:
-    """List what nobody has replayed yet, oldest first."""
+def list_(reason: str, closed: bool, limit: int, as_json: bool) -> None:
+    """List what nobody has seen to yet, oldest first."""
     from workers.store import quarantine
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        rows = quarantine.waiting(conn, limit, reason)
+        rows = (quarantine.closed if closed else quarantine.waiting)(conn, limit, reason)
     if as_json:
         print_json([as_data(row) for row in rows])
         return
-    columns = ("id", "kind", "source", "reason", "detail", "received")
-    shown = [(r.id, r.kind, r.source, r.reason, cut(r.detail, 80), local(r.received_at)) for r in rows]
-    table(columns, shown, empty="The quarantine is empty.")
+    columns = ("id", "kind", "source", "reason", "detail", "received", *(("closed by", "because") if closed else ()))
+    shown = [
+        (r.id, r.kind, r.source, r.reason, cut(r.detail, 80), local(r.received_at), r.closed_by, r.closed_because)
+        for r in rows
+    ]
+    table(columns, [row[: len(columns)] for row in shown], empty="Nothing." if closed else "The quarantine is empty.")
 
 
 @command.command
@@ -55,9 +60,9 @@ def show(id: int, as_json: bool) -> int:  # noqa: A002  (click names the argumen
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        found = next(iter(quarantine.lock(conn, [id])), None)
+        found = quarantine.get(conn, id)
     if found is None:
-        click.echo(f"The quarantine holds no {id} that waits to be replayed.", err=True)
+        click.echo(f"Nothing in the quarantine has the id {id}.", err=True)
         return 1
     if as_json:
         print_json(as_data(found))
@@ -89,7 +94,7 @@ def replay(ids: tuple[int, ...], reason: str, as_json: bool) -> int:
     with store() as engine:
         if reason:
             with transaction(engine) as conn:
-                ids = tuple(row.id for row in quarantine.waiting(conn, 1_000_000, reason))
+                ids = tuple(row.id for row in quarantine.waiting(conn, ALL, reason))
         done = put_through(engine, ids)
     if as_json:
         print_json({"replayed": done.replayed, "events": done.events, "stayed": done.stayed})
@@ -98,6 +103,42 @@ def replay(ids: tuple[int, ...], reason: str, as_json: bool) -> int:
         for row_id, why in done.stayed.items():
             click.echo(f"{row_id} stays: {why}", err=True)
     return 1 if done.stayed else 0
+
+
+@command.command
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--reason", default="", help="All with this reason, instead of ids.")
+@click.option("--because", required=True, help="Why; kept with the rows.")
+@click.option("--author", default="", help="Who; default: the name you are logged in under.")
+@as_json
+def close(ids: tuple[int, ...], reason: str, because: str, author: str, as_json: bool) -> int:
+    """Give them up for good: they are kept and counted as closed, and never processed.
+
+    Exit code 1 if one of the ids is not waiting.
+
+    \b
+    Examples:
+      dripline quarantine close 12 13 --because "test deliveries of the agency"
+      dripline quarantine close --reason no-identity --because "forms without an address, switched off"
+    """
+    import getpass
+
+    from workers.store import quarantine
+    from workers.store.database import transaction
+
+    if bool(ids) == bool(reason):
+        raise click.UsageError("Name ids, or a --reason.")
+    with store() as engine, transaction(engine) as conn:
+        chosen = ids or tuple(row.id for row in quarantine.waiting(conn, ALL, reason))
+        done = quarantine.close(conn, chosen, now(), author=author or getpass.getuser(), because=because)
+    left = sorted(set(chosen) - done)
+    if as_json:
+        print_json({"closed": sorted(done), "unchanged": left})
+    else:
+        click.echo(f"{len(done)} closed.")
+        if left:
+            click.echo(f"Unchanged, because nothing of that id waits: {left}", err=True)
+    return 1 if left else 0
 
 
 @command.command
@@ -167,5 +208,6 @@ def as_data(row: Quarantined) -> dict[str, Any]:
     return {
         "id": row.id, "kind": row.kind, "source": row.source, "reason": row.reason, "detail": row.detail,
         "received_at": row.received_at, "quarantined_at": row.quarantined_at, "replayed_at": row.replayed_at,
+        "closed_at": row.closed_at, "closed_by": row.closed_by, "closed_because": row.closed_because,
         "url": row.url, "headers": row.headers, "place": row.place, "event_id": row.event_id, "payload": payload,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.cli._base import as_json, local, now, print_json, store, table
-from workers.cli._stranded import about, stranded
+from workers.cli._stranded import about, about_steps, stranded, without_step
 from workers.exceptions import NoRulebook
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ def rollback(version: str, message: str, author: str, as_json: bool) -> int:
             why = message or f"rollback to {whole[:12]}"
             rulebooks.apply(conn, whole, files, author=author or getpass.getuser(), message=why, now=now())
         left = stranded(conn, old)
+        notes = [*(about(*each) for each in left.items()), *about_steps(without_step(conn, old), None, old)]
     if as_json:
         print_json({"version": whole, "before": before, "changed": before != whole, "stranded": left})
     elif before == whole:
         click.echo(f"Version {whole[:12]} is in force already.")
     else:
         click.echo(f"Version {whole[:12]} is in force again (before: {before[:12]}).")
-    for each in left.items():
-        click.echo(f"Note: {about(*each)}.", err=True)
+    for each in notes:
+        click.echo(f"Note: {each}.", err=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +12,13 @@ from workers.cli._base import as_json, print_json, table
 from workers.cli._base import settings as load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from workers.config import Settings
 
 SECTION = "Settings"
 HIDDEN = "•••"
+OWN = "standard"  # a source of one's own, which goes by a name of one's own
 
 
 @click.command
@@ -29,16 +31,50 @@ def command(as_json: bool) -> None:
     from integrations import discovery
 
     loaded = load()
-    rows = [*own(loaded), *of_adapters(loaded)]
+    declared = sources(loaded)
+    rows = [*own(loaded), *of_adapters(loaded, declared)]
     if as_json:
         print_json(rows)
         return
     columns = ("variable", "value", "default", "says")
     table(columns, [[row[name] for name in columns] for row in rows], empty="")
-    names = sorted(name for kind in discovery.KINDS for name in discovery.names(kind))
-    for name, near in loaded.strays(names).items():
-        hint = f"; did you mean {near}?" if near else " (unless a source of your rules is called so)"
+    names = {name for kind in discovery.KINDS for name in discovery.names(kind)} | declared.keys()
+    for name, near in loaded.strays(sorted(names)).items():
+        hint = f"; did you mean {near}?" if near else ""
         click.echo(f"Nothing here uses {name}{hint}", err=True)
+
+
+def sources(loaded: Settings) -> dict[str, str]:
+    """Adapter by name of every webhook source: of the rules in force, or those in this folder, or else every kind."""
+    from integrations import discovery
+    from workers.exceptions import DriplineError
+    from workers.rulebook import compile_rulebook, read
+
+    for files in (in_force, lambda _: read(Path("rules"), Path("templates"))):
+        try:
+            found = compile_rulebook(files(loaded)).sources
+        except (DriplineError, OSError):
+            continue
+        return {name: spec.adapter for name, spec in found.items()}
+    return {name: name for name in discovery.names("sources") if name != OWN}
+
+
+def in_force(loaded: Settings) -> Mapping[str, str]:
+    """The files of the rulebook in force.
+
+    Raises:
+        DriplineError: there is no database, it is away or has no tables, or no rulebook.
+    """
+    from workers.cli._base import database_url
+    from workers.store import rulebooks
+    from workers.store.database import connect, transaction
+
+    engine = connect(database_url(loaded), size=1)
+    try:
+        with transaction(engine) as conn:
+            return rulebooks.files(conn, rulebooks.active(conn).version)
+    finally:
+        engine.dispose()
 
 
 def own(loaded: Settings) -> Iterator[dict[str, Any]]:
@@ -55,31 +91,47 @@ def own(loaded: Settings) -> Iterator[dict[str, Any]]:
         }
 
 
-def of_adapters(loaded: Settings) -> Iterator[dict[str, Any]]:
-    """The settings of the e-mail provider (of each, if none is chosen), of every CRM and of every hook, by variable."""
+def of_adapters(loaded: Settings, declared: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The settings of the adapters in use, by variable.
+
+    Of the e-mail provider (of each, if none is chosen), of the mailbox looked into, of every CRM and outgoing webhook,
+    and of the webhook sources.
+    """
+    from integrations import discovery
+
+    chosen: dict[discovery.Kind, Sequence[str]] = {
+        "email": [loaded.email] if loaded.email else discovery.names("email"),
+        "inbound": [loaded.inbound] if loaded.inbound else (),
+        "crm": discovery.names("crm"),
+        "hooks": discovery.names("hooks"),
+    }
+    for kind, names in chosen.items():
+        for name in names:
+            yield from of_adapter(loaded, discovery.adapter(kind, name), name)
+    for name, adapter in declared.items():
+        yield from of_adapter(loaded, discovery.adapter("sources", adapter), name)
+
+
+def of_adapter(loaded: Settings, cls: type, name: str) -> Iterator[dict[str, Any]]:
+    """The settings of one adapter, under the name that it goes by here."""
     from integrations import discovery
     from workers.config import spelled
 
-    others: tuple[discovery.Kind, ...] = ("crm", "hooks")
-    kinds = [(kind, name) for kind in others for name in discovery.names(kind)]
-    providers = [loaded.email] if loaded.email else discovery.names("email")
-    for kind, name in [*(("email", name) for name in providers), *kinds]:
-        cls = discovery.adapter(kind, name)
-        for each in fields(cls):
-            if each.init and str(each.type) in discovery.READERS:
-                variable = discovery.variable(name, each.name)
-                value = loaded.adapters.get(variable, "")
-                needed = each.default is MISSING and variable != "DRIPLINE_MAILBOX_FOLDER"  # lies in the data folder
-                yield {
-                    "variable": variable,
-                    "value": HIDDEN if value and not each.repr else value,
-                    "default": "(needed)" if needed else "" if each.default is MISSING else spelled(each.default),
-                    "says": said(cls, each.name),
-                }
+    for each in fields(cls):
+        if each.init and str(each.type) in discovery.READERS:
+            variable = discovery.variable(name, each.name)
+            value = loaded.adapters.get(variable, "")
+            needed = each.default is MISSING and variable != "DRIPLINE_MAILBOX_FOLDER"  # lies in the data folder
+            yield {
+                "variable": variable,
+                "value": HIDDEN if value and not each.repr else value,
+                "default": "(needed)" if needed else "" if each.default is MISSING else spelled(each.default),
+                "says": f"{name}: {said(cls, each.name)}",
+            }
 
 
 def said(cls: type, field: str) -> str:
     """What the adapter's own documentation says about a setting, its first sentence."""
     lines = [line.strip() for line in (cls.__doc__ or "").splitlines()]
     told = next((line for line in lines if field in line.partition(": ")[0].split(", ")), "")
-    return f"{cls.__module__.rpartition('.')[2]}: {told.partition(': ')[2] or field.replace('_', ' ')}"
+    return told.partition(": ")[2] or field.replace("_", " ")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
-import orjson
 
 from workers.cli._base import INSTANT, as_json, local, many, plain, table
 from workers.cli._progress import progress
@@ -135,6 +134,8 @@ def complain(bad: Mapping[int, str], good: int) -> None:
 
 def print_quickly(data: Any) -> None:
     """The same as `print_json`, for a great many rows."""
+    import orjson
+
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
     click.echo(orjson.dumps(data, default=plain, option=option).decode())
 

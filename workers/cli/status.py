@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 SECTION = "Look and act"
 SHOWN = 20
 """Reasons for which something was left aside."""
-UNPROVED = "unproved"  # as in workers.store.outbox, which is not imported for `dripline --help`
+FOR_YOU = {  # as in workers.store.outbox and workers.delivery, which are not imported for `dripline --help`
+    "unproved": "that may have arrived: dripline outbox list --unclear",
+    "not-configured": "until a setting is made: dripline outbox list --state retry",
+}
 
 
 @click.command
@@ -58,12 +61,13 @@ def show(status: Status) -> None:
     promoted, accepted = status.opportunities
     click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
     if status.outdated:
-        click.echo(f"counting anew   {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
+        click.echo(f"looking anew    at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
     click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
     click.echo(f"wake-ups due    {status.overdue}{stuck}")
     click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
-    if waiting := sum(rows for (_, _, reason), rows in status.outbox.items() if reason == UNPROVED):
-        click.echo(f"waiting for you {waiting} that may have arrived: dripline outbox list --unclear")
+    for reason, says in FOR_YOU.items():
+        if waiting := sum(rows for (_, _, why), rows in status.outbox.items() if why == reason):
+            click.echo(f"waiting for you {waiting} {says}")
     for name, reason in status.paused.items():
         click.echo(f"paused          {name}: {reason}")
     for title, rows in (
@@ -73,6 +77,7 @@ def show(status: Status) -> None:
             [(f"{channel} {state} {reason}".strip(), n) for (channel, state, reason), n in status.outbox.items()],
         ),
         ("Quarantine", sorted(status.quarantine.items())),
+        ("Closed in quarantine", sorted(status.closed.items())),
         ("Never to be mailed", sorted(status.suppressions.items())),
         ("Left aside in the last 30 days (dripline explain shows it by lead)", left_aside(status)),
     ):

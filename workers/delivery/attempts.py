@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from integrations.exceptions import Rejected, Unavailable, Unknown
-from workers.delivery.senders import NEVER, Skip
+from workers.delivery.senders import NEVER, NotConfigured, Skip
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
 from workers.store.outbox import Outcome
@@ -27,9 +27,12 @@ EXHAUSTED: Final = "exhausted"
 UNKNOWN: Final = "unknown"
 ADAPTER_ERROR: Final = "adapter-error"
 NOT_READY: Final = "not-ready"
+NOT_CONFIGURED: Final = "not-configured"
 KEY_FORGOTTEN: Final = "key-forgotten"
 """Reasons of outbox rows, beside the providers' own codes."""
 FORGOTTEN_TEXT: Final = "it may have been taken, and who may have it would not know its key any more"
+CONFIGURED_WAIT: Final = timedelta(minutes=5)
+"""Between two looks whether a person has set what is missing."""
 FIRST_LOOK: Final = timedelta(minutes=1)
 """After which time a provider is asked for the first time whether it has a mail."""
 
@@ -41,7 +44,7 @@ class Policy:
     Attributes:
         schedule: waits before the second, third, … attempt; after the last one the row is given up.
         lease: how long a worker may be silent about rows it holds.
-        chunk: rows marked as being sent at once.
+        chunk: rows marked as being sent at once, at most (see `Chunks`).
     """
 
     schedule: tuple[timedelta, ...]
@@ -116,8 +119,10 @@ def judge(
 ) -> Attempt:
     """What the adapter's answer means for the row; `remark` is what a person should know though it went out."""
     if isinstance(result, Rejected):
-        refused = Outcome(claim.id, claim.number, "dead", result.code or REJECTED, error=words(result))
-        return Attempt(refused, answered=True)
+        return Attempt(came_to_nothing(claim, result.code or REJECTED, words(result), now), answered=True)
+    if isinstance(result, NotConfigured):  # nobody was asked, and nothing is given up however long it takes
+        soon, said = now + CONFIGURED_WAIT, words(result)
+        return Attempt(Outcome(claim.id, claim.number, "retry", NOT_CONFIGURED, soon, error=said, counts=False))
     if isinstance(result, Unavailable):
         due = policy.next_try(claim.attempt, now, result.retry_after)
         return Attempt(not_taken(claim, due, words(result), now), answered=False, asked=result.retry_after)
@@ -137,15 +142,17 @@ def _why_unclear(claim: Claim, error: Exception) -> str:
 
 
 def not_taken(claim: Claim, due: datetime | None, said: str, now: datetime) -> Outcome:
-    """The provider provably did not take it: later, or never if it was tried often enough.
-
-    This try came to nothing; an earlier one may not have, and then the row is not given up.
-    """
+    """The provider provably did not take it: later, or never if it was tried often enough."""
     if due is not None:
         return Outcome(claim.id, claim.number, "retry", UNAVAILABLE, due_at=due, error=said)
+    return came_to_nothing(claim, EXHAUSTED, said, now)
+
+
+def came_to_nothing(claim: Claim, reason: str, said: str, now: datetime) -> Outcome:
+    """This try, the last one, came to nothing. An earlier one may not have, and then the row is not given up."""
     if claim.unclear_since:
-        return unclear(claim, None, EXHAUSTED, said, now)
-    return Outcome(claim.id, claim.number, "dead", EXHAUSTED, error=said)
+        return unclear(claim, None, reason, said, now)
+    return Outcome(claim.id, claim.number, "dead", reason, error=said)
 
 
 def unclear(claim: Claim, due: datetime | None, reason: str, said: str, now: datetime) -> Outcome:

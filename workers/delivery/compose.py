@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Attachment, Mail
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.clock import Clock
+    from workers.delivery.templates import Rendered
     from workers.engine.rules import Rulebook
+    from workers.rulebook.mail.compiled import CompiledMail
     from workers.tokens import Link
 
 ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
@@ -72,6 +74,14 @@ class Composer:
         """True if this version has that template."""
         return template in self._templates
 
+    def template(self, name: str) -> CompiledMail:
+        """The mail of that name, compiled.
+
+        Raises:
+            RenderError: there is none, or it is broken.
+        """
+        return self._templates.mail(name)
+
     def barred(self, template: str, suppressed: str, consents: Mapping[str, Any]) -> str:
         """Why this mail may not go to somebody; empty if it may.
 
@@ -101,27 +111,37 @@ class Composer:
         Raises:
             RenderError: it cannot be made for this lead, and why.
         """
-        unsubscribe = self._links.unsubscribe(lead_id, key)
+        to = recipient(lead)
+        return self.finish(key, lead_id, self.words(key, lead_id, template, lead, confirms), to)
+
+    def words(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any], confirms: str = "") -> Rendered:
+        """What the mail says; see `compose`."""
         values = {
             "lead": Fields("lead", lead),
             "account": self._said,
-            "unsubscribe_url": unsubscribe,
+            "unsubscribe_url": self._links.unsubscribe(lead_id, key),
             "preferences_url": self._links.preferences(lead_id, key),
         }
         if confirms:
             values["confirm_url"] = self._links.confirm(lead_id, confirms, key)
         words = self._templates.render(template, values)
+        if words.html is None:
+            return words
+        return replace(words, html=self._tracked(words.html, key, lead_id, template, lead))
+
+    def finish(self, key: str, lead_id: int, words: Rendered, to: str) -> Mail:
+        """The mail that says this, to one address."""
         sender = words.sender or one_line(self._account.sender)
-        html = self._tracked(words.html, key, lead_id, template, lead) if words.html else words.html
+        marketing = words.category == MARKETING
         return Mail(
             key=key,
             sender=sender,
-            to=recipient(lead),
+            to=to,
             subject=words.subject,
             text=words.text,
-            html=html,
+            html=words.html,
             message_id=message_id(key, sender),
-            headers=unsubscribe_headers(unsubscribe) if words.category == MARKETING else {},
+            headers=unsubscribe_headers(self._links.unsubscribe(lead_id, key)) if marketing else {},
             reply_to=words.reply_to,
             attachments=tuple(Attachment(file.name, file.type, file.content) for file in words.files),
         )

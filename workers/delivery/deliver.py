@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
 from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
@@ -47,6 +48,8 @@ NAP: Final = 250_000
 with the time of its turn."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
+TROUBLES: Final = frozenset({"retry", "ambiguous", "dead"})
+"""States that make a run worth a warning."""
 SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
 """Seconds between attempts to record what became of a chunk while PostgreSQL is away. It is worth the patience: a mail
 that was sent and not recorded has to be cleared up by a person."""
@@ -101,6 +104,7 @@ class Deliverer:
         self._clock = clock
         self._policy = policy
         self._health = Health(policy.schedule[0])
+        self._chunks = Chunks(policy.chunk)
 
     def run(self, sender: Sender, sending: Sending = UNLIMITED) -> Run:
         """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
@@ -117,9 +121,9 @@ class Deliverer:
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._policy.chunk)
+            claims = self._exchange(sender, results, self._chunks.next(sender.provider or sender.channel))
             _count(run, results)
-            results = self._work(sender, claims)
+            results = self._timed(sender, claims)
             if not results.outcomes:
                 break
             run.more = time.monotonic() - began > RUN
@@ -127,7 +131,8 @@ class Deliverer:
             self._exchange(sender, results, 0)
             _count(run, results)
         if run.states:
-            log.info("delivered", channel=sender.channel, **run.states)
+            tell = log.warning if run.states.keys() & TROUBLES else log.info
+            tell("delivered", channel=sender.channel, **run.states)
         return run
 
     def _closed(self, sender: Sender) -> bool:
@@ -172,6 +177,13 @@ class Deliverer:
         ]
 
     # ── a chunk ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _timed(self, sender: Sender, claims: Sequence[Claim]) -> Results:
+        """Send the chunk, and take note of how long that takes."""
+        began = time.monotonic()
+        results = self._work(sender, claims)
+        self._chunks.took(sender.provider or sender.channel, len(results.outcomes), time.monotonic() - began)
+        return results
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""

@@ -51,6 +51,10 @@ class Skip:
     detail: str = ""
 
 
+class NotConfigured(Unavailable):
+    """Nobody can be asked before a person has set something; the text says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """This row can go out now.
@@ -186,8 +190,8 @@ class CrmSender:
     def _promote(self, crm: str, promotion: Promotion) -> Accepted:
         try:
             adapter = self._crm(crm)
-        except ConfigurationError as error:  # a person has to set something; the lead is not given up for that
-            raise Unavailable(str(error)) from error
+        except ConfigurationError as error:
+            raise NotConfigured(str(error)) from error
         return adapter.promote(promotion)
 
 

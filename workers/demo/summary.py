@@ -11,6 +11,8 @@ from workers.demo.expect import GoneOut, lead_differences, mail_name
 from workers.demo.hooks import hook_name
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
+from workers.reports import words
+from workers.reports.story import Line as Decided
 from workers.store import decisions, events, leads, opportunities, status
 from workers.tokens import Unsubscribe
 from workers.tokens import read as read_token
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
 STEPS: Final = 10
 """Bars of a score's picture, each a tenth of its range."""
 LONGEST_STORY: Final = 30
+ABOUT_EVENTS: Final = frozenset({"scored", "skipped"})
+TOLD: Final = ABOUT_EVENTS | {
+    "banded", "staged", "enrolled", "not_enrolled", "sent", "exited", "finished", "promoted", "not_promoted",
+    "suppressed", "consented",
+}  # fmt: skip
+"""Kinds of decisions that the story is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,49 +223,20 @@ def story_lines(story: Iterable[LoggedDecision], history: Mapping[int, LoggedEve
 
 
 def sentence(decision: LoggedDecision, event: LoggedEvent | None) -> str:
-    """One decision in words; empty for those that only prepare another."""
-    detail = decision.detail
-    words = {
-        "scored": lambda: f"{what(event)}: {points(detail)}",
-        "skipped": lambda: f"{what(event) or decision.rule}: not counted ({detail['reason']})",
-        "banded": lambda: (
-            f"{decision.rule} is {detail['to'] or 'no longer ' + str(detail['from'])} at {detail['score']:.1f}"
-        ),
-        "staged": lambda: f"now {detail['to']}",
-        "enrolled": lambda: f"enters {decision.rule}",
-        "not_enrolled": lambda: f"does not enter {decision.rule} ({detail['reason']})",
-        "sent": lambda: f"mail {detail['template']}",
-        "exited": lambda: f"leaves {decision.rule} ({detail['reason']})",
-        "finished": lambda: f"has finished {decision.rule.partition('.')[0]}",
-        "not_promoted": lambda: f"not promoted; missing: {', '.join(detail['missing'])}",
-        "promoted": lambda: promoted(detail),
-        "suppressed": lambda: f"no more mail ({detail['reason']})",
-        "consented": lambda: f"{detail['category']}: {detail['action']}",
-    }
-    return words[decision.kind]() if decision.kind in words else ""
-
-
-def what(event: LoggedEvent | None) -> str:
-    """What somebody did."""
-    if event is None:
+    """One decision in the words of `dripline explain`; empty for those that only prepare another."""
+    if decision.kind not in TOLD:
         return ""
+    told = words.sentence(
+        Decided(
+            decision.decided_at, None, decision.kind, decision.rule, decision.version, decision.event_id,
+            event.type if event else None, decision.detail,
+        )
+    )  # fmt: skip
+    return f"{what(event)}: {told}" if event and decision.kind in ABOUT_EVENTS else told
+
+
+def what(event: LoggedEvent) -> str:
+    """What somebody did."""
     known = (event.properties.get(name) for name in ("form", "url", "content", "webinar"))
     told = next((str(value) for value in known if value), "")
     return " ".join(filter(None, (event.type, told.removeprefix(SITE))))
-
-
-def banded(detail: Mapping[str, Any]) -> str:
-    """Into which band, or out of which."""
-    return f"is {detail['to']}" if detail["to"] else f"is no longer {detail['from']}"
-
-
-def points(detail: Mapping[str, Any]) -> str:
-    """Points by rule."""
-    return ", ".join(f"{number:+g} by {rule}" for rule, _, number in detail["entries"])
-
-
-def promoted(detail: Mapping[str, Any]) -> str:
-    """The promotion with its evidence."""
-    held = ", ".join(name for name, met in detail["evidence"].items() if met)
-    scores = ", ".join(f"{name} {score:.0f}" for name, score in detail["scores"].items())
-    return f"OPPORTUNITY {detail['amount']} {detail['currency']} in {detail['crm']}; evidence: {held}; {scores}"

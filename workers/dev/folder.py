@@ -88,10 +88,18 @@ class Folder:
         kept = self.secrets()
         if name not in kept:
             kept[name] = make()
-            file = os.open(self.path / "secrets.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(file, "w", encoding="utf-8") as handle:
-                json.dump(kept, handle, indent=2)
+            self._keep(kept)
         return kept[name]
+
+    def _keep(self, kept: dict[str, str]) -> None:
+        """Write all of them beside, and put that in place in one go: a crash leaves the old ones or the new."""
+        beside = self.path / "secrets.json.new"
+        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w", encoding="utf-8") as handle:
+            json.dump(kept, handle, indent=2)
+            handle.flush()
+            os.fsync(file)
+        beside.replace(self.path / "secrets.json")
 
     def secrets(self) -> dict[str, str]:
         """All secrets made for this folder so far, by variable."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.engine.decay import KEEP, units
 from workers.engine.hours import WORKING_WEEK, Calendar
+from workers.engine.values import stamp
 from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
 
 if TYPE_CHECKING:
@@ -667,6 +668,7 @@ class Rulebook:
         watched: for each stage, and for none (""), what may change about where a lead stands.
         considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
         horizon: microseconds after which no score decays any more.
+        stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
         zone_fields, country_fields: the lead fields that tell where a lead lives.
@@ -718,6 +720,7 @@ class Rulebook:
     considered: Watch = field(init=False, repr=False, compare=False)
     reconsidered: Watch = field(init=False, repr=False, compare=False)
     horizon: int = field(init=False, repr=False, compare=False)
+    stamp: str = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
     zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -754,6 +757,7 @@ class Rulebook:
         campaigns = self.campaigns.values()
         derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
         derive(self, "timed", tuple(timed(campaigns)))
+        derive(self, "stamp", stamp(self.scoring, self.plan))
         for kind in ("zone", "country"):
             derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
 

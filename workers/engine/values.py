@@ -35,6 +35,11 @@ def instant(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
 
 
+def stamp(scoring: str, plan: str) -> str:
+    """By what a lead was last counted and looked at, as one text: it has to be again when either has changed."""
+    return f"{scoring}:{plan}" if plan else scoring
+
+
 def pack(total: Any) -> Any:
     """A sum of entries as JSON: an integer of any size as hexadecimal digits, `p`, and how many binary zeros follow."""
     if isinstance(total, dict):

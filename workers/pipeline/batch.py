@@ -11,6 +11,7 @@ from workers.engine.values import OWN_SOURCE, Decision, Hook, Notify, Promote, R
 from workers.exceptions import NeedsHistory
 from workers.log import get_logger
 from workers.pipeline import progress, wishes
+from workers.pipeline.forgotten import erase_forgotten
 from workers.pipeline.owners import hand_out, rota
 from workers.pipeline.processed import Processed
 from workers.pipeline.verdict import EVENT_WAITS, Turn, Verdict, judge
@@ -86,7 +87,10 @@ class Batch:
 
     def work(self, claimed: list[Claimed], due: Collection[int]) -> Processed:
         """Process these events and wake-ups, and write everything that comes of them."""
-        there = [event for event in claimed if event.type is not None]
+        come = [event for event in claimed if event.type is not None]
+        there = erase_forgotten(self._conn, come, self._active.rulebook)
+        forgotten = len(come) - len(there)
+        claimed = [*there, *(event for event in claimed if event.type is None)] if forgotten else claimed
         notices = self._notices(there)
         theirs = [event for event in there if event.id not in notices]
         who = identities.assign(self._conn, theirs)
@@ -98,7 +102,9 @@ class Batch:
         wishes.keep_consents(self._conn, told, sources, self._active.id, self._now)
         proved = self._prove(theirs, who)
         self._note_progress(verdicts, proved)
-        return done + Processed(proved=proved.rows, notices=len(notices), more=frozenset(self._left))
+        return done + Processed(
+            proved=proved.rows, notices=len(notices), forgotten=forgotten, more=frozenset(self._left)
+        )
 
     def _notices(self, there: list[Claimed]) -> frozenset[int]:
         """Events about our messages to colleagues: whoever reads those is not a lead for it."""

@@ -26,6 +26,7 @@ class Processed:
         failed: events and wake-ups that will be tried again.
         held: events that wait for their lead, whose wake-up fails.
         quarantined: events that were given up, with their reason in the quarantine.
+        forgotten: events about people who were erased, and who have not consented anew; erased as they came.
         channels: where the outbox has something new.
         more: slices with work left that could go on at once.
     """
@@ -46,6 +47,7 @@ class Processed:
     failed: int = 0
     held: int = 0
     quarantined: int = 0
+    forgotten: int = 0
     channels: frozenset[str] = frozenset()
     more: frozenset[int] = frozenset()
 

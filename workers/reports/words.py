@@ -87,8 +87,15 @@ def _exited(line: Line, detail: Mapping[str, Any]) -> str:
 def _promoted(_line: Line, detail: Mapping[str, Any]) -> str:
     held = ", ".join(name for name, met in detail["evidence"].items() if met)
     worth = f"{detail['amount']} {detail['currency']} " if detail["amount"] else ""
-    owner = f", owner {detail['owner']}" if detail.get("owner") else ""
+    owner = f", owner {detail['owner']}{_turn(detail)}" if detail.get("owner") else ""
     return f"opportunity {worth}for {detail['crm']}, on the evidence of {held or 'nothing'}{owner}"
+
+
+def _turn(detail: Mapping[str, Any]) -> str:
+    """Whose turn it was: what everybody had before, and who could get no more."""
+    had = ", ".join(f"{owner} {number}" for owner, number in detail.get("given", {}).items())
+    full = f"; at the cap: {', '.join(detail['at_cap'])}" if detail.get("at_cap") else ""
+    return f" (before: {had}{full})" if had else ""
 
 
 def _not_promoted(_line: Line, detail: Mapping[str, Any]) -> str:

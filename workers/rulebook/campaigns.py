@@ -12,6 +12,7 @@ from workers.engine.steps import send
 from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
 from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
+from workers.rulebook.flow import check_flow, check_way_in
 from workers.rulebook.steps import read_steps
 from workers.rulebook.triggers import goal, triggers
 
@@ -35,7 +36,9 @@ NO_PART_OF_VERSION: Final = frozenset({"examples", "edit", "pause_when", "owner"
 
 def campaign(file: CampaignFile, check: Checker) -> Campaign:
     """The campaign that a file declares."""
+    before = len(check.problems)
     journey = read_steps(cast("list[Node]", file.steps), check)
+    whole = bool(journey.steps) and len(check.problems) == before
     if not file.steps:
         check.problems.add(file.place("steps"), "no-steps", "the campaign has no steps", "add one: `- send: …`")
     if file.node.entries["enter"].plain == []:
@@ -43,6 +46,9 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
             file.place("enter"), "never-entered", "nobody enters this campaign", "name an event or stage"
         )
     check_order(file, check)
+    check_way_in(file, check)
+    if whole:
+        check_flow(file, journey, check)
     check_loop(file, journey.steps, check)
     check_yearly(file, check)
     check_owner(file, check)

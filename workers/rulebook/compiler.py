@@ -31,6 +31,7 @@ from workers.rulebook.declarations import (
 from workers.rulebook.dependencies import check_dependencies
 from workers.rulebook.examples import check_examples
 from workers.rulebook.fields import fields
+from workers.rulebook.flow import check_circles
 from workers.rulebook.gather import is_zone, names_of
 from workers.rulebook.history import counted, scoring_hash
 from workers.rulebook.names import Checker
@@ -100,6 +101,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
+    check_circles(rulebook.campaigns, check)
     return None if problems else indexed(rulebook, specs, check)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.categories import GENERAL, Category, ConsentPolicy, Sign
 from workers.rulebook.bundle import TEMPLATES
 from workers.rulebook.mail import MAIL, read_head
+from workers.rulebook.names import HISTORY
 from workers.rulebook.problems import Problems
 from workers.rulebook.templates import mail_names
 from workers.text import suggestion
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from workers.rulebook.names import Checker
 
 MICROSECOND: Final = timedelta(microseconds=1)
+WHY: Final = "whether a box was ticked is told by the event and the lead's fields alone"
+NOT_THEN: Final = dict.fromkeys(("score", "band", "grade", "segment", "stage", "now", "today", *HISTORY), WHY)
 LINK: Final = "confirm_url"
 UNDECLARED: Final = Category(GENERAL, "News and offers", "Whatever else we have to tell", "legitimate_interest")
 """The general category, where no file declares it."""
@@ -53,7 +56,7 @@ def category(name: str, declared: Declared, file: ConsentFile, check: Checker) -
     signs = []
     for each in declared.given_by:
         known = check.event(each.event)
-        when = check.optional(each.when, "boolean", check.names.scope(each.event)) if known else None
+        when = check.optional(each.when, "boolean", check.names.scope(each.event, NOT_THEN)) if known else None
         signs.append(Sign(str(each.event), when, str(each.text)))
     return Category(
         name=name,

@@ -45,11 +45,12 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
         grades={str(file.grade): labels_of(file, bands) for file in specs.of(GradeFile)},
         segments=segments_of(specs, problems),
         stages=stages.names("stages") if stages else [],
+        unreached=unreached(stages, specs),
         templates=mail_names(bundle),
         notes=note_names(bundle),
         campaigns=[str(file.campaign) for file in specs.of(CampaignFile)],
         formulas=[str(file.score) for file in specs.of(ScoreFile) if file.formula is not None],
-        adjusted=frozenset(adjusted([file.node.plain for file in specs.of(CampaignFile)])),
+        adjusted=frozenset(adjusted(specs)),
         promotes=specs.one(PromoteFile) is not None or PromoteFile in specs.unread,
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
     )
@@ -119,15 +120,35 @@ def events_of(specs: Specs, problems: Problems) -> dict[str, Mapping[str, str]]:
     return events
 
 
-def adjusted(plain: Any) -> Iterator[str]:
-    """The scores that steps add points to, wherever those stand."""
-    if isinstance(plain, dict):
-        step = plain.get("add_score")
+def adjusted(specs: Specs) -> Iterator[str]:
+    """The scores that steps add points to."""
+    for step in steps_of("add_score", specs):
         if isinstance(step, dict) and isinstance(step.get("model"), str):
             yield step["model"]
+
+
+def unreached(stages: StagesFile | None, specs: Specs) -> list[str]:
+    """The stage where everybody begins, if nothing leads back there."""
+    if stages is None or not (names := stages.names("stages")):
+        return []
+    first = next((spec for name, spec in stages.stages.items() if name == names[0]), None)
+    set_again = names[0] in [step.get("stage") if isinstance(step, dict) else step for step in steps_of("stage", specs)]
+    return [] if first is None or first.back_from or set_again else names[:1]
+
+
+def steps_of(word: str, specs: Specs) -> Iterator[Any]:
+    """What stands behind the word of a step in all campaigns."""
+    return found(word, [file.node.plain.get("steps") for file in specs.of(CampaignFile)])
+
+
+def found(word: str, plain: Any) -> Iterator[Any]:
+    """What stands behind a word, however deep."""
+    if isinstance(plain, dict):
+        if word in plain:
+            yield plain[word]
         plain = list(plain.values())
     for each in plain if isinstance(plain, list) else ():
-        yield from adjusted(each)
+        yield from found(word, each)
 
 
 def once(name: Text, seen: Iterable[str], noun: str, problems: Problems) -> None:

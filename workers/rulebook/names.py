@@ -53,6 +53,7 @@ class Names:
         grades: grades with their labels; None where they cannot be told.
         segments: names of the segments.
         stages: in order.
+        unreached: those of them that nobody comes into.
         templates: folders below `templates/` that hold a `mail.txt`.
         notes: the same for those that hold a `note.txt`.
         campaigns: names of the campaigns.
@@ -70,6 +71,7 @@ class Names:
     grades: Mapping[str, Collection[str] | None] = field(default_factory=dict)
     segments: Collection[str] = ()
     stages: Collection[str] = ()
+    unreached: Collection[str] = ()
     templates: Collection[str] = ()
     notes: Collection[str] = ()
     campaigns: Collection[str] = ()
@@ -113,11 +115,25 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A step that may start a campaign, and no time need pass before it in its own.
+
+    Attributes:
+        leads_to: what it may start (see `workers.engine.steps`).
+    """
+
+    campaign: str
+    leads_to: tuple[str, str]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Checker:
     """Compiles expressions and looks up names; what is wrong goes to `problems`.
 
     Attributes:
         uses: every expression that was compiled.
+        passages: from campaign to campaign, without a wait.
         installed: the adapters that there are; None leaves names and options of adapters unchecked.
     """
 
@@ -125,6 +141,7 @@ class Checker:
     problems: Problems
     installed: Installed | None = None
     uses: list[Use] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
 
     def expression(self, source: Source, want: str | None, scope: Scope) -> Expression | None:
         """The compiled expression, or None."""

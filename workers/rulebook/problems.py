@@ -66,6 +66,10 @@ class Problems:
         """True if there is at least one error."""
         return any(problem.level == "error" for problem in self._found)
 
+    def __len__(self) -> int:
+        """How many findings there are, warnings included."""
+        return len(self._found)
+
     def add(self, place: Place, code: str, text: str, hint: str = "") -> None:
         """Record an error."""
         self._found.add(Problem(place.file, place.line, place.column, code, text, hint))

@@ -43,7 +43,7 @@ class Settings:
         nested: reads the steps inside a step, and gives the id of the first.
     """
 
-    def __init__(self, check: Checker, nested: Callable[[Node], str]) -> None:
+    def __init__(self, check: Checker, nested: Callable[[Node], Any]) -> None:
         self._check = check
         self._reader = Reader(check.problems)
         self._nested = nested

@@ -12,7 +12,7 @@ from typing import Any
 from workers.engine.hours import Weekday
 from workers.engine.rules import Expression
 from workers.engine.steps import Words
-from workers.rulebook.shape import HIDDEN, is_shape, members
+from workers.rulebook.shape import HIDDEN, is_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,3 @@ def keys_of(kind: Any) -> Mapping[str, Key]:
 def is_part(kind: Any) -> bool:
     """True if the type is a dataclass that a mapping in the file becomes."""
     return isinstance(kind, type) and is_dataclass(kind) and not is_shape(kind) and kind not in {Expression, Words}
-
-
-def alternatives(kind: Any) -> list[Any]:
-    """The types in a union, None left out."""
-    return members(kind)

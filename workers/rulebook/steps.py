@@ -111,7 +111,11 @@ class StepReader:
         if word is None:
             return None
 
-        def nested(below: Node) -> str:
+        def nested(below: Node) -> Any:
+            if isinstance(below, Listing) and not below.items:
+                problems = self._check.problems
+                problems.add(below.place, "empty-branch", "there are no steps here", "write one, or remove it")
+                return BAD
             inner = self.block(below.items if isinstance(below, Listing) else [below])
             inside.append(inner)
             return inner.first

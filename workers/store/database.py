@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from workers.exceptions import ConfigurationError, DriplineError, StoreUnavailable
+from workers.exceptions import ConfigurationError, DriplineError, NotMigrated, StoreUnavailable
 from workers.store import partitions
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _MIGRATIONS: Final = "workers.store:migrations"
 _NOT_NOW: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 # 22 data exception, 23 constraint, 54 a limit of the program (an index entry too long).
 _BAD_DATA: Final = frozenset({"22", "23", "54"})
+# No such table, no such column: the schema is of another version, or there is none.
+_NOT_MIGRATED: Final = frozenset({"42P01", "42703"})
+_NOT_OURS: Final = "the tables are not those of this version ({}); run: dripline migrate"
 _OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s"
 # A host that vanishes sends no goodbye: without these a thread would wait for its answer for hours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -95,6 +98,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     Raises:
         StoreUnavailable: PostgreSQL cannot be reached, went away, or had no room or lock for it now. It may have
             committed if the connection was lost at the very end; all of our writes can be made again.
+        NotMigrated: its tables are not those of this version.
     """
     with available(), engine.begin() as conn:
         yield conn
@@ -110,6 +114,8 @@ def available() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or _not_now(error.orig):
             raise StoreUnavailable(_sentence(error.orig)) from error
+        if getattr(error.orig, "sqlstate", None) in _NOT_MIGRATED:
+            raise NotMigrated(_NOT_OURS.format(_first_line(error.orig))) from error
         raise
     except psycopg.Error as error:
         if _not_now(error):
@@ -153,5 +159,8 @@ def _not_now(error: BaseException | None) -> bool:
 
 
 def _sentence(error: BaseException | None) -> str:
-    first = str(error).strip().partition("\n")[0] or type(error).__name__
-    return f"PostgreSQL is not available: {first}"
+    return f"PostgreSQL is not available: {_first_line(error)}"
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -132,6 +132,14 @@ def under_way(conn: Connection) -> dict[tuple[str, str, str], int]:
     return {(campaign, version, step): runs for campaign, version, step, runs in conn.execute(_UNDER_WAY)}
 
 
+_PINNED: Final = text("SELECT DISTINCT campaign, version FROM enrolments WHERE outcome = ''")
+
+
+def pinned(conn: Connection) -> set[tuple[str, str]]:
+    """(campaign, version of it) that somebody is in."""
+    return {(campaign, version) for campaign, version in conn.execute(_PINNED)}
+
+
 class Standing(NamedTuple):
     """Runs that stand alike.
 

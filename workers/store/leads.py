@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from workers.engine.values import stamp
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _row(lead: Lead) -> dict[str, Any]:
         "wake_at": lead.wake_at,
         "failures": lead.failures,
         "error": lead.error,
-        "scoring": lead.state.get("scoring", ""),
+        "scoring": stamp(lead.state.get("scoring", ""), lead.state.get("plan", "")),
     }
 
 
@@ -165,7 +166,7 @@ _COUNT_OUTDATED: Final = text("""
 
 
 def wake_outdated(conn: Connection, scoring: str, now: datetime, limit: int) -> int:
-    """Wake leads that were counted by other rules than these, so that they are counted anew; returns how many.
+    """Wake leads that were counted or looked at by other rules than these (`Rulebook.stamp`); returns how many.
 
     At most `limit` of them are awake for it at a time: more are woken as these are done. One whose wake-up failed is
     left to its own pace.
@@ -174,8 +175,16 @@ def wake_outdated(conn: Connection, scoring: str, now: datetime, limit: int) -> 
 
 
 def outdated(conn: Connection, scoring: str) -> int:
-    """How many leads are still counted by other rules than these, failing ones left out."""
+    """How many leads are still counted or looked at by other rules than these, failing ones left out."""
     return int(conn.scalar(_COUNT_OUTDATED, {"scoring": scoring}) or 0)
+
+
+_BY_SCORING: Final = text("SELECT scoring, count(*) FROM leads WHERE failures = 0 GROUP BY scoring")
+
+
+def by_scoring(conn: Connection) -> dict[str, int]:
+    """How many leads were counted and looked at by which rules (`Rulebook.stamp`), failing ones left out."""
+    return dict(conn.execute(_BY_SCORING).all())
 
 
 _STRANDED: Final = text("""

@@ -99,6 +99,7 @@ class Outcome:
         error: the provider's own words.
         unclear: it may have been taken.
         look_at: when to ask the provider whether it has it (`store.unclear`), if it can be asked.
+        counts: False if nobody was asked, so that it was no try.
     """
 
     id: int
@@ -111,6 +112,7 @@ class Outcome:
     error: str = ""
     unclear: bool = False
     look_at: datetime | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ _SETTLE: Final = text("""
     WITH given AS (
         SELECT * FROM json_to_recordset(:rows ::json) AS (
             id bigint, claim integer, state text, reason text, due_at timestamptz, provider text, ref text, error text,
-            unclear boolean, look_at timestamptz
+            unclear boolean, look_at timestamptz, counts boolean
         )
     ), held AS (
         SELECT id FROM outbox WHERE id IN (SELECT id FROM given) ORDER BY id FOR UPDATE
@@ -228,10 +230,12 @@ _SETTLE: Final = text("""
         reason = CASE WHEN g.state NOT IN ('skipped', 'sent') AND o.evidence IS NOT NULL THEN 'evidence'
                       ELSE g.reason END,
         due_at = coalesce(g.due_at, o.due_at),
+        attempts = o.attempts - CASE WHEN g.counts THEN 0 ELSE 1 END,
         lease_until = NULL,
         provider = coalesce(nullif(g.provider, ''), o.provider),
         provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
-        last_error = coalesce(nullif(g.error, ''), o.last_error),
+        last_error = CASE WHEN g.state = 'sent' THEN nullif(g.error, '')
+                          ELSE coalesce(nullif(g.error, ''), o.last_error) END,
         unclear_since = CASE WHEN g.unclear THEN coalesce(o.unclear_since, o.claimed_at) ELSE o.unclear_since END,
         unclear_with = CASE WHEN g.unclear THEN coalesce(o.unclear_with, o.provider) ELSE o.unclear_with END,
         look_at = g.look_at,
@@ -289,6 +293,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "error": outcome.error,
         "unclear": outcome.unclear,
         "look_at": outcome.look_at if outcome.state == "ambiguous" else None,
+        "counts": outcome.counts,
     }
 
 

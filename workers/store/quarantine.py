@@ -1,4 +1,4 @@
-"""What could not be processed, with its reason: kept until a person has seen to it, and replayable."""
+"""What could not be processed, with its reason: kept until a person has put it through again or closed it."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Quarantined:
         kind: `delivery` (came at the door) or `event` (is in the log as `event_id`, and made processing fail).
         payload, headers, url: of a delivery; None of an event.
         place: which part of a batch the payload is, from 0; None if it is the whole delivery.
+        closed_at, closed_by, closed_because: when, by whom and why it was given up for good; None if it was not.
     """
 
     id: int
@@ -64,6 +65,9 @@ class Quarantined:
     received_at: datetime
     quarantined_at: datetime
     replayed_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_because: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +135,35 @@ def add_events(conn: Connection, given_up: Iterable[PoisonEvent], now: datetime)
 
 _FIND: Final = """
     SELECT id, kind, source, reason, detail, url, headers, payload, place, event_id, received_at, quarantined_at,
-           replayed_at
+           replayed_at, closed_at, closed_by, closed_because
     FROM quarantine
 """
-_OPEN: Final = text(_FIND + "WHERE replayed_at IS NULL AND (:reason = '' OR reason = :reason) ORDER BY id LIMIT :limit")
-_LOCK: Final = text(_FIND + "WHERE id = ANY(:ids) AND replayed_at IS NULL ORDER BY id FOR UPDATE")
+_WAITING: Final = "replayed_at IS NULL AND closed_at IS NULL"
+_OF_REASON: Final = "(:reason = '' OR reason = :reason)"
+_OPEN: Final = text(f"{_FIND} WHERE {_WAITING} AND {_OF_REASON} ORDER BY id LIMIT :limit")
+_CLOSED: Final = text(f"{_FIND} WHERE closed_at IS NOT NULL AND {_OF_REASON} ORDER BY closed_at DESC, id LIMIT :limit")
+_GET: Final = text(f"{_FIND} WHERE id = :id")
+_LOCK: Final = text(f"{_FIND} WHERE id = ANY(:ids) AND {_WAITING} ORDER BY id FOR UPDATE")
 
 
 def waiting(conn: Connection, limit: int, reason: str = "") -> list[Quarantined]:
-    """What nobody has replayed yet, oldest first; of one reason or of all."""
+    """What nobody has seen to yet, oldest first; of one reason or of all."""
     return [Quarantined(*row) for row in conn.execute(_OPEN, {"limit": limit, "reason": reason})]
 
 
+def closed(conn: Connection, limit: int, reason: str = "") -> list[Quarantined]:
+    """What was given up by a person, the latest first; of one reason or of all."""
+    return [Quarantined(*row) for row in conn.execute(_CLOSED, {"limit": limit, "reason": reason})]
+
+
+def get(conn: Connection, row_id: int) -> Quarantined | None:
+    """The row with an id, whatever became of it."""
+    row = conn.execute(_GET, {"id": row_id}).one_or_none()
+    return None if row is None else Quarantined(*row)
+
+
 def lock(conn: Connection, ids: Sequence[int]) -> list[Quarantined]:
-    """Those of these rows that are not replayed yet, held until the end of the transaction."""
+    """Those of these rows that nobody has seen to yet, held until the end of the transaction."""
     return [Quarantined(*row) for row in conn.execute(_LOCK, {"ids": list(ids)})]
 
 
@@ -153,7 +172,7 @@ _REQUEUE: Final = text("""
     WITH found AS (
         SELECT q.id, e.slice, e.id AS event_id, e.received_at
         FROM quarantine q JOIN events e ON e.id = q.event_id AND e.received_at = q.received_at
-        WHERE q.id = ANY(:ids) AND q.kind = 'event' AND q.replayed_at IS NULL
+        WHERE q.id = ANY(:ids) AND q.kind = 'event' AND q.replayed_at IS NULL AND q.closed_at IS NULL
     ), queued AS (
         INSERT INTO inbox (slice, event_id, received_at) SELECT slice, event_id, received_at FROM found
         ON CONFLICT DO NOTHING
@@ -176,9 +195,29 @@ def replay_events(conn: Connection, ids: Sequence[int], now: datetime) -> frozen
     return frozenset(conn.scalars(_REQUEUE, {"ids": list(ids), "now": now}))
 
 
-_COUNTS: Final = text("SELECT reason, count(*) FROM quarantine WHERE replayed_at IS NULL GROUP BY reason ORDER BY 1")
+_CLOSE: Final = text(f"""
+    UPDATE quarantine SET closed_at = :now, closed_by = :author, closed_because = :because
+    WHERE id = ANY(:ids) AND {_WAITING} RETURNING id
+""")  # noqa: S608
+
+
+def close(conn: Connection, ids: Sequence[int], now: datetime, *, author: str, because: str) -> frozenset[int]:
+    """Give rows up for good, and note who did and why; returns which. The events in them are never processed."""
+    given = {"ids": list(ids), "now": now, "author": author, "because": because}
+    return frozenset(conn.scalars(_CLOSE, given))
+
+
+_COUNTS: Final = text(f"SELECT reason, count(*) FROM quarantine WHERE {_WAITING} GROUP BY reason ORDER BY 1")  # noqa: S608
+_COUNT_CLOSED: Final = text("""
+    SELECT reason, count(*) FROM quarantine WHERE closed_at IS NOT NULL GROUP BY reason ORDER BY 1
+""")
 
 
 def counts(conn: Connection) -> dict[str, int]:
-    """What nobody has replayed yet, by reason."""
+    """What nobody has seen to yet, by reason."""
     return dict(conn.execute(_COUNTS).all())
+
+
+def counts_closed(conn: Connection) -> dict[str, int]:
+    """What was given up by a person, by reason."""
+    return dict(conn.execute(_COUNT_CLOSED).all())

@@ -31,7 +31,7 @@ class Version:
     Attributes:
         id: short for it within this database.
         version: content hash.
-        scoring: hash of its scoring rules; empty until a process has compiled it.
+        scoring: its `Rulebook.stamp`, hashes of its scoring rules and its plan; empty until a process has compiled it.
         controls: number of the latest decision about a campaign; 0 if nobody has asked.
     """
 
@@ -136,7 +136,8 @@ class Rulebooks:
 
         Pauses and winners that were decided since are in it. A version that this program cannot compile (a newer
         program put it there) never replaces a running one.
-        The first to use a version notes beside it how it scores, so that the clock finds leads counted otherwise.
+        The first to use a version notes its stamp beside it, so that the clock finds leads that were counted or looked
+        at otherwise.
 
         Raises:
             NoRulebook: none was ever applied.
@@ -147,8 +148,8 @@ class Rulebooks:
         if current is None or (current.id, current.controls) != (version.id, version.controls):
             with self._lock:
                 current = self._current = _controlled(conn, self._switched(conn, version), version.controls)
-        if current.id == version.id and current.rulebook.scoring != version.scoring:
-            conn.execute(_SCORING, {"id": current.id, "scoring": current.rulebook.scoring})
+        if current.id == version.id and current.rulebook.stamp != version.scoring:
+            conn.execute(_SCORING, {"id": current.id, "scoring": current.rulebook.stamp})
         return current
 
     def _switched(self, conn: Connection, version: Version) -> Active:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import controls, decisions, leads, outbox, quarantine, rulebooks
+from workers.store import controls, decisions, erasure, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ class Status:
         oldest: how long the oldest of the backlog has waited; None if there is none.
         overdue: leads whose wake-up is due.
         stuck: leads whose wake-up keeps failing.
-        outdated: leads that still have to be counted anew because the scoring rules have changed.
+        outdated: leads that still have to be looked at anew because the rules have changed.
         paused: campaigns in which nothing goes on, and why.
         leads: by stage.
         outbox: by (channel, state, reason).
-        quarantine: what nobody has replayed yet, by reason.
+        quarantine: what nobody has seen to yet, by reason.
+        closed: what a person has given up for good of it, by reason.
         opportunities: promotions so far, and how many of them the CRM has.
         suppressions: addresses that may not be mailed, by reason.
         skipped: what reached us in the last thirty days and counts for nothing, by (reason, what it is about).
@@ -56,11 +57,13 @@ class Status:
     leads: Mapping[str, int]
     outbox: Mapping[tuple[str, str, str], int]
     quarantine: Mapping[str, int]
+    closed: Mapping[str, int]
     opportunities: tuple[int, int]
     suppressions: Mapping[str, int]
     skipped: Mapping[tuple[str, str], int]
 
 
+FORGOTTEN: Final = "forgotten"
 RECENT: Final = timedelta(days=30)
 _BACKLOG: Final = text("SELECT count(*), count(*) FILTER (WHERE attempts > 0), count(waits_for) FROM inbox")
 _OLDEST: Final = text("""
@@ -98,10 +101,17 @@ def read(conn: Connection, now: datetime) -> Status:
         leads=_by_name(conn, _STAGES),
         outbox=outbox.counts(conn),
         quarantine=quarantine.counts(conn),
+        closed=quarantine.counts_closed(conn),
         opportunities=(promoted, accepted),
         suppressions=_by_name(conn, _SUPPRESSIONS),
-        skipped=decisions.skipped(conn, now - RECENT),
+        skipped=_left_aside(conn, now),
     )
+
+
+def _left_aside(conn: Connection, now: datetime) -> dict[tuple[str, str], int]:
+    """What counts for nothing, by reason and what it is about; of events about erased people, how many came ever."""
+    arrived = erasure.arrivals(conn)
+    return decisions.skipped(conn, now - RECENT) | ({(FORGOTTEN, "person"): arrived} if arrived else {})
 
 
 def oldest(conn: Connection, now: datetime) -> timedelta | None:

@@ -146,11 +146,13 @@ def remove(
 
 _LIST: Final = text("""
     SELECT email, encode(digest, 'hex'), reason, author, created_at FROM suppressions
-    WHERE :reason = '' OR reason = :reason ORDER BY created_at DESC, digest LIMIT :limit
+    WHERE (:reason = '' OR reason = :reason) AND (CAST(:digests AS bytea[]) IS NULL OR digest = ANY(:digests))
+    ORDER BY created_at DESC, digest LIMIT :limit
 """)
 
 
-def entries(conn: Connection, reason: str = "", limit: int | None = None) -> Iterator[Entry]:
-    """The list, latest first; of one reason or of all."""
-    for row in conn.execute(_LIST, {"reason": reason, "limit": limit}):
+def entries(conn: Connection, reason: str = "", limit: int | None = None, email: str = "") -> Iterator[Entry]:
+    """The list, latest first; of one reason or of all; for an address, what concerns it and its domain."""
+    digests = [digest(email), digest(email[email.rfind("@") :])] if email else None
+    for row in conn.execute(_LIST, {"reason": reason, "limit": limit, "digests": digests}):
         yield Entry(*row)

@@ -95,10 +95,14 @@ quarantine: Final = Table(
     Column("received_at", _instant(), nullable=False, doc="of the delivery or the event"),
     Column("quarantined_at", _instant(), nullable=False),
     Column("replayed_at", _instant()),
+    Column("closed_at", _instant(), doc="given up by a person for good"),
+    Column("closed_by", Text),
+    Column("closed_because", Text),
     CheckConstraint("kind IN ('delivery', 'event')", name="quarantine_kind"),
     CheckConstraint("kind <> 'event' OR event_id IS NOT NULL", name="quarantine_event"),
     Index("quarantine_waiting", "event_id", postgresql_where=text("kind = 'event' AND replayed_at IS NULL")),
-    Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL")),
+    Index("quarantine_open", "reason", "id", postgresql_where=text("replayed_at IS NULL AND closed_at IS NULL")),
+    Index("quarantine_closed", "reason", "id", postgresql_where=text("closed_at IS NOT NULL")),
 )
 
 # ── leads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +117,7 @@ leads: Final = Table(
     Column("state", JSONB, nullable=False, doc="workers.engine.values.LeadState.dump()"),
     Column("wake_at", _instant()),
     Column("rulebook", Integer, doc="the version that decided last"),
-    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring it was counted by"),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.stamp it was counted by"),
     Column("failures", SmallInteger, nullable=False, server_default=text("0"), doc="wake-ups failed in a row"),
     Column("error", Text),
     Column("created_at", _instant(), nullable=False),
@@ -195,6 +199,7 @@ forgotten: Final = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True, doc="SHA-256 of an identity, as kind:value"),
     Column("erased_at", _instant(), nullable=False),
+    Column("arrived", BigInteger, nullable=False, server_default=text("0"), doc="events that came in and were erased"),
 )
 """Identities of erased people: what comes in about them is erased on arrival, until they consent anew."""
 
@@ -209,7 +214,7 @@ rulebook_versions: Final = Table(
     Column("author", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("created_at", _instant(), nullable=False),
-    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.scoring; empty until first used"),
+    Column("scoring", Text, nullable=False, server_default=text("''"), doc="Rulebook.stamp; empty until first used"),
     UniqueConstraint("version", name="rulebook_versions_version"),
 )
 

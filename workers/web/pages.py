@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy.exc import ProgrammingError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -66,11 +65,8 @@ class Reader:
             raise StoreUnavailable("PostgreSQL does not answer in time") from None
 
     def _run(self, query: Callable[[Connection], T]) -> T:
-        try:
-            with transaction(self._engine) as conn:
-                return query(conn)
-        except ProgrammingError as error:
-            raise StoreUnavailable("the tables are not those of this program; run: dripline migrate") from error
+        with transaction(self._engine) as conn:
+            return query(conn)
 
 
 class Pages:
@@ -163,7 +159,7 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _gauge("dripline_backlog_age_seconds", "How long the oldest of them has waited.", oldest)
     yield _gauge("dripline_wakeups_overdue", "Leads whose wake-up is due.", found.overdue)
     yield _gauge("dripline_wakeups_stuck", "Leads whose wake-up keeps failing.", found.stuck)
-    yield _gauge("dripline_leads_outdated", "Leads still to be counted anew by changed rules.", found.outdated)
+    yield _gauge("dripline_leads_outdated", "Leads still to be looked at anew by changed rules.", found.outdated)
     yield _gauge("dripline_campaigns_paused", "Campaigns in which nothing goes on.", len(found.paused))
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
@@ -171,6 +167,9 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _labelled("dripline_outbox", "Effects by state.", ["channel", "state", "reason"], found.outbox)
     yield _labelled(
         "dripline_quarantine", "Waiting for a person.", ["reason"], {(k,): n for k, n in found.quarantine.items()}
+    )
+    yield _labelled(
+        "dripline_quarantine_closed", "Given up by a person.", ["reason"], {(k,): n for k, n in found.closed.items()}
     )
     yield _labelled(
         "dripline_suppressions", "May not be mailed.", ["reason"], {(k,): n for k, n in found.suppressions.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import select
 import socket
@@ -17,11 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from integrations.contracts import Accepted, Incoming, Mail, Request
+from integrations.dkim import Signer
 from integrations.email import sendgrid
-from integrations.email.smtp import Adapter
+from integrations.email.smtp import ECHOES, Adapter
 from integrations.exceptions import ConfigurationError, Rejected, Unavailable
+from integrations.mime import build
+from integrations.posting import armoured
 from tests.contract import scripted
 from tests.contract.recorded import recorded
 from tests.integrations.certificates import Certificate
@@ -112,6 +118,16 @@ def test_only_a_vendor_that_is_named_is_told_the_key_and_its_events_bring_it_bac
     (event,) = sendgrid.Feedback(KEY).normalise(request)
     assert isinstance(event, Incoming)
     assert event.properties["message_key"] == MAIL.key
+
+
+@pytest.mark.parametrize("vendor", ECHOES)
+def test_what_every_vendor_takes_is_short_enough_and_names_the_mail(vendor: str) -> None:
+    for key in (MAIL.key, "mail:" + "x" * 2000, "mail:grüße"):
+        headers = ECHOES[vendor].headers(replace(MAIL, key=key))
+        said = json.dumps(headers, ensure_ascii=False)
+        assert any(each in said for each in (key, json.dumps(json.dumps(key))[3:-3], armoured(key), "d41d8cd98f"))
+        assert all(len(value) < 700 for value in headers.values())
+        build(replace(MAIL, headers=headers), NOW)
 
 
 def test_a_mail_arrives_as_it_was_written() -> None:
@@ -242,6 +258,62 @@ def test_logging_in(tmp_path: Path) -> None:
     assert len(inbox.envelopes) == 1
 
 
+class OAuthInbox(Inbox):
+    """Lets those in who come with a good token."""
+
+    good = "t2"
+
+    async def auth_XOAUTH2(self, smtp: Any, args: list[str]) -> AuthResult:  # noqa: N802  (aiosmtpd's name)
+        said = base64.b64decode(args[1]).decode()
+        self.said = said
+        if said == f"user=nora@northwind.example\x01auth=Bearer {self.good}\x01\x01":
+            return AuthResult(success=True, auth_data=said)
+        await smtp.challenge_auth('{"status":"400","schemes":"Bearer"}')
+        return AuthResult(success=False, handled=False)
+
+
+def test_logging_in_with_an_access_token_that_is_replaced_when_it_is_refused(tmp_path: Path) -> None:
+    inbox, certificate = OAuthInbox(), Certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate.files)
+    steps = [{"status": 200, "json": {"access_token": token, "expires_in": 3600}} for token in ("t1", "t2")]
+    with scripted.Http(steps=steps) as endpoint, server(inbox, auth_required=True, tls_context=context) as port:
+        given = {
+            "username": "nora@northwind.example", "oauth_endpoint": f"http://127.0.0.1:{endpoint.port}/token",
+            "oauth_client_id": "dripline", "oauth_refresh_token": "1//consent",
+            "security": "starttls", "ca_file": str(certificate.ca_file),
+        }  # fmt: skip
+        with adapter(port, **given) as smtp:
+            with pytest.raises(Unavailable, match="535"):
+                smtp.send(MAIL)
+            smtp.send(MAIL)
+            smtp.send(MAIL)
+    assert len(inbox.envelopes) == 2
+    assert len(endpoint.requests) == 2
+
+
+def test_without_an_access_token_there_is_no_session() -> None:
+    inbox = OAuthInbox()
+    with scripted.Http(steps=[{"status": 400, "json": {"error": "invalid_grant"}}]) as endpoint, server(inbox) as port:
+        url = f"http://127.0.0.1:{endpoint.port}"
+        given = {"username": "nora", "oauth_endpoint": url, "oauth_client_id": "dripline"}
+        with adapter(port, **given) as smtp, pytest.raises(Unavailable, match="invalid_grant"):
+            smtp.send(MAIL)
+    assert not inbox.peers
+
+
+def test_mails_are_signed_before_they_leave() -> None:
+    inbox = Inbox()
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with server(inbox) as port, adapter(port, dkim_selector="mail", dkim_key=pem) as smtp:
+        smtp.send(replace(MAIL, text=".\n..\n"))
+    ((envelope,), (message,)) = inbox.envelopes, inbox.messages()
+    letter = build(replace(MAIL, text=".\n..\n"), NOW)
+    assert envelope.content == Signer("", "mail", key).sign(letter.data, letter.sender, NOW)
+    assert "d=northwind.example; s=mail;" in str(message["dkim-signature"])
+
+
 def test_an_international_address_needs_a_server_that_takes_it() -> None:
     inbox = Inbox()
     mail = replace(MAIL, to="jürgen@büro.example")
@@ -271,6 +343,13 @@ def test_the_final_dot_is_not_held_back() -> None:
     [
         ({"security": "startls"}, "security"),
         ({"vendor": "sendgird"}, "vendor"),
+        ({"oauth_endpoint": "oauth2.test", "oauth_client_id": "a", "username": "b"}, "oauth_endpoint"),
+        ({"oauth_endpoint": "https://oauth2.test", "username": "b"}, "oauth_client_id"),
+        ({"oauth_endpoint": "https://oauth2.test", "oauth_client_id": "a"}, "username"),
+        ({"dkim_selector": "mail"}, "dkim_key"),
+        ({"dkim_key": "-----BEGIN"}, "dkim_selector"),
+        ({"dkim_selector": "mail", "dkim_key": "-----BEGIN"}, "dkim_key"),
+        ({"dkim_selector": "mail; x", "dkim_key": "-----BEGIN"}, "dkim_selector"),
         ({"timeout": 0.0}, "timeout"),
         ({"accept_timeout": -1.0}, "accept_timeout"),
         ({"security": "tls", "ca_file": "/no/such/file"}, "ca_file"),

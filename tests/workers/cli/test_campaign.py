@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workers.company import DAY, Company
+from tests.workers.company import DAY, FILES, Company
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +91,61 @@ def test_why_a_campaign_is_paused_and_how_it_goes_on_is_shown_first(dripline: Dr
     assert head.startswith("test: paused, version ")
     assert re.fullmatch(r"Paused by ana at [-0-9: ]+: a wrong mail", paused)
     assert way_on == "Go on with: dripline campaign resume test"
+
+
+# ── edits while people are under way ─────────────────────────────────────────────────────────────────────────
+
+OTHER = TWO.replace("{send: b}", "{send: c}")
+
+
+def edit(folder: Path, campaign: str) -> None:
+    source = {"rules/sources/forms.yaml": "source: forms\nadapter: typeform\n"}
+    for path, text in (FILES | source | {"rules/campaigns/test.yaml": campaign}).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+
+
+@pytest.mark.usefixtures("company")
+def test_a_dry_run_tells_who_stands_where_and_what_becomes_of_them(dripline: Dripline, tmp_path: Path):
+    edit(tmp_path, OTHER)
+    assert re.search(
+        r"^  test +[0-9a-f]{12} +send-b +3 +pin: keep to the version", dripline("apply", "--dry-run").out, re.MULTILINE
+    )
+    edit(tmp_path, OTHER + "edit: {move: {send-b: send-c}}\n")
+    (fate,) = json.loads(dripline("apply", "--dry-run", "--json").out)["fates"]
+    assert (fate["step"], fate["people"], fate["what"], fate["to"]) == ("send-b", 3, "move", "send-c")
+    assert dripline("apply").code == 0
+
+
+def test_an_edit_that_would_strand_people_is_refused_with_the_line_that_mends_it(
+    dripline: Dripline, tmp_path: Path, company: Company
+):
+    before = company.library.active().version
+    edit(tmp_path, OTHER + "edit: move\n")
+    refused = dripline("apply")
+    assert refused.code == 1
+    assert "3 runs of version" in refused.out
+    line = "edit: {move: {send-b: send-c}}"
+    assert f"`{line}`" in refused.out
+    assert refused.err == "Nothing was applied.\n"
+    assert "Would be refused: the campaign `test`" in dripline("apply", "--dry-run").out
+    data = json.loads(dripline("apply", "--json").out)
+    assert (data["changed"], data["without_step"][0]["people"]) == (False, 3)
+    assert company.library.active().version == before
+    edit(tmp_path, OTHER + line + "\n")
+    assert dripline("apply").code == 0
+
+
+def test_going_back_to_rules_that_strand_people_is_done_and_told(dripline: Dripline, tmp_path: Path, company: Company):
+    old = company.library.active().version
+    edit(tmp_path, OTHER.replace("wait: 1 day", "wait: 3 days"))
+    dripline("apply")
+    company.tell("trial.started", "dea")
+    company.work()
+    company.apply(TWO + "edit: move\n")
+    company.apply(OTHER.replace("wait: 1 day", "wait: 3 days"))
+    moving = json.loads(dripline("rulebook", "list", "--json").out)[1]["version"]
+    back = dripline("rulebook", "rollback", moving)
+    assert back.code == 0
+    assert "Note: the campaign `test` moves everybody" in back.err
+    assert old != moving

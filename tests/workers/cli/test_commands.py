@@ -5,13 +5,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.cli._main import SECTIONS, cli, said
+from workers.delivery.attempts import NOT_CONFIGURED
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
 from workers.store import events, leads, outbox, quarantine
@@ -183,7 +186,28 @@ def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.Monke
     done = json.loads(dripline("quarantine", "replay", str(row["id"]), "--json").out)
     assert done == {"replayed": [row["id"]], "events": 1, "stayed": {}}
     assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
-    assert dripline("quarantine", "show", str(row["id"])).code == 1
+    assert "replayed_at:" in dripline("quarantine", "show", str(row["id"])).out
+    assert dripline("quarantine", "show", "4711").code == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_what_nobody_will_ever_replay_is_closed_with_a_reason_and_counted(dripline: Dripline):
+    (row,) = json.loads(dripline("quarantine", "list", "--json").out)
+    assert dripline("quarantine", "close", str(row["id"])).code == 2
+    done = dripline(
+        "quarantine", "close", str(row["id"]), "4711", "--because", "a test of the agency", "--author", "ana"
+    )
+    assert (done.code, done.out, "[4711]" in done.err) == (1, "1 closed.\n", True)
+    assert dripline("quarantine", "list").out == "The quarantine is empty.\n"
+    assert dripline("quarantine", "replay", str(row["id"])).code == 1
+    shown = dripline("quarantine", "list", "--closed").out
+    assert "a test of the agency" in shown
+    (kept,) = json.loads(dripline("quarantine", "list", "--closed", "--json").out)
+    assert (kept["id"], kept["closed_by"], kept["replayed_at"]) == (row["id"], "ana", None)
+    assert json.loads(dripline("status", "--json").out)["closed"] == {"no-identity": 1}
+    assert re.search(r"Closed in quarantine\n\s*no-identity +1", dripline("status").out)
+    again = dripline("quarantine", "close", "--reason", "no-identity", "--because", "once more", "--json")
+    assert json.loads(again.out) == {"closed": [], "unchanged": []}
 
 
 def test_a_lead_whose_wake_up_fails_is_shown_and_tried_again_by_hand(dripline: Dripline, store: Engine):
@@ -213,6 +237,16 @@ def test_outbox_retry(dripline: Dripline, store: Engine):
     assert (missing.code, "4711" in missing.err) == (1, True)
 
 
+def test_what_waits_for_a_setting_is_told_with_the_variable(dripline: Dripline, store: Engine):
+    now = datetime.now(UTC)
+    with store.begin() as conn:
+        (claim,) = outbox.claim(conn, "email", now, limit=1, lease=timedelta(minutes=5), provider="smtp")
+        waits = Outcome(claim.id, 1, "retry", NOT_CONFIGURED, now, error="DRIPLINE_X_TOKEN is not set", counts=False)
+        outbox.settle(conn, [waits], now)
+    assert "waiting for you 1 until a setting is made: dripline outbox list --state retry" in dripline("status").out
+    assert "DRIPLINE_X_TOKEN is not set" in dripline("outbox", "list", "--state", "retry").out
+
+
 def test_outbox_asks_before_it_sends_what_may_have_arrived(dripline: Dripline, store: Engine):
     row = put_row(store, "ambiguous")
     assert dripline("outbox", "retry", str(row)).code == 1
@@ -240,6 +274,25 @@ def test_settings_hide_secrets_and_point_at_strays(dripline: Dripline, monkeypat
     assert data["DRIPLINE_PORT"]["value"] == "99"
     assert data["DRIPLINE_HUBSPOT_TOKEN"]["default"] == "(needed)"
     assert all(row["says"] for row in data.values())
+
+
+def variables(dripline: Dripline) -> set[str]:
+    return {row["variable"] for row in json.loads(dripline("settings", "--json").out)}
+
+
+@pytest.mark.usefixtures("store")
+def test_settings_list_the_variables_of_the_sources_that_the_rules_in_force_declare(dripline: Dripline):
+    assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
+    assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
+
+
+def test_settings_list_the_variables_of_the_sources_in_this_folder_or_else_of_all(dripline: Dripline, tmp_path: Path):
+    assert {"DRIPLINE_TYPEFORM_SECRET", "DRIPLINE_SENDGRID_VERIFICATION_KEY"} <= variables(dripline)
+    for path, text in BUNDLE.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
+    assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
 
 
 @pytest.mark.usefixtures("store")
@@ -282,12 +335,54 @@ def test_completion_works():
     assert done.stdout == "plain,quarantine\n"
 
 
-def test_post_needs_somebody_to_answer_and_a_secret(dripline: Dripline, monkeypatch: pytest.MonkeyPatch):
-    no_secret = dripline("post", "product", "{}")
-    assert (no_secret.code, "DRIPLINE_PRODUCT_SECRET is not set" in no_secret.err) == (1, True)
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["product", "{}"], 1, "DRIPLINE_PRODUCT_SECRET is not set): did you mean prodict?"),
+        (["prodict", "{not JSON}"], 2, "BODY is not JSON"),
+        (["prodict", "{}", "--url", "127.0.0.1:1"], 2, "--url is '127.0.0.1:1'"),
+        (["prodict", "{}", "--url", "http://127.0.0.1:1"], 1, "nobody answers on http://127.0.0.1:1/hooks/prodict"),
+        (["broken", "{}"], 1, "DRIPLINE_BROKEN_SECRET is no secret"),
+    ],
+)
+def test_post_says_what_is_missing(
+    dripline: Dripline, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, says: str
+):
+    monkeypatch.setenv("DRIPLINE_PRODICT_SECRET", PRODUCT_SECRET)
+    monkeypatch.setenv("DRIPLINE_BROKEN_SECRET", "whsec_%%%")
+    done = dripline("post", *arguments)
+    assert done.code == code
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+def test_post_tells_the_answer_in_words(dripline: Dripline, monkeypatch: pytest.MonkeyPatch, closed_door: str):
     monkeypatch.setenv("DRIPLINE_PRODUCT_SECRET", PRODUCT_SECRET)
-    nobody = dripline("post", "product", "{}", "--url", "http://127.0.0.1:1")
-    assert (nobody.code, "nobody answers on http://127.0.0.1:1/hooks/product" in nobody.err) == (1, True)
+    done = dripline("post", "product", "{}", "--url", closed_door)
+    assert (done.code, done.err) == (1, "404 No such webhook source: Add it.\n")
+
+
+@pytest.fixture
+def closed_door() -> Iterator[str]:
+    """An address that answers every post with a problem."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"title": "No such webhook source", "detail": "Add it."}).encode()
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(404)
+            self.send_header("content-type", "application/problem+json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 # ── processes ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -321,13 +321,14 @@ def test_a_dry_run_says_what_would_change_and_for_whom(dripline: Dripline, tmp_p
         "added    engagement.3rd-click",
         "removed  engagement.third-click",
         "changed  welcome: steps wait-2-days → wait-3-days",
-        "1 lead under way keep",
+        "pin: keep to the version they entered",
         "1 lead would be counted anew",
         "Nothing was applied.",
     ):
         assert said in done.out
     told = json.loads(dripline("apply", "--dry-run", "--json").out)
-    assert (told["standing"], told["recounted"]) == ({"welcome": 1}, 1)
+    assert [(each["campaign"], each["people"], each["what"]) for each in told["fates"]] == [("welcome", 1, "pin")]
+    assert (told["recounted"], told["looked_at"]) == (1, 0)
 
 
 @pytest.mark.usefixtures("database")

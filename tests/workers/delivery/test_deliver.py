@@ -19,7 +19,7 @@ from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.conftest import NOW
 from workers.clock import SteppedClock
 from workers.delivery import deliver
-from workers.delivery.attempts import Policy
+from workers.delivery.attempts import CONFIGURED_WAIT, Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
@@ -417,8 +417,14 @@ def test_a_crm_that_is_not_configured_waits_for_a_person_and_gives_up_nobody_at_
     def crm(_name: str) -> Any:
         raise ConfigurationError("DRIPLINE_HUBSPOT_TOKEN is not set")
 
-    assert dict(world.deliverer.run(crm_sender(crm)).states) == {"retry": 1}
-    assert world.row().last_error == "DRIPLINE_HUBSPOT_TOKEN is not set"
+    for _ in range(len(SCHEDULE) + 3):  # as often as would have cost a row that somebody had refused
+        assert dict(world.deliverer.run(crm_sender(crm)).states) == {"retry": 1}
+        world.clock.move_to(world.clock() + CONFIGURED_WAIT)
+    row = world.row()
+    assert (row.state, row.reason, row.attempts) == ("retry", "not-configured", 0)
+    assert row.last_error == "DRIPLINE_HUBSPOT_TOKEN is not set"
+    assert dict(world.deliverer.run(crm_sender(lambda _name: Scripted())).states) == {"sent": 1}
+    assert (world.row().attempts, world.row().last_error) == (1, None)
 
 
 # ── crashes, threads, PostgreSQL away ────────────────────────────────────────────────────────────────────────

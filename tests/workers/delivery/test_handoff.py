@@ -44,7 +44,7 @@ def test_the_note_is_made_of_the_facts_of_that_instant_and_is_the_same_on_every_
     world.step(minutes=1)
     assert world.promote(crm) == {"sent": 1}
     assert crm.got[0].note == "Ann of A: 60\nhas budget\nform.submitted"
-    assert world.row().last_error == "later"
+    assert world.row().last_error is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,12 @@ from tests.conftest import NOW
 from tests.contract.recorded import recorded
 from tests.workers.delivery.test_deliver import COMPOSER, World
 from tests.workers.processing import append, newsletter, run
+from workers import tokens
 from workers.delivery.senders import EmailSender
 from workers.store import outbox
 from workers.store.events import from_incoming
+from workers.store.outbox import Effect
+from workers.tokens import Unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +36,14 @@ class Inbox:
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.raw: list[bytes] = []
         self.answers: list[str] = []
         self.hang_up_after_taking = False
 
     async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
         if self.answers:
             return self.answers.pop(0)
+        self.raw.append(envelope.content)
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         if self.hang_up_after_taking:
             server.transport.abort()
@@ -77,6 +83,24 @@ def test_what_arrives_is_what_the_outbox_says(engine: Engine, sender: EmailSende
         assert mail["to"] == f"lead{row.lead_id}@acme.test"
         assert (row.state, row.provider_ref) == ("sent", "4711")
         assert mail["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+
+
+def test_one_click_unsubscribing_stands_in_the_message_as_rfc_8058_wants_it(
+    engine: Engine, sender: EmailSender, inbox: Inbox
+):
+    """On the bytes: a folded or encoded link, or a second header, and mail programs show no button."""
+    world = World(engine)
+    world.mails(1, "hi")
+    world.put(Effect("mail:1:receipt:1:a", "email", 1, {"template": "receipt"}))
+    world.deliverer.run(sender)
+    marketing, receipt = (raw.partition(b"\r\n\r\n")[0].decode("ascii") for raw in inbox.raw)
+    (link,) = re.findall(
+        r"^List-Unsubscribe: ?(?:\r\n )?<(https://go\.acme\.test/unsubscribe/[\w-]+)>", marketing, re.MULTILINE
+    )
+    assert re.findall(r"^List-Unsubscribe-Post: List-Unsubscribe=One-Click\s*?$", marketing, re.MULTILINE)
+    assert tokens.read("s" * 32, link.rpartition("/")[2], Unsubscribe) == Unsubscribe(1, "mail:1:welcome:1:hello")
+    assert "lead1" not in link
+    assert "list-unsubscribe" not in receipt.lower()
 
 
 def test_a_refused_mail_is_dead_and_a_busy_server_is_tried_again(engine: Engine, sender: EmailSender, inbox: Inbox):

@@ -114,6 +114,15 @@ def test_a_try_that_came_to_nothing_does_not_make_an_earlier_one_certain(world: 
     assert (world.row().state, world.row().reason) == ("ambiguous", "exhausted")
 
 
+def test_nor_does_a_refusal(world: World):
+    world.mails(1)
+    provider = Scripted([Unknown("no answer"), Rejected("406", "inactive")], takes_key=True)
+    world.run(provider)
+    world.step(hours=1)
+    assert world.run(provider) == {"ambiguous": 1}
+    assert world.row().reason == "406"
+
+
 # ── providers that can be asked ──────────────────────────────────────────────────────────────────────────────
 
 

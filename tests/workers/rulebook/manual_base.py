@@ -54,6 +54,7 @@ promote:
   evidence: {any: true, of: {timing: lead.timeline == "now", budget: lead.budget > 0}}
 """,
     "rules/campaigns/welcome.yaml": "campaign: welcome\nenter: {event: form.submitted}\nsteps: [{send: welcome/hello}]",
+    "rules/campaigns/trial.yaml": "campaign: trial\nenter: {event: form.submitted}\nsteps: [{wait: 1 day}]",
     "templates/welcome/hello/mail.txt": MAIL,
     "templates/trial/first-steps/mail.txt": MAIL,
     "templates/consent/confirm/mail.txt": "---\nsubject: Sure?\ncategory: transactional\n---\n{{ confirm_url }}\n",

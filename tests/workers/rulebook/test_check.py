@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.workers.rulebook.base import BASE
+from workers.engine.campaigns.walk import MOST_STEPS
 from workers.exceptions import RulebookError
 from workers.rulebook import Problem, check, compile_rulebook, to_sarif
 from workers.rulebook.problems import Place, Problems
@@ -61,3 +62,10 @@ def test_a_refused_bundle_raises_with_all_findings():
 
 def test_an_empty_bundle_is_refused():
     assert [problem.code for problem in check({})] == ["missing-file"]
+
+
+@pytest.mark.parametrize(("number", "codes"), [(MOST_STEPS, []), (MOST_STEPS + 1, ["too-many-steps"])])
+def test_a_campaign_has_no_more_steps_than_a_run_takes_in_one_go(number: int, codes: list[str]):
+    steps = "\n".join(["  - wait: 1 day"] * number)
+    rules = {**BASE, "rules/campaigns/x.yaml": f"campaign: x\nenter: {{stage: lead}}\nsteps:\n{steps}\n"}
+    assert [problem.code for problem in check(rules)] == codes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -396,9 +395,7 @@ def test_a_thousand_rules_are_one_rulebook():
         + "".join(f"  r{index}: {rule % (index, index)}\n" for index in range(100))
         for number in range(10)
     }
-    started = time.process_time()
     rulebook = compile_rulebook({**BASE, **files})
-    assert time.process_time() - started < 2
     assert len(rulebook.by_event["form.submitted"]) == 1_001
 
 

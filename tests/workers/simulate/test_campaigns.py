@@ -70,7 +70,8 @@ def said(at: datetime) -> str:
 
 def sayings(decision: Decision) -> Iterator[str]:
     yield f"{decision.kind} {decision.rule}"
-    yield f"{decision.kind} {decision.rule}: {decision.detail.get('reason')}"
+    yield f"{decision.kind} {decision.rule}: {decision.detail.get('reason') or decision.detail.get('doubt')}"
+    yield f"{decision.kind} {decision.rule}? {decision.detail.get('doubt')}"
 
 
 def rules_of(case: dict[str, Any]) -> Rulebook:

@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from tests.conftest import NOW, connected, new_database
-from workers.exceptions import ConfigurationError, StoreUnavailable
+from workers.exceptions import ConfigurationError, NotMigrated, StoreUnavailable
 from workers.store import opportunities, partitions
 from workers.store.database import connect, data_fault, migrate, transaction
 from workers.store.events import NewEvent, append
@@ -132,7 +132,7 @@ def test_a_lock_nobody_gives_back_is_unavailable(engine: Engine):
             OperationalError,
             True,
         ),
-        ("SELECT * FROM nowhere", ProgrammingError, False),
+        ("SELECT * FROM nowhere", NotMigrated, False),
     ],
 )
 def test_errors_of_the_data_stay_what_they_are_and_are_told_from_others(engine: Engine, statement, error, data):

@@ -147,6 +147,17 @@ def test_outcomes_are_recorded_and_only_a_retry_comes_again(engine: Engine, outc
         assert outbox.counts(conn) == {("email", states(conn)["a"], outcome.reason): 1}
 
 
+def test_what_was_sent_in_the_end_does_not_show_the_troubles_of_earlier_tries(engine: Engine):
+    with engine.begin() as conn:
+        put(conn, "a")
+        claim(conn)
+        outbox.settle(conn, [Outcome(1, 1, "retry", "unavailable", NOW, error="421 busy")], NOW)
+        claim(conn)
+        outbox.settle(conn, [Outcome(1, 2, "sent", ref="250 ok")], NOW)
+        (row,) = outbox.rows(conn, 9)
+    assert (row.state, row.attempts, row.last_error) == ("sent", 2, None)
+
+
 def test_one_transaction_settles_a_chunk_and_claims_the_next(engine: Engine):
     with engine.begin() as conn:
         put(conn, "a", "b", "c")

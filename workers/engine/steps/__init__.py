@@ -7,7 +7,9 @@ Beside `run`, a step that waits for something may have `hear(visit, event) -> Ve
 stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that has a
 `measure`, a trigger, gets it counted for the arms it has split people into, within `measured_within` microseconds.
 
-One whose settings can contradict each other has `objections(known) -> Iterable[Objection]`: what `check` says of them.
+What `check` asks: `objections(known) -> Iterable[Objection]`, if settings can contradict each other; `ways`, the steps
+that a run may go on with (`NOWHERE` is the next one), if it is not always the next one; `waits`, True if time passes on
+every way; and `leads_to`, what it may start, as `("campaign", name)`, `("stage", name)` or `("event", type)`.
 
 Fields may be expressions (`Expression`), text with expressions in it (`Words`), other steps (`Goto`: the file has a
 list of steps there, and the field holds the id of the first), dataclasses of such fields, and tuples and mappings of

@@ -44,6 +44,11 @@ class Step:
         hint = f"write a number from -{MOST_POINTS:,} to {MOST_POINTS:,}, and not 0"
         yield Objection("out-of-range", f"`points` is {self.points:g}", hint, ("add_score", "points"))
 
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """See `steps`."""
+        return ("event", ADJUSTED)
+
     def run(self, visit: Visit) -> Verdict:
         """Give the points, or say why not."""
         if visit.overdue():

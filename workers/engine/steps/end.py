@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workers.engine.steps import Verdict
 
 if TYPE_CHECKING:
-    from workers.engine.steps import Visit
+    from workers.engine.steps import Goto, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class Step:
 
     end: str
     id: str
+
+    @property
+    def ways(self) -> tuple[Goto, ...]:
+        """See `steps`: nothing comes behind it."""
+        return ()
 
     def run(self, visit: Visit) -> Verdict:  # noqa: ARG002  every step has this shape
         """End the run here."""

@@ -1,6 +1,6 @@
 """`enter_campaign`: start a run of another campaign.
 
-    - enter_campaign: welcome
+    - enter_campaign: trial
 
 Its own rules hold: who has been in it before, who is held out, who may not be mailed. This run goes on beside it.
 """
@@ -22,6 +22,11 @@ class Step:
 
     enter_campaign: str = field(metadata=said("the campaign", names="campaign"))
     id: str
+
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """See `steps`."""
+        return ("campaign", self.enter_campaign)
 
     def run(self, visit: Visit) -> Verdict:  # noqa: ARG002  every step has this shape
         """Start it."""

@@ -9,9 +9,11 @@ recorded, and the run goes on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.engine.steps import Objection, PromoteLead, Verdict
+
+OPPORTUNITY: Final = "opportunity"
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,11 @@ class Step:
     """No settings."""
 
     id: str
+
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """See `steps`."""
+        return ("stage", OPPORTUNITY)
 
     def objections(self, known: Known) -> Iterator[Objection]:
         """See `steps`."""

@@ -57,6 +57,11 @@ class Step:
         else:
             yield from self._impossible(known)
 
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """See `steps`."""
+        return ("event", UPDATED)
+
     def run(self, visit: Visit) -> Verdict:
         """Tell the field, or say why not."""
         if visit.overdue():

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Final
 
 from workers.engine.campaigns.runs import share
 from workers.engine.rules import Expression, Trigger
-from workers.engine.steps import NOWHERE, Goto, Percent, Verdict, said
+from workers.engine.steps import NOWHERE, Goto, Objection, Percent, Verdict, said
 from workers.engine.values import MICROSECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from workers.engine.steps import Visit
+    from workers.engine.steps import Known, Visit
 
 
 SURE: Final = Percent(0.95)
@@ -75,6 +75,30 @@ class Step:
 
     split: Split = field(metadata=said("the arms, and the test, if it is one"))
     id: str
+
+    @property
+    def ways(self) -> tuple[Goto, ...]:
+        """See `steps`."""
+        return tuple(arm.steps for arm in self.split.arms.values())
+
+    def objections(self, known: Known) -> Iterator[Objection]:  # noqa: ARG002  every step has this shape
+        """See `steps`."""
+        arms, decide = self.split.arms, self.split.decide
+        if len(arms) < 2:  # noqa: PLR2004  (two are the fewest)
+            text = f"a split has two arms or more, this has {len(arms)}"
+            yield Objection("one-arm", text, "add another, or write the steps without it", ("split", "arms"))
+        for name, arm in arms.items():
+            if arm.weight < 0:
+                place = ("split", "arms", name, "weight")
+                yield Objection("out-of-range", f"the weight of `{name}` is {arm.weight:g}", "0 is the least", place)
+        if arms and all(arm.weight == 0 for arm in arms.values()):
+            yield Objection("no-weight", "nobody goes any of these ways", "give an arm a weight", ("split", "arms"))
+        if decide and self.split.measure is None:
+            text = "nothing is measured that could decide"
+            yield Objection("missing-key", text, "add `measure: {event: …}`", ("split", "decide"))
+        if decide and decide.at_least > decide.at_most:
+            text = f"the test ends after {decide.at_most:,} people, and is looked at from {decide.at_least:,} on"
+            yield Objection("never-decided", text, "raise `at_most`", ("split", "decide", "at_most"))
 
     @property
     def measure(self) -> Trigger | None:

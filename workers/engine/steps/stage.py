@@ -26,6 +26,11 @@ class Step:
     id: str
     reason: str = field(default="", metadata=said("why, in the lead's history; default: the stage's own", beside=True))
 
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """See `steps`."""
+        return ("stage", self.stage)
+
     def run(self, visit: Visit) -> Verdict:
         """Change the stage, unless the lead is there."""
         if visit.state.stage == self.stage:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workers.engine.campaigns.places import country_for, zone_for
 from workers.engine.hours import add_business
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `wait`, a duration or business days, counted from the moment the step is reached."""
+
+    waits: ClassVar[bool] = True
 
     wait: timedelta | BusinessDays
     id: str

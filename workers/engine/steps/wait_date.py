@@ -64,6 +64,11 @@ class Step:
         metadata=said("steps for when there is no date, or it is past", beside=True, key="else"),
     )
 
+    @property
+    def ways(self) -> tuple[Goto, ...]:
+        """See `steps`."""
+        return (NOWHERE, self.otherwise)
+
     def objections(self, known: Known) -> Iterator[Objection]:  # noqa: ARG002  every step has this shape
         """See `steps`."""
         if self.wait_date.before and self.wait_date.after:

@@ -9,7 +9,7 @@ It is the next time that the lead's own clock shows this, later than the moment 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workers.engine.campaigns.places import zone_for
 from workers.engine.hours import next_local, weekdays_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Settings: `wait_till`, a local time; `days` of the week, and whose clock it is, `zone`."""
+
+    waits: ClassVar[bool] = True
 
     wait_till: time = field(metadata=said("the local time"))
     id: str

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.scoring import NO_EVENT
-from workers.engine.steps import NOWHERE, Goto, Verdict, said
+from workers.engine.steps import NOWHERE, Goto, Objection, Verdict, said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from workers.engine.rules import Expression
-    from workers.engine.steps import Visit
+    from workers.engine.steps import Known, Visit
     from workers.engine.values import Event
 
 UNTIL: Final = "until"
@@ -44,6 +45,24 @@ class Step:
     id: str
     then: Goto = field(default=NOWHERE, metadata=said("steps for when it has happened", beside=True))
     otherwise: Goto = field(default=NOWHERE, metadata=said("steps for when the time is over", beside=True, key="else"))
+
+    @property
+    def waits(self) -> bool:
+        """See `steps`: a condition may hold already, an event has to come."""
+        return self.wait_until.event is not None
+
+    @property
+    def ways(self) -> tuple[Goto, ...]:
+        """See `steps`."""
+        return (self.then, self.otherwise)
+
+    def objections(self, known: Known) -> Iterator[Objection]:  # noqa: ARG002  every step has this shape
+        """See `steps`."""
+        if self.wait_until.event is None and self.wait_until.when is None:
+            text = "nothing is waited for"
+            yield Objection(
+                "missing-key", text, "add `event` or `when`; to let time pass, write `wait`", ("wait_until",)
+            )
 
     def run(self, visit: Visit) -> Verdict:
         """Stay here, or go on because the time is over or it is so already."""

@@ -1,0 +1,51 @@
+"""`dripline send-test`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from workers.cli._base import as_json, print_json, settings
+from workers.cli._mails import Wanted, make, options
+
+SECTION = "Rules"
+
+
+@click.command
+@options
+@click.option("--to", required=True, help="Who gets it.")
+@as_json
+def command(*, to: str, as_json: bool, **wanted: Any) -> int:
+    """Send a mail to yourself, through the e-mail provider of the settings.
+
+    TEMPLATE is a folder below templates/. The mail is that of a sample lead of whom everything is known, unless --lead
+    names somebody, or --with gives fields; its subject begins with [Test]. It is noted nowhere, its links lead to
+    nobody's preferences, and nothing in it is tracked.
+
+    \b
+    Examples:
+      dripline send-test welcome/hello --to me@company.example
+      dripline send-test welcome/hello --to me@company.example --lead ann@acme.test
+    """
+    from integrations.exceptions import DeliveryError
+    from workers.adapters import Adapters
+    from workers.clock import system_clock
+    from workers.delivery.compose import is_address
+
+    if not is_address(to):
+        raise click.ClickException(f"{to!r} is no address")
+    adapters = Adapters(settings(), system_clock)
+    provider = adapters.email()
+    made = make(Wanted(**wanted), to=to, subject="[Test] {}")
+    try:
+        accepted = provider.send(made.mail)
+    except DeliveryError as error:
+        raise click.ClickException(f"{adapters.email_name} did not take it: {error}") from error
+    finally:
+        adapters.close()
+    if as_json:
+        print_json({"to": to, "provider": adapters.email_name, "ref": accepted.ref, "subject": made.mail.subject})
+    else:
+        click.echo(f"Sent to {to} by {adapters.email_name} ({accepted.ref}), as {made.whose} would get it.")
+    return 0
