@@ -14,7 +14,7 @@ from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
 from workers.rulebook.mail.head import body_of, read_head
 from workers.rulebook.mail.layouts import layouts_of
-from workers.rulebook.mail.links import UnsafeLink, absolute, check_links, is_address, safe
+from workers.rulebook.mail.links import absolute, is_address
 from workers.rulebook.mail.marking import bare, comment, marked
 from workers.rulebook.mail.markup import MARK, attributes, tokens
 from workers.rulebook.mail.plain import plain, tidied
@@ -100,11 +100,9 @@ class Page:
             return markup
         try:
             shown = "" if self.shows_preheader else str(preheader)
-            html = finished(markup, mjml=self.mjml, preheader=shown, site=site)
-            check_links(html)
-        except (BadMarkup, UnsafeLink) as error:
+            return finished(markup, mjml=self.mjml, preheader=shown, site=site)
+        except BadMarkup as error:
             raise RenderError(f"{self.script.template.name}: {error}") from error
-        return html
 
     def plain(self, values: Mapping[str, Any], html: str) -> str:
         """The text beside the HTML."""
@@ -141,7 +139,7 @@ def environment_of(files: Mapping[str, str], site: str = "") -> BoundedEnvironme
         site: what relative links begin with.
     """
     texts = {path: body_of(f"/{path}", text) for path, text in files.items()}
-    return BoundedEnvironment(texts, layouts_of(files), {WHOLE: lambda address: safe(absolute(str(address), site))})
+    return BoundedEnvironment(texts, layouts_of(files), {WHOLE: lambda address: absolute(str(address), site)})
 
 
 def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name: str, site: str) -> CompiledMail:
@@ -244,10 +242,6 @@ def _finished_page(environment: BoundedEnvironment, path: str, site: str, *, pre
         place, line = _place(markup, error.at, flat, sources)
         raise RenderError(f"{place}, line {line}: {error}") from error
     marked(replace(flat, text=bare(html)))  # a browser's parser may have ended elements where their author had not
-    try:
-        check_links(html)
-    except UnsafeLink as error:
-        raise RenderError(f"{path}: {error}") from error
     everything = frozenset(range(len(flat.marks)))
     tree = rebuild(html, flat, everything, environment)
     script = Script(environment.compiled(tree, path), sources)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
-
-from jinja2 import TemplateRuntimeError
 
 from workers.rulebook.mail.markup import OPENS
 
@@ -22,8 +19,6 @@ LOADING: Final = frozenset({
     "body", "img", "mj-hero", "mj-image", "mj-section", "mj-wrapper", "source", "table", "td", "th", "video",
 })  # fmt: skip
 _ATTRIBUTES: Final = frozenset({"background", "background-url", "href", "poster", "src"})
-_HREF: Final = re.compile(r"""\shref=(?:"([^"]*)"|'([^']*)')""")
-_SAFE: Final = re.compile(r"\s*(?:https?|mailto|tel|sms):", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
@@ -45,28 +40,3 @@ def absolute(address: str, site: str) -> str:
     if address.strip().startswith("//"):
         return f"https:{address.strip()}"
     return urljoin(site.rstrip("/") + "/", address.strip()) if site else address
-
-
-class UnsafeLink(TemplateRuntimeError):
-    """A link of a kind that no mail may have; a field's value can make one where a template begins a link with it."""
-
-
-def safe(address: str) -> str:
-    """The address, if a mail may lead there.
-
-    Raises:
-        UnsafeLink: it may not.
-    """
-    if _SCHEME.match(address.strip()) and not _SAFE.match(address):
-        raise UnsafeLink(f"a mail cannot link to {address.strip()[:60]!r}")
-    return address
-
-
-def check_links(html: str) -> None:
-    """See that every link of a page is one that a mail may have.
-
-    Raises:
-        UnsafeLink: one is not.
-    """
-    for match in _HREF.finditer(html):
-        safe(unescape(match[1] or match[2] or ""))
