@@ -103,7 +103,10 @@ def test_only_webhooks_are_open_to_everybody():
 
 
 def test_every_variable_stands_in_the_example_and_the_other_way_round():
-    assert {match["name"] for match in VARIABLE.finditer(FILE.read_text())} == example_names()
+    asked_for = {match["name"] for match in VARIABLE.finditer(FILE.read_text())}
+    assert asked_for <= example_names()
+    assert all(SERVICES[name]["env_file"] == [".env"] for name in OURS)
+    assert {name for name in example_names() - asked_for if not name.startswith("DRIPLINE_")} == set()
 
 
 def test_a_missing_secret_is_asked_for_by_name():
@@ -144,7 +147,9 @@ class Machine:
 
     def environment(self, service: str) -> dict[str, str]:
         """The container's own environment, and nothing of this process's but where programs are."""
-        own = {name: interpolated(str(value), self.given) for name, value in SERVICES[service]["environment"].items()}
+        own = dict(self.given)  # of `.env`, which Compose hands over whole; what the file says itself counts for more
+        stated = SERVICES[service]["environment"]
+        own |= {name: interpolated(str(value), self.given) for name, value in stated.items()}
         own |= {name: value for name, value in self.local.items() if name in own}
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**own, "PATH": binaries, "HOME": str(self.logs), "PYTHONUNBUFFERED": "1"}

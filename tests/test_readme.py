@@ -33,7 +33,7 @@ def settings_names() -> set[str]:
     adapters = [("email", name, name) for name in discovery.names("email")]
     adapters += [(kind, name, name) for kind in ("crm", "inbound", "hooks") for name in discovery.names(kind)]
     adapters.append(("hooks", "slack", "slack-sales"))
-    adapters += [("sources", adapter, name) for name, adapter in SOURCES.items()]
+    adapters += [("sources", adapter, name) for name, adapter in (SOURCES | {"website": "standard"}).items()]
     for kind, adapter, name in adapters:
         fields = dataclasses.fields(discovery.adapter(kind, adapter))
         own |= {discovery.variable(name, field.name) for field in fields if field.init}

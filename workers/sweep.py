@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from workers import trials
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
 from workers.steering import go_on, watch
@@ -26,6 +27,7 @@ __all__ = ["Due", "Leadership", "Sweeper", "leadership", "sweep"]
 log = get_logger(__name__)
 
 WATCH_EVERY: Final = timedelta(seconds=10)
+DECIDE_EVERY: Final = timedelta(minutes=5)
 UPKEEP_EVERY: Final = timedelta(hours=12)
 UPKEEP_RETRY: Final = timedelta(minutes=5)
 UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
@@ -103,8 +105,8 @@ def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | N
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop, and twice a day
-    it makes the months of the logs ahead.
+    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop and at tests that
+    may be over, and twice a day it makes the months of the logs ahead.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class Sweeper:
         self._takes_key = takes_key
         self._ambiguous_after = ambiguous_after
         self._rulebooks = rulebooks_
-        self._watch_at = self._upkeep_at = datetime.min.replace(tzinfo=UTC)
+        self._watch_at = self._decide_at = self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
@@ -130,7 +132,7 @@ class Sweeper:
         return due
 
     def _watch(self, now: datetime) -> None:
-        """Look at the campaigns that may have to stop; without rules there are none."""
+        """Look at the campaigns that may have to stop, and at tests that may be over; without rules there are none."""
         self._watch_at = now + WATCH_EVERY
         if self._rulebooks is None:
             return
@@ -140,6 +142,9 @@ class Sweeper:
             except (NoRulebook, RulebookError):
                 return
             watch(conn, active, now)
+            if now >= self._decide_at:
+                self._decide_at = now + DECIDE_EVERY
+                trials.decide(conn, active, now)
 
     def _ensure_partitions(self, now: datetime) -> None:
         """Make the months ahead; if somebody is reading a log for long, later: nothing may wait for it meanwhile."""

@@ -73,16 +73,16 @@ class Process:
 
 
 class Stack:
-    """Fresh servers with a fresh database."""
+    """Fresh servers with a fresh database, in which these rules are in force, by default those of `rules`."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Mapping[str, str] | None = None) -> None:
         self.postgres = Postgres(durable=True)
         self.redis = Redis()
         self.folder = self.redis.folder
         self.engine: Engine = connect(self.postgres.url())
         now = datetime.now(UTC)
         migrate(self.engine, now)
-        files = bundle()
+        files = files or bundle()
         with transaction(self.engine) as conn:
             rulebooks.apply(conn, version_of(files), files, author="benchmark", message="", now=now)
 

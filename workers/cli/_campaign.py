@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from workers.reports.progress import GoalProgress, Progress, StepProgress, WayOn
     from workers.reports.rates import Difference, Rate
+    from workers.reports.trials import TrialProgress
     from workers.store.controls import Control
 
 SHOWN: Final = 10
@@ -31,6 +32,8 @@ def show(progress: Progress) -> None:
     if progress.gone:
         section("At steps of older versions")
         table(("version", "step", "waiting"), [(g.version, g.step, f"{g.here:,}") for g in progress.gone], empty="")
+    for test in progress.tests:
+        show_test(test)
     show_shares(progress)
     if progress.decided:
         section("Decided")
@@ -135,6 +138,25 @@ def difference(found: Difference) -> str:
     if not found.certain:
         return f"{bounds}that may still be chance"
     return bounds + ("the campaign works" if found.by > 0 else "the campaign does harm")
+
+
+# ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def show_test(test: TrialProgress) -> None:
+    """The arms of a test, and how it stands."""
+    from workers.engine.experiments import said
+
+    section(f"Test {test.step}: {test.measure}")
+    columns = ("  arm", "of all", "worked for", "between", "too early to tell")
+    rows = [
+        (f"  {arm.name}", f"{arm.share:.0%}", f"{arm.rate.share:.1%}  ({arm.rate.reached:,} of {arm.rate.of:,})",
+         f"{arm.rate.low:.1%} and {arm.rate.high:.1%}", f"{arm.waiting:,}" if arm.waiting else "")
+        for arm in test.arms
+    ]  # fmt: skip
+    table(columns, rows, empty="")
+    needed = f", {said(test.needed)} needed" if test.needed else ""
+    click.echo(f"  evidence for a difference {said(test.evidence)}{needed}; {test.state}")
 
 
 # ── pausing ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from workers.dev import Runtime
 
 SECTION = "Start"
-EXAMPLE = '{"type": "page.viewed", "data": {"user": {"email": "ann@acme.test"}, "url": "https://acme.test/pricing"}}'
 
 
 @click.command
@@ -58,6 +57,8 @@ def rule_files(rules: Path | None, templates: Path | None) -> tuple[dict[str, st
 
 def banner(runtime: Runtime, name: str, data: Path) -> Iterator[str]:
     """What a newcomer needs to know next."""
+    from workers.dev.example import example
+
     yield f"Dripline is running on {name}."
     yield f"Everything is kept in {data}; Ctrl-C stops it."
     yield ""
@@ -66,10 +67,10 @@ def banner(runtime: Runtime, name: str, data: Path) -> Iterator[str]:
         yield f"  mailbox   {runtime.url}/mailbox"
     for source, closed in runtime.doors().items():
         yield f"  webhooks  {runtime.url}/hooks/{source}" + (f"  closed: {closed}" if closed else "")
-    example = next((source for source, adapter in runtime.signable().items() if adapter == "standard"), None)
-    if example:
+    found = example(runtime.rulebook)
+    if found:
         yield ""
         yield "Try it, in another terminal in this folder:"
-        yield f"  dripline post {example} {shlex.quote(EXAMPLE)}"
-        yield "  dripline explain ann@acme.test"
+        yield f"  dripline post {found.source} {shlex.quote(found.body)}"
+        yield f"  dripline explain {found.who}"
     yield ""

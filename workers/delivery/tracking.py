@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -95,8 +96,13 @@ def fill(text: str, campaign: str, template: str) -> str:
 
 def with_parameters(url: str, values: Mapping[str, str]) -> str:
     """The address with `utm_` parameters, those left alone that it has already."""
+    return _with_parameters(url, tuple(values.items()))
+
+
+@lru_cache(maxsize=1024)  # most links are the same in all mails of a template
+def _with_parameters(url: str, values: tuple[tuple[str, str], ...]) -> str:
     parts = urlsplit(url)
     known = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    more = {f"utm_{name}": value for name, value in values.items() if f"utm_{name}" not in known}
+    more = {f"utm_{name}": value for name, value in values if f"utm_{name}" not in known}
     added = urlencode(more, quote_via=quote, safe=SAFE)
     return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, added) if part)))

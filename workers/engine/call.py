@@ -8,7 +8,7 @@ from workers.engine.standing import Standing
 from workers.engine.values import Decision, LeadState, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from workers.engine.rules import EventRule, Rulebook
@@ -82,6 +82,16 @@ class Call:
         self.scored = True
         sums = self.state.scores
         sums[rule.part] = rule.decay.add(sums.get(rule.part), sign * entry[2], entry[0])
+
+    def add_all(self, rules: Iterable[EventRule], event: tuple[int, int]) -> None:
+        """Add the points of several rules that count every event, for one event: microseconds and its id."""
+        self.scored = True
+        together: dict[str, int] = {}
+        for rule in rules:
+            together[rule.part] = together.get(rule.part, 0) + (rule.units or 0)
+        sums, decays = self.state.scores, self.rulebook.decays
+        for part, units in together.items():
+            sums[part] = decays[part].add(sums.get(part), units, event[0])
 
     def scores(self) -> dict[str, float]:
         """All scores now, for people: two decimals."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 UNDECLARED: Final = "undeclared-event"
 BAD_PROPERTY: Final = "bad-property"
-NOBODY: Final[Mapping[str, Any]] = {}
 
 Read = tuple["Callable[[Any], Any]", str]
 NUMBER: Final[Read] = (number, "not a number")
@@ -37,9 +36,6 @@ READ: Final[Mapping[str, Read]] = {
 
 def record_unusable(call: Call, event: Event) -> None:
     """Record an event of a type that nobody declares, and properties of another type than theirs."""
-    fits = call.rulebook.usable.get(event.type)
-    if fits is not None and fits(event.properties, NOBODY, call.standing):
-        return
     declared = call.rulebook.events.get(event.type)
     if declared is None:
         call.say("skipped", f"event.{event.type}", {"reason": UNDECLARED}, event=event.id)

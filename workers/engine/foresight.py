@@ -28,7 +28,7 @@ TOUCHING: Final = 1e-9
 
 
 def turned(call: Call, moving: Moving, before: int) -> int | None:
-    """When a condition turns, up to `before`; None if it does not."""
+    """When a condition turns, sooner than `before`; None if it does not."""
     fields = call.state.fields
     now = moving.holds(NO_EVENT, fields, call.standing) is True
 
@@ -42,7 +42,7 @@ def turned(call: Call, moving: Moving, before: int) -> int | None:
 
 
 def left(call: Call, model: ScoreModel, between: Between, before: int) -> int | None:
-    """When a score that is worked out anew for every instant passes one of two numbers, up to `before`."""
+    """When a score that is worked out anew for every instant passes one of two numbers, sooner than `before`."""
     low, high = between
 
     def gap(at: int) -> float:
@@ -57,9 +57,9 @@ def closed(call: Call, gap: Course, asks: Iterable[Ask], before: int) -> int | N
 
     Between two jumps it is taken to narrow or to widen, and not both; behind the last one see `first_closed`.
     """
-    end = min(call.moment + FAR, before)
+    end = min(call.moment + FAR, before - 1)
     asked = set(asks)
-    ends = sorted({at for ask in asked for at in jumps(call, ask) if call.moment < at < end})
+    ends = sorted({at for ask in asked for at in jumps(call, ask) if call.moment < at <= end})
     for start, jump in pairwise([call.moment, *ends]):
         if (found := closes(gap, start, jump - 1)) is not None:
             return found

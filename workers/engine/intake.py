@@ -18,14 +18,19 @@ from workers.engine.rules import Expression
 from workers.engine.values import Suppress, micros
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from workers.engine.call import Call
     from workers.engine.rules import EventRule
     from workers.engine.values import Event
 
+NOBODY: Final[Mapping[str, Any]] = {}
+"""The lead that conditions on events see."""
 RECENT: Final = 5
 SALES: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
 """What says how a hand-off and its opportunity are doing."""
 SUPPRESSING: Final = frozenset({"email.unsubscribed", "email.complained", "email.bounced"})
+TOLD_ELSEWHERE: Final = SALES | SUPPRESSING | HEARD
 
 
 def take_in(call: Call, event: Event) -> None:
@@ -34,11 +39,12 @@ def take_in(call: Call, event: Event) -> None:
     Raises:
         NeedsHistory: what it means depends on events that the state no longer remembers.
     """
-    at = micros(event.at)
-    state = call.state
+    at, state = micros(event.at), call.state
     state.events += 1
     state.last = max(state.last, at)
-    if not call.quiet:
+    rules, truths = call.rulebook.intake[event.type]
+    held = truths(event.properties, NOBODY, call.standing)
+    if held[-1] and not call.quiet:
         record_unusable(call, event)
     if event.lead:
         tell_fields(call, event, at)
@@ -49,8 +55,14 @@ def take_in(call: Call, event: Event) -> None:
     if (credit or state.machines) and is_human(event):
         for machine in release(state, at, credit, whole=call.whole):
             call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
-            score(call, machine, micros(machine.at))
-    score(call, event, at)
+            score_credited(call, machine)
+    score(call, event, at, compress(rules, held) if True in held else ())
+    if event.type in TOLD_ELSEWHERE or event.type in call.rulebook.signs:
+        take_word(call, event, at)
+
+
+def take_word(call: Call, event: Event, at: int) -> None:
+    """Let an event that is more than something to count change what else is known."""
     if event.type in SALES:
         call.changed = True
     if event.type in SUPPRESSING:
@@ -61,25 +73,29 @@ def take_in(call: Call, event: Event) -> None:
         take_sign(call, event, at)
 
 
-def score(call: Call, event: Event, at: int) -> None:
-    """Count the event, and add the points of every rule that it fulfils; one decision says which."""
+def score_credited(call: Call, machine: Event) -> None:
+    """Score an event of the quarantine after all."""
+    rules, truths = call.rulebook.intake[machine.type]
+    score(call, machine, micros(machine.at), compress(rules, truths(machine.properties, NOBODY, call.standing)))
+
+
+def score(call: Call, event: Event, at: int, rules: Iterable[EventRule]) -> None:
+    """Count the event, and add the points of the rules that it fulfils; one decision says which."""
     wanted = call.rulebook.counted.get(event.type)
     if wanted is not None:
         call.changed = True
         take_count(call.state, event, wanted)
-    conditions = call.rulebook.conditions.get(event.type)
-    if conditions is None:
+    if not rules:
         return
-    held = conditions(event.properties, call.state.fields, call.standing)
-    if True not in held:
-        return
-    tally = Tally([], [])
-    for rule in compress(call.rulebook.by_event[event.type], held):
+    tally, plain = Tally([], []), []
+    for rule in rules:
         if rule.units is None:
             apply(call, rule, event, at, tally)
         else:  # by far the most frequent
-            call.add(rule, (at, event.id, rule.units))
+            plain.append(rule)
             tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
+    if plain:
+        call.add_all(plain, (at, event.id))
     if tally.entries or tally.limited:
         tell_score(call, event, at, tally)
 

@@ -16,7 +16,7 @@ from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from workers.engine.rules import EventRule, Group, Rulebook, ScoreModel
@@ -64,6 +64,11 @@ class _Recorder(Call):
         at, event, units = entry
         kept = self.entries.setdefault((rule.id, event), [at, units, 0])
         kept[2] += sign
+
+    def add_all(self, rules: Iterable[EventRule], event: tuple[int, int]) -> None:
+        """See `Call.add_all`."""
+        for rule in rules:
+            self.add(rule, (*event, rule.units or 0))
 
 
 def ledger(state: LeadState, history: Sequence[Event], rulebook: Rulebook, now: datetime) -> dict[str, list[Line]]:

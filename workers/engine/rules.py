@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from workers.engine.categories import NO_POLICY, ConsentPolicy
 from workers.engine.decay import KEEP, units
@@ -15,7 +15,7 @@ from workers.engine.values import stamp
 from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
 
     from workers.engine.categories import Category, Sign
@@ -609,10 +609,22 @@ class SourceSpec:
     options: Mapping[str, Any]
 
 
-def each_alone(conditions: Sequence[Expression | None]) -> Test:
-    """One function that gives the truths of several conditions as a tuple; None stands for what is always true."""
+Intake = tuple[tuple[EventRule, ...], Test]
+"""The rules for one type of event, and a function of such an event: whether each of them holds, and behind these
+whether something about the event is not as it is declared."""
+MISFIT: Final = (True,)
+Join = Callable[[Sequence["Expression | None"], Mapping[str, str] | None], Test]
+"""Makes one function of several conditions: a tuple of their truths, where None stands for what is always true; behind
+these, whether a property is not of the type that is declared for it. True where nothing is declared."""
+
+
+def each_alone(conditions: Sequence[Expression | None], _: Mapping[str, str] | None = None) -> Test:
+    """A `Join` of conditions that were made by hand."""
     tests = [None if each is None else each.value for each in conditions]
-    return lambda event, lead, facts: tuple([test is None or test(event, lead, facts) is True for test in tests])
+    return lambda event, lead, facts: (
+        *[test is None or test(event, lead, facts) is True for test in tests],
+        *MISFIT,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -646,8 +658,8 @@ class Rulebook:
         back, ahead: for each stage the stages that lead back from it, and those that a lead may move on to, the last
             one first.
         join: makes one function of several conditions.
-        fit: makes a function that is true of an event if all its properties are of their declared types.
-        usable: what `fit` has made, by event type.
+        intake: what every event of a type is asked.
+        decays: how each part that events add to loses its worth.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment.
         steady: the models whose profile rules depend on fields alone.
@@ -655,7 +667,6 @@ class Rulebook:
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
         watched: for each stage, and for none (""), what may change about where a lead stands.
         considered, reconsidered: the same for whether it is promoted, and for whether it may be once more.
-        conditions: by event type, the joined conditions of its rules.
         horizon: microseconds after which no score decays any more.
         stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
@@ -682,8 +693,7 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     counted: Mapping[str, Counted] = field(default_factory=dict)
     credit: int = 0
-    fit: Callable[[Mapping[str, str]], Test] | None = field(default=None, repr=False, compare=False)
-    join: Callable[[Sequence[Expression | None]], Test] = field(default=each_alone, repr=False, compare=False)
+    join: Join = field(default=each_alone, repr=False, compare=False)
     caps: tuple[Cap, ...] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
@@ -698,8 +708,8 @@ class Rulebook:
     renamed: Mapping[str, str] = field(init=False, repr=False, compare=False)
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
-    usable: Mapping[str, Test] = field(init=False, repr=False, compare=False)
-    conditions: Mapping[str, Test] = field(init=False, repr=False, compare=False)
+    intake: Mapping[str, Intake] = field(init=False, repr=False, compare=False)
+    decays: Mapping[str, Decay] = field(init=False, repr=False, compare=False)
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
@@ -729,11 +739,11 @@ class Rulebook:
         derive(self, "places", {name: index for index, name in enumerate(self.segments)})
         for name, which in (("lasting", True), ("passing", False)):
             segments = [each for each in self.segments.values() if (each.name in steady) is which]
-            joined = tuple(each.name for each in segments), self.join([each.when for each in segments])
+            joined = tuple(each.name for each in segments), self.join([each.when for each in segments], None)
             derive(self, name, joined)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
-        derive(self, "usable", {kind: self.fit(declared) for kind, declared in self.events.items()} if self.fit else {})
-        derive(self, "conditions", {kind: self.join([each.when for each in r]) for kind, r in self.by_event.items()})
+        derive(self, "intake", Intakes(self))
+        derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
         derive(self, "changing", self.fluid | fading)
@@ -764,6 +774,22 @@ def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigge
         for index, trigger in enumerate(campaign.enter):
             if trigger.timing is not None:
                 yield f"{campaign.name}.{index}", campaign, trigger
+
+
+class Intakes(dict[str, Intake]):
+    """What every event of a type is asked, put together when the first one comes: `check` needs none of it."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self._rulebook = rulebook
+
+    def __missing__(self, kind: str) -> Intake:
+        """Put it together; of types that nobody declares nothing is kept, as anybody may make them up."""
+        rules, declared = self._rulebook.by_event.get(kind, ()), self._rulebook.events.get(kind)
+        intake = rules, self._rulebook.join([rule.when for rule in rules], declared)
+        if rules or declared is not None:
+            self[kind] = intake
+        return intake
 
 
 def stages_ahead(stages: Sequence[Stage], here: str) -> tuple[Stage, ...]:

@@ -3,7 +3,8 @@
 Counted are, of a campaign as a whole, `entered`, `held_out`, `not_entered:<reason>`, `goal`, `goal:held_out`, and at
 the step where a run stood, `exited:<reason>`, `finished`, `finished:<outcome>` and `moved`; at the steps, `sent`,
 `skipped:<reason>`, `held:<reason>`, `took:<way>`, and for everything else the word of the decision. Of a split that
-tests something, `arm:<test>:<arm>` counts who was sent which way, and `success:<test>:<arm>` whom it worked with. What
+tests something, `arm:<test>:<arm>` counts who was sent which way, and `success:<test>:<arm>` with whom it worked, on
+the day on which they were sent there. What
 becomes of a mail counts at its step: `opened`, `clicked`, `bounced`, … (`workers.store.evidence.SEEN`), `failed:…` and
 `unsent:…` (`workers.store.outbox`).
 """
@@ -14,8 +15,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.campaigns.runs import campaign_of
+from workers.engine.values import instant
 from workers.rulebook.journey import NO_WAY, test_of
-from workers.store.campaign_counts import Happened
+from workers.store.campaign_counts import Happened, utc_day
 from workers.store.enrolments import Run
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def happened(verdicts: Iterable[Verdict], rulebook: Rulebook, day: date) -> Coun
     for verdict in verdicts:
         for decision in verdict.decisions:
             if found := told(decision, verdict, tests):
-                counts[Happened(*found, day)] += 1
+                counts[Happened(*found, day_of(decision, verdict) or day)] += 1
     return counts
 
 
@@ -63,6 +65,15 @@ def told(decision: Decision, verdict: Verdict, tests: Tests) -> tuple[str, str, 
     if kind in {"split", "measured"}:
         return campaign, step, tests.word(decision, verdict, campaign, step)
     return campaign, step or str(detail.get("step", "")), word(decision)
+
+
+def day_of(decision: Decision, verdict: Verdict) -> date | None:
+    """The day on which somebody was split, of what a test measures; None of everything else, which counts today."""
+    if decision.kind != "measured":
+        return None
+    campaign, _, step = decision.rule.partition(".")
+    taken = [run.arms[step] for name, run in verdict.runs.items() if step in run.arms and campaign_of(name) == campaign]
+    return utc_day(instant(taken[0][1])) if taken else None
 
 
 def word(decision: Decision) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.pausing import LONGEST, known_before, shares
+from workers.reports import trials
 from workers.reports.campaigns import state
 from workers.reports.rates import Difference, Rate, difference, rate
 from workers.rulebook.journey import NO_WAY, test_of, ways
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from workers.engine.pausing import Share
     from workers.engine.rules import Campaign, Rulebook
     from workers.engine.steps import Step
+    from workers.reports.trials import TrialProgress
     from workers.rulebook.journey import Way
     from workers.store.controls import Control
     from workers.store.enrolments import Standing
@@ -129,6 +131,7 @@ class Progress:
         goal: None if it has none.
         shares: what `pause_when` looks at, as it is.
         days: over how many days.
+        tests: the A/B tests in it.
         paused: who paused it, and why; None if nobody did.
         decided: what was decided about it, latest first.
     """
@@ -151,6 +154,7 @@ class Progress:
     goal: GoalProgress | None
     shares: tuple[Share, ...]
     days: int
+    tests: tuple[TrialProgress, ...]
     paused: Control | None
     decided: tuple[Control, ...] = field(default=())
 
@@ -163,6 +167,7 @@ class Progress:
                 "held_out": self.goal.held_out and as_rate(self.goal.held_out),
                 "lift": self.goal.lift and {**self.goal.lift._asdict(), "certain": self.goal.lift.certain},
             }  # fmt: skip
+        data["tests"] = [test.as_data() for test in self.tests]
         data["shares"] = [{**each._asdict(), "share": each.share} for each in self.shares]
         return data
 
@@ -177,7 +182,8 @@ def read(conn: Connection, name: str, rulebook: Rulebook, now: datetime) -> Prog
     campaign = rulebook.campaigns.get(name)
     counts = campaign_counts.totals(conn, name)
     standing = enrolments.standing(conn, name)
-    control = controls.latest(conn).get((name, ""))
+    latest = controls.latest(conn)
+    control = latest.get((name, ""))
     paused = control if control and control.what == PAUSED else None
     ids = set(campaign.by_id) if campaign else set()
     steps = [step_progress(campaign, step, counts, standing) for step in campaign.steps] if campaign else []
@@ -201,6 +207,7 @@ def read(conn: Connection, name: str, rulebook: Rulebook, now: datetime) -> Prog
         goal=goal(campaign, counts),
         shares=tuple(shares_now(conn, campaign, control, now)),
         days=rule.days if rule else 0,
+        tests=tuple(trials.read(conn, campaign, latest, now)) if campaign else (),
         paused=paused,
         decided=tuple(controls.history(conn, name)),
     )

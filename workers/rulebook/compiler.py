@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import available_timezones
 
-from workers.engine.expressions import fitting, joined
+from workers.engine.expressions import joined
 from workers.engine.rules import Account, Rulebook, SourceSpec
 from workers.engine.values import OWN_SOURCE
 from workers.rulebook.addresses import is_mailbox
@@ -114,7 +114,6 @@ def indexed(rulebook: Rulebook, specs: Specs, check: Checker) -> Rulebook:
         exit_by_event=triggers_by_event(campaigns, lambda each: each.exits),
         counted=counted(use.expression for use in check.uses),
         join=joined,
-        fit=fitting,
     )
     return replace(whole, scoring=scoring_hash(whole, specs.of(ScoreFile)), plan=plan_of(whole, specs.of(CampaignFile)))
 

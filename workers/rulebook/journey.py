@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.steps import Goto, end
+from workers.engine.experiments import Arm, Rule
+from workers.engine.steps import Goto, end, split
 from workers.rulebook.campaigns import digest
 from workers.rulebook.plain import plain
 from workers.rulebook.stepkeys import is_part, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from workers.engine.rules import Campaign
     from workers.engine.steps import Step
@@ -87,11 +89,53 @@ def reached(campaign: Campaign, start: str, end: str) -> list[Step]:
     return list(found.values())
 
 
-def test_of(campaign: Campaign, split: Step) -> str:
+def test_of(campaign: Campaign, step: Step) -> str:
     """What tells the test at a split from earlier ones at the same place: arms, shares, measure, and all that is done.
 
     When to stop is not part of it: the test may be looked at whenever one likes.
     """
-    after = campaign.following[split.id]
-    told = {way.name: [way.weight, *map(plain, reached(campaign, way.to, after))] for way in ways(campaign, split)}
-    return digest([told, plain(getattr(split, "measure", None)), getattr(split, "measured_within", 0)])
+    after = campaign.following[step.id]
+    told = {way.name: [way.weight, *map(plain, reached(campaign, way.to, after))] for way in ways(campaign, step)}
+    return digest([told, plain(getattr(step, "measure", None)), getattr(step, "measured_within", 0)])
+
+
+# ── tests ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A test that a split of a campaign is.
+
+    Attributes:
+        name: `test_of` it.
+        shares: of the people, by arm; together 1.
+        within: how long after the split success counts.
+        rule: when it is over; None for one that is only looked at.
+    """
+
+    campaign: str
+    step: str
+    name: str
+    shares: Mapping[str, float]
+    within: timedelta
+    rule: Rule | None
+
+
+def trials(campaign: Campaign) -> Iterator[Trial]:
+    """The tests in a campaign."""
+    for step in campaign.steps:
+        if isinstance(step, split.Step) and step.split.measure:
+            stop, arms = step.split.decide, step.split.arms
+            whole = sum(arm.weight for arm in arms.values())
+            shares = {name: arm.weight / whole for name, arm in arms.items()}
+            rule = Rule(float(stop.confidence), stop.at_least, stop.at_most) if stop else None
+            name = test_of(campaign, step)
+            yield Trial(campaign.name, step.id, name, shares, step.split.measure.within, rule)
+
+
+def arms_of(trial: Trial, counts: Mapping[str, int]) -> list[Arm]:
+    """The arms of a test with what has been counted at its split."""
+    return [
+        Arm(arm, share, counts.get(f"arm:{trial.name}:{arm}", 0), counts.get(f"success:{trial.name}:{arm}", 0))
+        for arm, share in trial.shares.items()
+    ]

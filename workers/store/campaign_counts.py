@@ -89,3 +89,21 @@ def of_words(conn: Connection, words: Collection[str]) -> dict[tuple[str, str], 
     """How often these things have happened so far in every campaign, by (campaign, what)."""
     found = conn.execute(_WORDS, {"words": list(words)})
     return {(campaign, what): number for campaign, what, number in found}
+
+
+_TESTED: Final = text("""
+    SELECT t.campaign, t.step, c.what, sum(c.n)::bigint
+    FROM json_to_recordset(:asked ::json) AS t (campaign text, step text, until date)
+    JOIN campaign_counts c ON c.campaign = t.campaign AND c.step = t.step AND c.day <= t.until
+    WHERE c.what LIKE 'arm:%' OR c.what LIKE 'success:%'
+    GROUP BY 1, 2, 3
+""")
+
+
+def tested(conn: Connection, asked: Mapping[tuple[str, str], date]) -> dict[tuple[str, str], dict[str, int]]:
+    """What was counted for the tests at splits, by (campaign, step): of people split until a day, for each its own."""
+    rows = [{"campaign": campaign, "step": step, "until": until} for (campaign, step), until in asked.items()]
+    found: dict[tuple[str, str], dict[str, int]] = {each: {} for each in asked}
+    for campaign, step, what, number in conn.execute(_TESTED, {"asked": dumps(rows)}):
+        found[campaign, step][what] = number
+    return found

@@ -93,6 +93,22 @@ def test_why_a_campaign_is_paused_and_how_it_goes_on_is_shown_first(dripline: Dr
     assert way_on == "Go on with: dripline campaign resume test"
 
 
+def test_a_test_is_shown_with_its_arms_and_how_it_stands(dripline: Dripline, company: Company):
+    company.apply(
+        "campaign: test\nenter: {event: trial.started}\nsteps:\n"
+        "  - split:\n      arms: {x: {weight: 3, steps: [{send: a}]}, y: {steps: [{send: b}]}}\n"
+        "      measure: {event: email.clicked}\n      decide: {}\n    id: which\n"
+    )
+    company.tell("trial.started", *(f"new{n}" for n in range(8)))
+    company.work()
+    out = dripline("campaign", "show", "test").out
+    assert "Test which: email.clicked within 1 week" in out
+    assert re.search(r"^  x +75% +0.0%  \(0 of 0\) +0.0% and 100.0% +\d *$", out, re.MULTILINE)
+    assert "evidence for a difference 1.00, 20 needed; collecting: 0 of at least 100 people" in out
+    (test,) = json.loads(dripline("campaign", "show", "test", "--json").out)["tests"]
+    assert ([arm["name"] for arm in test["arms"]], test["winner"]) == (["x", "y"], None)
+
+
 # ── edits while people are under way ─────────────────────────────────────────────────────────────────────────
 
 OTHER = TWO.replace("{send: b}", "{send: c}")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.engine.expressions.advice import advised
-from workers.engine.expressions.code import Code, coerced, function, of_types, together
+from workers.engine.expressions.code import Code, coerced, function, together
 from workers.engine.expressions.compiler import Compiler, wanted
 from workers.engine.expressions.kinds import BOOLEAN, BY_NAME, DECLARED, LIST, NONE, Scope
 from workers.engine.expressions.parser import parse
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Test
 
-__all__ = ["Scope", "compile_expression", "fitting", "joined"]
+__all__ = ["Scope", "compile_expression", "joined"]
 
 
 def compile_expression(source: str, scope: Scope, want: str | None = None) -> Expression:
@@ -60,11 +60,7 @@ def compile_expression(source: str, scope: Scope, want: str | None = None) -> Ex
     return Expression(source, function(code.body, code.constants), kind.name, asks, moving, code)
 
 
-def joined(conditions: Sequence[Expression | None]) -> Test:
-    """One function that gives the truths of several conditions as a tuple; None stands for what is always true."""
-    return together(tuple(None if each is None else each.code for each in conditions))
-
-
-def fitting(declared: Mapping[str, str]) -> Test:
-    """A function that is true of an event if its properties are missing, or of these types as expressions read them."""
-    return of_types(tuple((name, DECLARED.get(kind, LIST)) for name, kind in declared.items()))
+def joined(conditions: Sequence[Expression | None], declared: Mapping[str, str] | None) -> Test:
+    """One function of several conditions: see `rules.Join`."""
+    kinds = None if declared is None else tuple((name, DECLARED.get(kind, LIST)) for name, kind in declared.items())
+    return together(tuple(None if each is None else each.code for each in conditions), kinds)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.expressions.kinds import ANY, BOOLEAN, DATE, DATETIME, LIST, NUMBER, TEXT, Kind
-from workers.engine.expressions.runtime import helpers
+from workers.engine.expressions.runtime import MAX_NUMBER, helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,26 +112,47 @@ class Code:
 
 
 @lru_cache(maxsize=2_000)
-def together(codes: tuple[Code | None, ...]) -> Callable[..., Any]:
+def together(codes: tuple[Code | None, ...], declared: tuple[tuple[str, Kind], ...] | None) -> Callable[..., Any]:
     """One function that gives the values of several expressions as a tuple: a single call, each name looked up once.
 
-    None stands for what is always true.
+    None stands for what is always true. Behind them stands whether a property is not of its declared type; True where
+    nothing is declared.
     """
     shared, constants = Shared(), dict[str, Any]()
-    bodies: list[ast.expr] = []
+    values: list[ast.expr] = []
     for number, code in enumerate(codes):
         if code is None:
-            bodies.append(constant(True))
+            values.append(constant(True))
             continue
         own = {identifier: f"{identifier}_{number}" for identifier in code.constants}
-        bodies.append(shared.rewritten(code.body, own))
+        values.append(shared.rewritten(code.body, own))
         constants.update({own[identifier]: value for identifier, value in code.constants.items()})
-    found: list[ast.expr] = [keep(identifier, get(*looked_up)) for looked_up, identifier in shared.names.items()]
-    both_parts = ast.Tuple([ast.Tuple(found, ast.Load()), ast.Tuple(bodies, ast.Load())], ast.Load())
+    values.append(constant(True) if declared is None else misfit(shared, declared))
+    looked_up: list[ast.expr] = [keep(identifier, get(*name)) for name, identifier in shared.names.items()]
+    both_parts = ast.Tuple([ast.Tuple(looked_up, ast.Load()), ast.Tuple(values, ast.Load())], ast.Load())
     return function(ast.Subscript(both_parts, constant(1), ast.Load()), constants)
 
 
-class Shared(ast.NodeTransformer):
+def misfit(shared: Shared, declared: tuple[tuple[str, Kind], ...]) -> ast.expr:
+    """Code that is True if a property is there and not of its declared type."""
+    tests: list[ast.expr] = [constant(False), constant(False)]
+    for key, kind in declared:
+        value = shared.found(EVENT, key)
+        tests.append(both(not_of(kind, value), compare(value, ast.IsNot(), constant(None))))
+    return ast.BoolOp(ast.Or(), tests)
+
+
+def not_of(kind: Kind, value: ast.expr) -> ast.expr:
+    """Code that is True if a value is not of a type, the most frequent types without a call."""
+    if kind == TEXT:
+        return compare(class_of(value), ast.IsNot(), name("S"))
+    if kind == NUMBER:
+        within = ast.Compare(constant(-MAX_NUMBER), [ast.LtE(), ast.LtE()], [value, constant(MAX_NUMBER)])
+        return ast.UnaryOp(ast.Not(), both(compare(class_of(value), ast.In(), name("N")), within))
+    return compare(call(COERCED.get(kind, "truth"), value), ast.Is(), constant(None))
+
+
+class Shared:
     """Lets expressions share the properties and fields that they look up.
 
     Attributes:
@@ -141,38 +161,26 @@ class Shared(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self.names: dict[tuple[str, str], str] = {}
-        self._own: Mapping[str, str] = {}
 
-    def rewritten(self, body: ast.expr, own: Mapping[str, str]) -> ast.expr:
+    def found(self, owner: str, key: str) -> ast.Name:
+        """What is looked up in an argument."""
+        return name(self.names.setdefault((owner, key), f"p{len(self.names)}"))
+
+    def rewritten(self, node: ast.AST, own: Mapping[str, str]) -> Any:
         """A copy of an expression, with its constants under names of their own."""
-        self._own = own
-        changed: ast.expr = self.visit(deepcopy(body))
-        return changed
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        """A constant."""
-        return name(self._own.get(node.id, node.id)) if isinstance(node.ctx, ast.Load) else node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A property of the event, or a field of the lead."""
         match node:
+            case ast.Name(identifier, ast.Load()):
+                return name(own.get(identifier, identifier))
             case ast.Call(ast.Attribute(ast.Name(owner), "get"), [ast.Constant(str(key))]) if owner in {EVENT, LEAD}:
-                return name(self.names.setdefault((owner, key), f"p{len(self.names)}"))
-        return self.generic_visit(node)
+                return self.found(owner, key)
+        if not node._fields:  # operators are all the same
+            return node
+        return node.__class__(**{field: self._copied(value, own) for field, value in ast.iter_fields(node)})
 
-
-@lru_cache(maxsize=2_000)
-def of_types(properties: tuple[tuple[str, Kind], ...]) -> Callable[..., Any]:
-    """A function that is true of an event if each property is of its type when run, or missing."""
-    checks: list[ast.expr] = []
-    for number, (key, kind) in enumerate(properties):
-        value, again = keep(f"p{number}", get(EVENT, key)), name(f"p{number}")
-        if kind == TEXT:
-            tests: list[ast.expr] = [compare(class_of(value), ast.Is(), name("S"))]
-        else:
-            tests = [compare(call(COERCED.get(kind, "truth"), value), ast.IsNot(), constant(None))]
-        checks.append(ast.BoolOp(ast.Or(), [*tests, compare(again, ast.Is(), constant(None))]))
-    return function(ast.BoolOp(ast.And(), [constant(True), constant(True), *checks]), {})
+    def _copied(self, value: Any, own: Mapping[str, str]) -> Any:
+        if isinstance(value, list):
+            return [self._copied(each, own) for each in value]
+        return self.rewritten(value, own) if isinstance(value, ast.AST) else value
 
 
 def function(body: ast.expr, constants: Mapping[str, Any]) -> Callable[..., Any]:

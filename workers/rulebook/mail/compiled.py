@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PREHEADER: Final = "preheader"
 WHOLE: Final = "#whole"
 """The filter that makes a link whole; no template can name it."""
+JINJA: Final = re.compile(r"\{[{%#]")
+OURS: Final = frozenset({"account", "confirm_url", "preferences_url", "unsubscribe_url"})
+"""Variables that nobody outside has a say in."""
 _NOTES: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
@@ -50,6 +53,17 @@ class Script:
             RenderError: it cannot be made of them.
         """
         return render(self.template, values, self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A line that is the same in every mail."""
+
+    text: str
+
+    def render(self, _: Mapping[str, Any]) -> str:
+        """The text."""
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +124,8 @@ class CompiledMail:
 
     name: str
     head: FrontMatter
-    subject: Script
-    preheader: Script | None
+    subject: Script | Constant
+    preheader: Script | Constant | None
     text: Script | None
     page: Page | None
     files: tuple[File, ...]
@@ -176,7 +190,9 @@ def attached(files: Mapping[str, str], name: str, file: str) -> File:
     return File(file.rpartition("/")[2], media_type(file), content)
 
 
-def _line(environment: BoundedEnvironment, text: str, name: str) -> Script:
+def _line(environment: BoundedEnvironment, text: str, name: str) -> Script | Constant:
+    if not JINJA.search(text):
+        return Constant(text)
     template = environment.from_string(text)
     template.name = name
     return Script(template)
@@ -256,8 +272,15 @@ def complete_links(flat: Flat) -> None:
             kind, node = flat.marks[int(match[2])]
             if kind != "leaf" or not isinstance(node, nodes.Output):
                 raise Unsuitable("a link begins with a branch of Jinja2")
+            if _is_ours(node.nodes[0]):
+                continue
             whole = nodes.Filter(node.nodes[0], WHOLE, [], [], None, None, lineno=node.lineno)
             flat.marks[int(match[2])] = Mark("leaf", nodes.Output([whole], lineno=node.lineno))
+
+
+def _is_ours(value: nodes.Expr) -> bool:
+    name = value.node if isinstance(value, nodes.Getattr) else value
+    return isinstance(name, nodes.Name) and name.name in OURS
 
 
 def _text(environment: BoundedEnvironment, path: str, html: str, *, preheader: bool) -> Script | None:

@@ -39,8 +39,6 @@ _HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*h
 _SPACE: Final = re.compile(r"[ \t\r\n\f]+")
 _INVISIBLE: Final = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufeff]")
 _SCHEME: Final = re.compile(r"^(?:mailto:|tel:|https?://)|/$")
-_EMPTY_LINES: Final = re.compile(r"[ \t]*\n(?:[ \t]*\n){2,}")
-_TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
 def plain(html: str, flat: Flat | None = None) -> str:
@@ -58,7 +56,10 @@ def plain(html: str, flat: Flat | None = None) -> str:
 
 def tidied(text: str) -> str:
     """Text without white space that nobody sees, once its values are in it."""
-    return _TRAILING.sub("", _EMPTY_LINES.sub("\n\n", text)).strip("\n") + "\n"
+    text = "\n".join([line.rstrip() for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip("\n") + "\n"
 
 
 class Writer:

@@ -9,7 +9,7 @@ from jinja2.environment import TemplateModule
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workers.exceptions import RenderError
-from workers.rulebook.sandbox.meter import TooMuch, budget, pay, pay_for
+from workers.rulebook.sandbox.meter import TooMuch, begin, end, pay, pay_for
 from workers.rulebook.sandbox.rewriting import INTERNAL, Metering
 from workers.rulebook.sandbox.words import (
     FILTERS,
@@ -26,7 +26,7 @@ from workers.rulebook.sandbox.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jinja2 import Template
     from jinja2.runtime import Context
@@ -189,22 +189,22 @@ def render(template: Template, values: Mapping[str, Any], lines: Lines | None = 
     Raises:
         RenderError: whatever went wrong, with the template's name, the line where Jinja2 knows it, and the reason.
     """
+    token = begin()
     try:
-        with budget():
-            return "".join(_measured(template.generate(**values)))
+        return _joined(list(template.generate(**values)))
     except RecursionError as error:
         raise RenderError(f"{template.name}: it includes or calls itself without end") from error
     except Exception as error:  # a filter given a stranger's value may raise anything, and only this mail is concerned
         raise RenderError(f"{_place(template, error, lines)}: {str(error) or type(error).__name__}") from error
+    finally:
+        end(token)
 
 
-def _measured(parts: Iterable[str]) -> Iterator[str]:
-    length = 0
-    for part in parts:
-        length += len(part)
-        if length > MOST_CHARACTERS:
-            raise TooMuch(f"it renders to more than {MOST_CHARACTERS} characters")
-        yield part
+def _joined(parts: list[str]) -> str:
+    """The text; how many parts there can be is bounded by the budget, how long they are together is not."""
+    if sum(map(len, parts)) > MOST_CHARACTERS:
+        raise TooMuch(f"it renders to more than {MOST_CHARACTERS} characters")
+    return "".join(parts)
 
 
 def _place(template: Template, error: BaseException, lines: Lines | None) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, ValuesView
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Final
 
 from jinja2 import TemplateError
@@ -23,14 +22,14 @@ class TooMuch(TemplateError):
     """A template does more than any mail needs."""
 
 
-@contextmanager
-def budget() -> Iterator[None]:
-    """Everything inside is one rendering."""
-    token = _left.set([MOST_WORK])
-    try:
-        yield
-    finally:
-        _left.reset(token)
+def begin() -> Token[list[int] | None]:
+    """Everything from here to `end` is one rendering."""
+    return _left.set([MOST_WORK])
+
+
+def end(token: Token[list[int] | None]) -> None:
+    """The rendering that began with this token is over."""
+    _left.reset(token)
 
 
 def pay(units: int) -> None:
