@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from workers.engine.categories import NO_POLICY, ConsentPolicy
-from workers.engine.decay import KEEP, units
+from workers.engine.decay import KEEP, Expiry, units
 from workers.engine.hours import WORKING_WEEK, Calendar
 from workers.engine.values import stamp
 from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
@@ -659,7 +659,7 @@ class Rulebook:
             one first.
         join: makes one function of several conditions.
         intake: what every event of a type is asked.
-        decays: how each part that events add to loses its worth.
+        decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment.
         steady: the models whose profile rules depend on fields alone.
@@ -710,6 +710,7 @@ class Rulebook:
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     intake: Mapping[str, Intake] = field(init=False, repr=False, compare=False)
     decays: Mapping[str, Decay] = field(init=False, repr=False, compare=False)
+    expiring: tuple[tuple[str, Expiry], ...] = field(init=False, repr=False, compare=False)
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
@@ -744,6 +745,7 @@ class Rulebook:
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
         derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
+        derive(self, "expiring", tuple(each for each in self.decays.items() if isinstance(each[1], Expiry)))
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
         derive(self, "changing", self.fluid | fading)
