@@ -17,7 +17,7 @@ def test_a_promotion_goes_out_under_its_own_key_and_what_is_not_known_is_null_or
     adapter = Adapter("https://sales.test/in", SECRET)
     with responses.RequestsMock() as mock:
         mock.post("https://sales.test/in", status=202)
-        assert adapter.promote(PROMOTION).reference == webhook_id("promotion:17:1")
+        assert adapter.promote(PROMOTION).ref == webhook_id("promotion:17:1")
         body = mock.calls[0].request.body
     adapter.close()
     sent = orjson.loads(body or b"")

@@ -19,7 +19,7 @@ def test_a_message_goes_out_as_it_is_under_its_own_key() -> None:
     adapter = Adapter("https://ops.test/in", SECRET)
     with responses.RequestsMock() as mock:
         mock.post("https://ops.test/in", status=202)
-        assert adapter.post(MESSAGE).reference == webhook_id(MESSAGE.key)
+        assert adapter.post(MESSAGE).ref == webhook_id(MESSAGE.key)
         assert orjson.loads(mock.calls[0].request.body or b"") == MESSAGE.payload
     adapter.close()
 
