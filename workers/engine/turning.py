@@ -64,7 +64,8 @@ def turning(call: Call, watches: Iterable[Watch], before: int) -> int:
     """The first instant after now, up to `before`, at which time turns a condition that is about something else."""
     found = before
     for watch in watches:
-        found = min([found, *aging(call, watch), *running_out(call, watch)])
+        if watch.ages or watch.leasts:
+            found = min([found, *aging(call, watch), *running_out(call, watch)])
         for moving in watch.movings:
             found = turned(call, moving, found) or found
     return found
