@@ -26,7 +26,9 @@ class Call:
     Attributes:
         state: a copy; the caller's state stays as it was, unless its standing was given.
         standing: scores, bands and stage of that state.
-        changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have.
+        changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have,
+            `told`, once fields have.
+        counted: types of the events that were counted.
         reached: stages entered during this call, in order.
         joined: segments entered during this call.
         banded: (model, band) of the bands entered during this call.
@@ -37,8 +39,8 @@ class Call:
     """
 
     __slots__ = (
-        "banded", "changed", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached", "rulebook",
-        "scored", "standing", "state", "touched", "whole",
+        "banded", "changed", "counted", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached",
+        "rulebook", "scored", "standing", "state", "told", "touched", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -52,7 +54,8 @@ class Call:
         self.standing = standing or Standing(self.state, rulebook, now, self.moment)
         self.standing.turn(now, self.moment)
         self.decisions: list[Decision] = []
-        self.changed = self.scored = False
+        self.changed = self.scored = self.told = False
+        self.counted: list[str] = []
         self.reached: list[str] = []
         self.joined: list[str] = []
         self.banded: list[tuple[str, str]] = []
@@ -79,6 +82,8 @@ class Call:
     def look_again(self, *, fields: bool = False) -> None:
         """Forget computed scores, because the state has changed under them; with `fields`, fields among it."""
         self.changed = True
+        if fields:
+            self.told = True
         self.standing.forget(fields=fields)
 
     def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:

@@ -12,13 +12,13 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.decide import Session
 from workers.engine.owners import next_owner
-from workers.engine.values import Hook, Notify, Promote, Record, Send
+from workers.engine.values import EPOCH, Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
@@ -170,48 +170,56 @@ class Life:
         self._counts = counts
         self._numbers = numbers
         self._recorded: set[str] = set()
+        self._now = EPOCH
 
     def go(self, until: datetime | None) -> None:
         """Take it through; without `until`, to the last that is heard of it."""
         person, look = self._person, self._look
+        stops = [at for at, _ in person.heard] if until is None else [*(at for at, _ in person.heard), until]
         if person.met is not None:
-            look((), person.met)
-        for at, event in person.heard:
+            look((), person.met, stops[0] if stops else None)
+        for (at, event), stop in zip_longest(person.heard, stops[1:]):
             if person.wake_at is not None and person.wake_at <= at:
                 self._wake(at)
             person.events.append(event)
-            look((event,), at)
+            look((event,), at, stop)
         if until is not None:
             self._wake(until)
+        self._be_due(self._session.wake_at())
 
     def _wake(self, until: datetime) -> None:
         """Look at it whenever something falls due until then."""
         while self._person.wake_at is not None and self._person.wake_at <= until:
             self._counts["wake-ups"] += 1
-            self._look((), self._person.wake_at)
+            self._look((), self._person.wake_at, until)
 
-    def _look(self, events: tuple[Event, ...], now: datetime) -> None:
+    def _look(self, events: tuple[Event, ...], now: datetime, stop: datetime | None) -> None:
+        """Decide; what falls due behind `stop` is of no interest yet."""
+        self._now = now
         try:
-            outcome = self._session.decide(events, now)
+            outcome = self._session.decide(events, now, stop=stop)
         except NeedsHistory:
             self._counts["recounts"] += 1
-            outcome = self._session.decide(events, now, history=self._person.events)
-        due = outcome.wake_at
-        self._person.wake_at = now + LEAST_WAIT if due is not None and due - now < LEAST_WAIT else due
+            outcome = self._session.decide(events, now, history=self._person.events, stop=stop)
+        self._be_due(outcome.wake_at)
         if outcome.decisions:
             self.decided += outcome.decisions
             for decision in outcome.decisions:
                 if decision.effect is not None and isinstance(decision.effect, Record):
-                    self._hear_own(decision.effect, now)
+                    self._hear_own(decision.effect, now, stop)
 
-    def _hear_own(self, told: Record, now: datetime) -> None:
+    def _be_due(self, due: datetime | None) -> None:
+        soon = due is not None and due - self._now < LEAST_WAIT
+        self._person.wake_at = self._now + LEAST_WAIT if soon else due
+
+    def _hear_own(self, told: Record, now: datetime, stop: datetime | None) -> None:
         """Hear at once what was told to the log; nothing twice."""
         if told.key not in self._recorded:
             self._recorded.add(told.key)
             own = told.as_event(next(self._numbers), now)
             self._counts["events"] += 1
             self._person.events.append(own)
-            self._look((own,), now)
+            self._look((own,), now, stop)
 
 
 # ── what leads share ─────────────────────────────────────────────────────────────────────────────────────────
