@@ -101,8 +101,7 @@ class Enrolment:
         outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
         reason: why it exited, or the word of the `end` step that it finished at.
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
-        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`,
-            `paused-until` (paused while it waited for something, and the time for that is over).
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`.
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
         goal: when the campaign's goal was reached, microseconds; 0 if it was not.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
