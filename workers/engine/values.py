@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-STATE_FORMAT: Final = 2
-SUMS_OF_ONE_KIND: Final = 1
-"""The format in which each score was one sum. Such a state keeps where the lead stands, and is counted anew."""
+STATE_FORMAT: Final = 3
+COUNTED_OTHERWISE: Final = {1: ("scores", "recent"), 2: ("limits", "windows", "values")}
+"""What states of earlier formats keep that is written otherwise now. Where a lead stands stays, and it is counted anew
+when it is next looked at: in the first format each score was one sum, in the second long keys and values were cut."""
+LONGEST_MARK: Final = 80
+DIGEST: Final = 16
+"""Bytes of the digest that stands for the rest of a longer text."""
 
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -33,6 +38,15 @@ def micros(at: datetime) -> int:
 def instant(microseconds: int) -> datetime:
     """The aware UTC datetime that many microseconds after 1970."""
     return EPOCH + microseconds * MICROSECOND
+
+
+def mark(value: object) -> str:
+    """A short text that equal values have in common and different ones do not: a long text ends in a digest."""
+    written = str(value)
+    if len(written) <= LONGEST_MARK:
+        return written
+    digest = blake2b(written.encode("utf-8", "surrogatepass"), digest_size=DIGEST).hexdigest()
+    return f"{written[: LONGEST_MARK - 2 * DIGEST]}…{digest}"  # one longer than any text that stands for itself
 
 
 def stamp(scoring: str, plan: str) -> str:
@@ -160,7 +174,7 @@ class LeadState:
     told: dict[str, list[int]] = field(default_factory=dict)
     scoring: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
-    limits: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
+    limits: dict[str, dict[str, dict[str, list[list[int]]]]] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
     nth: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
@@ -237,14 +251,25 @@ class LeadState:
         Raises:
             ValueError: the data was written by a newer version of this program.
         """
-        if data and data.get("format") == SUMS_OF_ONE_KIND:
-            data = {name: value for name, value in data.items() if name not in {"scores", "recent"}}
-        elif data and data.get("format") != STATE_FORMAT:
-            raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
+        if data and data.get("format") != STATE_FORMAT:
+            data = converted(data)
         state = cls(**{name: data[name] for name in _NAMES if name in data})
         state.scores = {name: unpack(total) for name, total in state.scores.items()}
         state.enrolments = {name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()}
         return state
+
+
+def converted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A state of an earlier format without what it counted otherwise.
+
+    Raises:
+        ValueError: it was written by a newer version of this program.
+    """
+    left_out = COUNTED_OTHERWISE.get(data.get("format", 0))
+    if left_out is None:
+        raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
+    kept = {name: value for name, value in data.items() if name not in left_out}
+    return kept if kept.keys() == data.keys() else {**kept, "scoring": ""}
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))
