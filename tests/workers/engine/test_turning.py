@@ -175,7 +175,7 @@ def test_nobody_is_looked_at_for_nothing(name: str, events) -> None:
             assert [decision.kind for decision in outcome.decisions] == ["segmented"], f"nothing at {at}"
 
 
-# ── in campaigns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in campaigns ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def journeys() -> dict[str, str]:
@@ -205,7 +205,7 @@ def test_runs_go_on_and_end_when_time_turns_what_they_wait_for(events, share) ->
                 assert decide(outcome.state, 1, (), JOURNEYS, at).decisions == ()
 
 
-# ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("rules", [RULES, JOURNEYS], ids=["standing", "journeys"])
