@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.engine.categories import NO_POLICY
+from workers.engine.decay import Expiry
 from workers.engine.rules.conditions import Test, each_alone
 from workers.engine.rules.derived import derive
 from workers.engine.rules.journeys import Controls, timed
@@ -67,7 +68,7 @@ class Rulebook:
             one first.
         join: makes one function of several conditions.
         intake: what every event of a type is asked.
-        decays: how each part that events add to loses its worth.
+        decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment.
         steady: the models whose profile rules depend on fields alone.
@@ -118,6 +119,7 @@ class Rulebook:
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     intake: Mapping[str, Intake] = field(init=False, repr=False, compare=False)
     decays: Mapping[str, Decay] = field(init=False, repr=False, compare=False)
+    expiring: tuple[tuple[str, Expiry], ...] = field(init=False, repr=False, compare=False)
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
@@ -152,6 +154,7 @@ class Rulebook:
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
         derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
+        derive(self, "expiring", tuple(each for each in self.decays.items() if isinstance(each[1], Expiry)))
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))
         fading = {each.name for each in self.models.values() if each.fading}
         derive(self, "changing", self.fluid | fading)
