@@ -72,7 +72,7 @@ def enter(call: Call, campaign: Campaign, event: Event | None) -> None:
     if campaign.goal and so_already(call, campaign.goal):
         run.goal = BEFORE
     detail = {"run": run.run, "campaign_version": campaign.version, **({"key": key} if key else {})}
-    if campaign.hold_out and share("hold_out", campaign.name, call.lead_id) < campaign.hold_out:
+    if is_held_out(campaign, call.lead_id):
         run.step, run.due, run.outcome = "", None, "held_out"
         call.say("held_out", campaign.name, detail, event=cause)
     else:
@@ -80,6 +80,11 @@ def enter(call: Call, campaign: Campaign, event: Event | None) -> None:
     put(call, name, run)
     if key:
         forget_old(call, campaign.name)
+
+
+def is_held_out(campaign: Campaign, lead_id: int) -> bool:
+    """True if chance has this lead in the part that gets nothing; the same for ever."""
+    return bool(campaign.hold_out) and share("hold_out", campaign.name, lead_id) < campaign.hold_out
 
 
 def key_for(call: Call, campaign: Campaign, event: Event | None) -> str:
