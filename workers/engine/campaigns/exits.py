@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workers.engine.campaigns.gates import closed
 from workers.engine.campaigns.notices import NOBODY, card, owner_of
-from workers.engine.campaigns.runs import campaign_of, change, effect_key, matches, pinned, stands, under_way
+from workers.engine.campaigns.runs import campaign_of, change, effect_key, is_open, matches, pinned, stands, under_way
 from workers.engine.rules.journeys import REPLIED
 from workers.engine.values import Notify, micros
 
@@ -34,17 +34,12 @@ def heed(call: Call, event: Event) -> None:
 
 def hear_reply(call: Call, name: str, campaign: Campaign, event: Event) -> None:
     """Somebody wrote back: whoever owns the campaign hears of it, and none of its mails gets in between."""
-    before = call.state.enrolments[name]
-    run = change(call, name, replied=max(before.replied, micros(event.at)))
-    key = effect_key("notice", call.lead_id, campaign.name, run, f"{REPLIED}.{event.id}")
-    fields, subject, to = (
-        call.state.fields,
-        str(event.properties.get("subject") or ""),
-        owner_of(call.rulebook, campaign),
-    )
-    who = str(fields.get("email") or f"lead {call.lead_id}")
-    text = f"{who} has replied{f': {subject}' if subject else '.'}\n\n{card(call.state, campaign.name)}"
-    if to:
+    run = change(call, name, replied=max(call.state.enrolments[name].replied, micros(event.at)))
+    who = str(call.state.fields.get("email") or f"lead {call.lead_id}")
+    news = f"{who} has replied: {event.properties.get('subject') or '(no subject)'}"
+    if to := owner_of(call.rulebook, campaign):
+        key = effect_key("notice", call.lead_id, campaign.name, run, f"{REPLIED}.{event.id}")
+        text = f"{news}\n\n{card(call.state, campaign.name)}"
         notice = Notify(key, to, f"{campaign.name}: {who} has replied", text)
         call.say("notified", f"{campaign.name}.on_reply", {"run": run.run, "to": to}, event=event.id, effect=notice)
     else:
@@ -70,7 +65,7 @@ def measure(call: Call, name: str, campaign: Campaign, event: Event) -> None:
 def reach_goal(call: Call, name: str, campaign: Campaign, event: int | None) -> None:
     """Note that the goal was reached, once per run and in its time; ends the run if the goal does."""
     run, goal = call.state.enrolments[name], campaign.goal
-    if goal is None or run.goal or (goal.within is not None and call.moment - run.entered > goal.within):
+    if goal is None or run.goal or not is_open(call, goal, run):
         return
     run = change(call, name, goal=call.moment)
     detail = {"run": run.run, "held_out": run.outcome == "held_out", "step": run.step}
