@@ -184,7 +184,7 @@ process that is started then has nothing to go on with and stops; events wait in
 
 The log may lose its old months. Nothing changes for a lead until it is counted anew; from then on what is gone counts
 no longer: its points, its place among the first of a limit and in `every`, and in `count` and `first`. What these
-events told of the person stays, as do stage, segments of such fields, consent, suppression and runs through campaigns. Each
+events told of the person stays, as do its stage, consent, suppression and runs through campaigns. Each
 such count is recorded with the number of events that are gone, and until then `dripline explain` shows their points in
 a line of their own. So keep months for as long as points of theirs are worth something: with a `half_life` of 30 days
 a year's old points are worth next to nothing; points with `decay: none` want their events to stay.
