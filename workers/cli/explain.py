@@ -101,6 +101,8 @@ def head(story: Story) -> None:
         f"At {local(story.at)}, {events}, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
         f" ({rules.author}){told}"
     )
+    if story.gone:
+        click.echo(f"{story.gone} more events were counted once, and are no longer in the log")
     click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")
     if story.suppressed:
         click.echo(f"Gets no {'marketing ' if story.suppressed == 'unsubscribed' else ''}mail: {story.suppressed}")
