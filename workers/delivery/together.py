@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from integrations.exceptions import NotBegun
 from workers.delivery.attempts import Attempt, hand_over, judge, make_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from integrations.contracts import Accepted, BatchProvider, Mail
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from workers.delivery.senders import Ready, Sender
     from workers.store.outbox import Claim
 
-LONGEST: Final = 0.05
+LONGEST: Final = 0.03
 """Seconds that a row waits for company; what is known of its person's refusals must not grow old meanwhile."""
 
 
 class Together:
-    """The rows of a chunk on their way out."""
+    """The rows of a chunk on their way out.
+
+    Attributes:
+        left_behind: those whose turn did not come in time. They were not tried; their people have to be looked up anew.
+    """
 
     def __init__(self, sender: Sender, policy: Policy) -> None:
         self._sender = sender
@@ -30,6 +35,7 @@ class Together:
         self._done: list[tuple[Claim, Attempt]] = []
         self._waiting: list[tuple[Claim, Ready]] = []
         self._since = 0.0
+        self.left_behind: list[Claim] = []
 
     def add(self, claim: Claim, now: datetime) -> None:
         """Make a row ready.
@@ -55,17 +61,20 @@ class Together:
         waiting, self._waiting = self._waiting, []
         done, self._done = self._done, []
         if self._sender.batch and waiting:
-            return done + self._leave_together(self._sender.batch, waiting, now)
-        return done + [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
+            left = list(self._leave_together(self._sender.batch, waiting, now))
+            self._most = self._sender.batch.most
+            return done + left
+        return [*done, *((claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting)]
 
     def _leave_together(
         self, batch: BatchProvider, waiting: Sequence[tuple[Claim, Ready]], now: datetime
-    ) -> list[tuple[Claim, Attempt]]:
+    ) -> Iterator[tuple[Claim, Attempt]]:
         results = _send(batch, [ready.mail for _, ready in waiting if ready.mail])
-        return [
-            (claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark))
-            for (claim, ready), result in zip(waiting, results, strict=True)
-        ]
+        for (claim, ready), result in zip(waiting, results, strict=True):
+            if isinstance(result, NotBegun):
+                self.left_behind.append(claim)
+            else:
+                yield claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark)
 
 
 def _send(batch: BatchProvider, mails: Sequence[Mail]) -> Sequence[Accepted | Exception]:
