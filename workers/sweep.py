@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from workers import trials
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
-from workers.steering import go_on, watch
+from workers.steering import go_on, overtake, watch
 from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
 from workers.store.locks import Leadership, impatient, leadership
@@ -105,8 +105,8 @@ def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | N
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop and at tests that
-    may be over, and twice a day it makes the months of the logs ahead.
+    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop, at runs that new
+    rules overtake and at tests that may be over, and twice a day it makes the months of the logs ahead.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Sweeper:
         return due
 
     def _watch(self, now: datetime) -> None:
-        """Look at the campaigns that may have to stop, and at tests that may be over; without rules there are none."""
+        """Look at campaigns, their runs and their tests, which new rules or numbers may move; without rules at none."""
         self._watch_at = now + WATCH_EVERY
         if self._rulebooks is None:
             return
@@ -141,6 +141,7 @@ class Sweeper:
                 active = self._rulebooks.active(conn)
             except (NoRulebook, RulebookError):
                 return
+            overtake(conn, active, now)
             watch(conn, active, now)
             if now >= self._decide_at:
                 self._decide_at = now + DECIDE_EVERY

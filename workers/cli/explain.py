@@ -94,8 +94,9 @@ def head(story: Story) -> None:
     click.secho(f"{story.email or story.identities[0]}  (lead {story.id})", bold=True)
     rules = story.rules
     told = f" “{rules.message}”" if rules.message else ""
+    events = f"{story.events} {'event' if story.events == 1 else 'events'}"
     click.echo(
-        f"At {local(story.at)}, {story.events} events, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
+        f"At {local(story.at)}, {events}, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
         f" ({rules.author}){told}"
     )
     click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")

@@ -132,6 +132,6 @@ def of_adapter(loaded: Settings, cls: type, name: str) -> Iterator[dict[str, Any
 
 def said(cls: type, field: str) -> str:
     """What the adapter's own documentation says about a setting, its first sentence."""
-    lines = [line.strip() for line in (cls.__doc__ or "").splitlines()]
+    lines = [line.strip() for each in cls.__mro__ for line in (each.__doc__ or "").splitlines()]
     told = next((line for line in lines if field in line.partition(": ")[0].split(", ")), "")
     return told.partition(": ")[2] or field.replace("_", " ")

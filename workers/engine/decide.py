@@ -108,6 +108,8 @@ class Session:
         else:
             recount(call, history, {event.id for event in events})
         state.scoring = self._rulebook.scoring
+        if self._rulebook.expiring:
+            forget_expired(call)
         known = None if call.changed or call.moment >= self._until else self._limits
         settles = known is None or (call.scored and not is_within(call, known))
         if settles:
@@ -143,6 +145,14 @@ class Session:
             raise NeedsHistory("the scoring rules have changed")
         for event in events:
             intake.take_in(call, event)
+
+
+def forget_expired(call: Call) -> None:
+    """Drop from the sums what is worth nothing any more, so that they do not tell in which order their entries came."""
+    scores = call.state.scores
+    for part, decay in call.rulebook.expiring:
+        if held := scores.get(part):
+            scores[part] = decay.left(held, call.moment)
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.call import Call
 from workers.engine.decay import PRECISION, RESOLUTION, UNIT
+from workers.engine.limits import TOO_MANY_KEYS
 from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
 
@@ -35,7 +36,8 @@ class Line:
         points: what the rule gave when it happened; None for a range.
         amount: what it is worth now, to the cent; the amounts of a model add up to its score to the cent.
         event: id of the event, and `at`, its time; None for what is true of the lead's fields.
-        note: why the amount is not the points: `decayed`, `limit`, `machine`, `profile`, `range`, `formula`.
+        note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `machine`,
+            `profile`, `range`, `formula`.
     """
 
     model: str
@@ -145,6 +147,9 @@ def _not_counted(record: _Recorder, model: ScoreModel, times: Mapping[int, datet
             yield Line(model.name, rule_id, units / UNIT, 0.0, event, times.get(event), "limit")
     for decision in record.decisions:
         detail: Mapping[str, Any] = decision.detail
+        if detail.get("reason") == TOO_MANY_KEYS and decision.rule.partition(".")[0] == model.name:
+            at = times.get(decision.event or 0)
+            yield Line(model.name, decision.rule, None, 0.0, decision.event, at, TOO_MANY_KEYS)
         for rule_id in detail.get("limited", ()):
             if rule_id.partition(".")[0] == model.name and (rule_id, decision.event) not in record.entries:
                 yield Line(model.name, rule_id, None, 0.0, decision.event, times.get(decision.event or 0), "limit")

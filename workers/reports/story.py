@@ -332,6 +332,7 @@ RANGE: Final = "range"
 NOTES: Final = {
     "decayed": "decayed",
     "limit": "not counted: limit",
+    "too-many-keys": "not counted: more different values than its limit tells apart",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
     "profile": "true of the lead's fields",
     "range": "cut off by the range",
