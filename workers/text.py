@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,20 @@ def suggestion(word: str, words: Iterable[str], frame: str = "{}", declare: str 
     if declare:
         return f"{declare}; there is {listed}" if listed else declare
     return f"there is {listed}" if listed else ""
+
+
+def dns(domain: str) -> str:
+    """A domain as DNS has it: lower case, `xn--…` for what is not ASCII. What can be no domain stays as it is."""
+    domain = domain.strip().lower()
+    if not domain.isascii():
+        with suppress(UnicodeError):
+            return domain.encode("idna").decode()
+    return domain
+
+
+def domain_of(address: str | None) -> str:
+    """The domain of an address, as DNS has it; empty where there is none."""
+    return dns((address or "").rpartition("@")[2])
 
 
 def slug(text: str) -> str:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from workers.delivery.attempts import UNAVAILABLE
 from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
 from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
+from workers.delivery.routing import chosen, following
 from workers.delivery.together import Together
 from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from workers.clock import Clock
     from workers.delivery.attempts import Attempt, Policy
@@ -166,7 +168,19 @@ class Deliverer:
             outbox.give_back(conn, [(each.claim.id, each.claim.number, each.due_at) for each in results.untried])
             if limit == 0:
                 return []
-            return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+            claims = outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+            return claims if sender.provider else self._given_out(conn, sender, claims, now)
+
+    def _given_out(self, conn: Connection, sender: Sender, claims: Sequence[Claim], now: datetime) -> list[Claim]:
+        """The claims, grouped by who gets them, which is noted before anything leaves."""
+        out = [replace(claim, provider=chosen(sender, claim, self._paused(sender, claim, now))) for claim in claims]
+        outbox.assign(conn, [new for new, old in zip(out, claims, strict=True) if new.provider != old.provider])
+        return sorted(out, key=lambda claim: claim.provider or "")
+
+    def _paused(self, sender: Sender, claim: Claim, now: datetime) -> dict[str, datetime]:
+        """Which of those who may take a row are left alone, and until when."""
+        line = {name: self._health.paused(name, now) for name in sender.line(claim)}
+        return {name: until for name, until in line.items() if until}
 
     def _looked_up_anew(self, claims: Sequence[Claim]) -> list[Claim]:
         """The claims as the people they are for have it now."""
@@ -202,14 +216,22 @@ class Deliverer:
         together = Together(sender, self._policy)
         for claim, fresh in self._looked_up(sender, claims, known=known):
             now = self._clock()
-            until = self._health.paused(claim.provider or "", now) or self._paced(sender, claim, now)
+            until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
             if until or late or not fresh or not _taken(together, claim, now):
                 results.untried.append(Untried(claim, until or now))
             elif together.full:
-                self._note(results, together.leave(now))
-        self._note(results, together.leave(self._clock()))
+                self._note(sender, results, together.leave(now))
+        self._note(sender, results, together.leave(self._clock()))
         return together.left_behind
+
+    def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
+        """When a row may be tried whose provider is being left alone: at once, if another may take it; or None."""
+        until = self._health.paused(claim.provider or "", now)
+        if until is None or claim.unclear_since or sender.provider:
+            return until
+        paused = self._paused(sender, claim, now)
+        return now if len(paused) < len(sender.line(claim)) else min([until, *paused.values()])
 
     def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
         """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
@@ -238,13 +260,25 @@ class Deliverer:
                 looked = time.monotonic()
             yield fresh[number], True
 
-    def _note(self, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
+    def _note(self, sender: Sender, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
         for claim, each in made:
-            results.outcomes.append(each.outcome)
             if each.answered:
                 self._health.answered(claim.provider or "")
             elif each.answered is False:
                 self._health.failed(claim.provider or "", self._clock(), each.asked)
+            results.outcomes.append(self._passed_on(sender, claim, each.outcome) if each.free else each.outcome)
+
+    def _passed_on(self, sender: Sender, claim: Claim, outcome: Outcome) -> Outcome:
+        """The outcome of a row that nobody has: to be tried at once by whoever is next in its line.
+
+        One try is once through the line; after that it begins anew with the first, when the schedule says so.
+        """
+        now = self._clock()
+        heir = following(sender, claim, self._paused(sender, claim, now))
+        if heir is None:
+            return replace(outcome, provider=next(iter(sender.line(claim)), "")) if outcome.due_at else outcome
+        log.warning("mail_passed_on", outbox=claim.id, provider=claim.provider, to=heir, error=outcome.error)
+        return replace(outcome, state="retry", reason=UNAVAILABLE, due_at=now, provider=heir, counts=False)
 
 
 def _taken(together: Together, claim: Claim, now: datetime) -> bool:

@@ -15,6 +15,7 @@ import redis
 
 from workers.engine.values import MICROSECOND, micros
 from workers.log import get_logger
+from workers.text import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,7 +163,7 @@ class Pace:
 
     def limits(self, provider: str, email: str | None, now: datetime) -> list[Limit]:
         """The limits that a mail comes under."""
-        domain = (email or "").rpartition("@")[2].lower()
+        domain = domain_of(email)
         named = {each.name for each in self._sending.limits if each.of == "domain"}
         found = [
             Limit(f"{each.of}:{domain if each.name == ANY else each.name}", each.window // each.most)

@@ -31,9 +31,8 @@ class Together:
     def __init__(self, sender: Sender, policy: Policy) -> None:
         self._sender = sender
         self._policy = policy
-        self._most = sender.batch.most if sender.batch else 1
         self._done: list[tuple[Claim, Attempt]] = []
-        self._waiting: list[tuple[Claim, Ready]] = []
+        self._waiting: dict[str, list[tuple[Claim, Ready]]] = {}
         self._since = 0.0
         self.left_behind: list[Claim] = []
 
@@ -49,22 +48,34 @@ class Together:
             return
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append((claim, made))
+        self._waiting.setdefault(claim.provider or "", []).append((claim, made))
 
     @property
     def full(self) -> bool:
         """True if those that wait should leave: no more fit in a call, or the first has waited long enough."""
-        return len(self._waiting) >= self._most or time.monotonic() - self._since > LONGEST
+        return any(len(rows) >= self._most(name) for name, rows in self._waiting.items()) or (
+            time.monotonic() - self._since > LONGEST
+        )
+
+    def _most(self, provider: str) -> int:
+        """How many rows one call of this provider takes."""
+        batch = self._sender.batch(provider)
+        return batch.most if batch else 1
 
     def leave(self, now: datetime) -> list[tuple[Claim, Attempt]]:
         """Let those that wait leave; what became of all that were added since the last time."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         done, self._done = self._done, []
-        if self._sender.batch and waiting:
-            left = list(self._leave_together(self._sender.batch, waiting, now))
-            self._most = self._sender.batch.most
-            return done + left
-        return [*done, *((claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting)]
+        for number, (provider, rows) in enumerate(waiting.items()):
+            if number and time.monotonic() - self._since > 2 * LONGEST:  # whom those before had to wait for
+                self.left_behind += [claim for claim, _ in rows]
+                continue
+            batch = self._sender.batch(provider)
+            done += self._leave_together(batch, rows, now) if batch else self._leave_alone(rows, now)
+        return done
+
+    def _leave_alone(self, waiting: Sequence[tuple[Claim, Ready]], now: datetime) -> list[tuple[Claim, Attempt]]:
+        return [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
 
     def _leave_together(
         self, batch: BatchProvider, waiting: Sequence[tuple[Claim, Ready]], now: datetime

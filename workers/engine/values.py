@@ -88,6 +88,10 @@ class Event(NamedTuple):  # a named tuple: a third of the time that a frozen dat
     lead: Mapping[str, Any] = NOTHING
 
 
+BEFORE: Final = -1
+"""The goal of a run in which it does not count: it held already when the lead entered."""
+
+
 @dataclass(slots=True)
 class Enrolment:
     """One run of one lead through one campaign.
@@ -103,7 +107,7 @@ class Enrolment:
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
         hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`.
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
-        goal: when the campaign's goal was reached, microseconds; 0 if it was not.
+        goal: when the campaign's goal was reached, microseconds; 0 if it was not, and BEFORE if it held on entry.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
     """
 

@@ -6,7 +6,6 @@ an entry, too: `@acme.test`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 
 from workers.store.json import dumps
+from workers.text import dns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -61,10 +61,7 @@ class Entry:
 def normalised(email: str) -> str:
     """The form in which addresses are compared: no upper case, and a domain as DNS has it (`xn--…`)."""
     name, at, domain = email.strip().lower().rpartition("@")
-    if not domain.isascii():
-        with suppress(UnicodeError):  # no domain that could be mailed: it is compared as it is
-            domain = domain.encode("idna").decode()
-    return f"{name}{at}{domain}"
+    return f"{name}{at}{dns(domain)}"
 
 
 def digest(email: str) -> bytes:

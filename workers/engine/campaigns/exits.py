@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.engine.campaigns.gates import closed
-from workers.engine.campaigns.runs import campaign_of, change, matches, pinned, stands, under_way
+from workers.engine.campaigns.runs import campaign_of, change, is_open, matches, pinned, stands, under_way
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
@@ -44,7 +44,7 @@ def measure(call: Call, name: str, campaign: Campaign, event: Event) -> None:
 def reach_goal(call: Call, name: str, campaign: Campaign, event: int | None) -> None:
     """Note that the goal was reached, once per run and in its time; ends the run if the goal does."""
     run, goal = call.state.enrolments[name], campaign.goal
-    if goal is None or run.goal or (goal.within is not None and call.moment - run.entered > goal.within):
+    if goal is None or run.goal or not is_open(call, goal, run):
         return
     run = change(call, name, goal=call.moment)
     detail = {"run": run.run, "held_out": run.outcome == "held_out", "step": run.step}

@@ -8,7 +8,7 @@ from workers.engine.rules.journeys import Campaign, Cap, Controls, Goal, PauseWh
 from workers.engine.rules.leads import Field, Stage
 from workers.engine.rules.rulebook import Rulebook
 from workers.engine.rules.scores import Band, EventRule, Grade, Group, Limit, Part, ProfileRule, ScoreModel, Segment
-from workers.engine.rules.sending import Account, RateLimit, Sending, Tracking, WarmUp
+from workers.engine.rules.sending import Account, RateLimit, Route, Sending, Tracking, WarmUp
 from workers.engine.rules.sources import SourceSpec
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "ProfileRule",
     "PromotionRule",
     "RateLimit",
+    "Route",
     "Rulebook",
     "ScoreModel",
     "Segment",

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from workers.engine.rules.derived import derive
+from workers.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,6 +110,8 @@ class Campaign:
         by_id: steps by id.
         measures: of the splits that test something, what is counted, by the step's id.
         heeded: types of the events that matter to somebody who has entered.
+        ending, aiming: what time may turn of the conditions that end a run, and of the goal; None for nothing.
+        awaiting: the same of what is waited for, by the step's id.
     """
 
     name: str
@@ -133,6 +136,9 @@ class Campaign:
     by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
     measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
     heeded: frozenset[str] = field(init=False, repr=False, compare=False)
+    ending: Watch | None = field(init=False, repr=False, compare=False)
+    aiming: Watch | None = field(init=False, repr=False, compare=False)
+    awaiting: Mapping[str, Watch] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
@@ -142,6 +148,15 @@ class Campaign:
         derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
         triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
         derive(self, "heeded", frozenset(each.event for each in triggers if each.event))
+        derive(self, "ending", watched(each.when for each in self.exits if not each.event))
+        derive(self, "aiming", watched(each.trigger.when for each in [self.goal] if each and not each.trigger.event))
+        awaited = {step.id: watched([getattr(step, "awaited", None)]) for step in self.steps}
+        derive(self, "awaiting", {step: watch for step, watch in awaited.items() if watch})
+
+    @property
+    def turns(self) -> bool:
+        """True if time alone may turn something for those who are in it."""
+        return bool(self.ending or self.aiming or self.awaiting)
 
     @property
     def first(self) -> str:
@@ -176,6 +191,12 @@ class Controls:
 
     paused: frozenset[str] = frozenset()
     winners: Mapping[str, str] = field(default_factory=dict)
+
+
+def watched(conditions: Iterable[Expression | None]) -> Watch | None:
+    """What time alone may turn of these conditions; None if it turns none of them."""
+    turning = [each for each in conditions if each is not None and (each.turns or each.code is None)]
+    return Watch.of(turning) if turning else None
 
 
 def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigger]]:

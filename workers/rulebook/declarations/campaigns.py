@@ -63,7 +63,7 @@ class BandTrigger(Shape):
 
 @dataclass(frozen=True)
 class ConditionTrigger(Shape):
-    """A condition on the lead, looked at whenever something happens to it or falls due."""
+    """A condition on the lead; it ends the run at the very instant at which it comes true, by an event or by time."""
 
     title = "a condition that ends a run"
     frame = f"campaign: welcome\nenter: {{event: form.submitted}}\nexit:\n  - {HOLE}\nsteps:\n  - send: welcome/hello"
@@ -147,6 +147,19 @@ class StageGoal(Shape):
 
 
 @dataclass(frozen=True)
+class ConditionGoal(Shape):
+    """A condition on the lead that the campaign is for. Of whom it is true already does not enter, if the run would end
+    with it; else it does not count for them.
+    """
+
+    title = "a condition that is a goal"
+    frame = EventGoal.frame
+    when: Source = field(metadata=about("the condition", example='score("engagement") >= 60'))
+    within: timedelta | None = field(default=None, metadata=about("how long after entry it counts", example="30 days"))
+    leave: bool = field(default=True, metadata=about("whether the run ends with it", example="false"))
+
+
+@dataclass(frozen=True)
 class Move(Shape):
     """Runs of older versions go on in this one, at the step that they stand at."""
 
@@ -208,7 +221,7 @@ class CampaignFile(Shape):
         default_factory=list,
         metadata=about("what ends it", single=True, example="[{event: email.replied}, {stage: opportunity}]"),
     )
-    goal: EventGoal | StageGoal | None = field(default=None, metadata=about("what it is for"))
+    goal: EventGoal | StageGoal | ConditionGoal | None = field(default=None, metadata=about("what it is for"))
     hold_out: Percentage | None = field(
         default=None, metadata=about("share of those who enter that gets nothing, to compare with", example="5%")
     )
