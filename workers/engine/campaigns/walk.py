@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.campaigns.entry import enter, enter_on_standing
 from workers.engine.campaigns.exits import leave, leave_on_standing
 from workers.engine.campaigns.gates import category_of, note_contact
-from workers.engine.campaigns.runs import campaign_of, change, under_way
+from workers.engine.campaigns.runs import UNTIL, campaign_of, change, under_way
 from workers.engine.lifecycle import change_stage, stage_of
 from workers.engine.promotion import promote_by_step
 from workers.engine.steps import EnterCampaign, LeaveCampaign, PromoteLead, SetStage, Verdict, Visit
@@ -24,7 +24,6 @@ MOST_STEPS: Final = 500
 """Steps that one run takes in one go: `check` refuses campaigns in which that could be more."""
 MOST_ROUNDS: Final = 20
 """How often, in one call, campaigns may start each other; the rest goes on a moment later."""
-UNTIL: Final = "until"
 PAUSED: Final = "paused"
 DONE: Final = Verdict("skipped", {"reason": "done-before"})
 """For a step that an edit has led back to, after it has had its effect."""
