@@ -41,7 +41,9 @@ def command(email: str, at: datetime | None, timeline: bool, every: bool, as_jso
       dripline explain ann@acme.test --timeline
       dripline explain user:4711 --at 2026-03-31T12:00:00Z --json
     """
-    story = read(email if ":" in email else f"email:{email.strip().lower()}", at)
+    from integrations.addresses import one_spelling
+
+    story = read(email if ":" in email else f"email:{one_spelling(email)}", at)
     if story is None:
         click.echo(f"Nobody is known as {email}.", err=True)
         return 1
