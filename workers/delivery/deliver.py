@@ -7,6 +7,7 @@ burning through the whole outbox, and what was claimed meanwhile is given back u
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -42,8 +43,9 @@ log = get_logger(__name__)
 
 FRESH: Final = 0.05
 """Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
-transaction that claims. So no mail begins to leave later than this after somebody's refusal was committed: with a
-provider that takes longer for a mail every mail is looked up by itself, with a fast one a few together are."""
+transaction that claims. With a provider that takes longer for a mail every mail is looked up by itself, with a fast one
+a few together are; those may wait for each other as long again (`together.LONGEST`, `integrations.contracts.PROMPT`).
+So no mail begins to leave later than a tenth of a second after somebody's refusal was committed."""
 UNLIMITED: Final = Sending()
 NAP: Final = 250_000
 """Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
@@ -201,17 +203,27 @@ class Deliverer:
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""
-        results, claimed, together = Results(), time.monotonic(), Together(sender, self._policy)
-        for claim, known in self._looked_up(sender, claims):
+        results, claimed = Results(), time.monotonic()
+        left = self._round(sender, claims, results, claimed)
+        while left:
+            left = self._round(sender, left, results, claimed, known=False)
+        return results
+
+    def _round(
+        self, sender: Sender, claims: Sequence[Claim], results: Results, claimed: float, *, known: bool = True
+    ) -> Sequence[Claim]:
+        """Send those of a chunk that was `claimed` then; those that it came to too late. `known` as in `_looked_up`."""
+        together = Together(sender, self._policy)
+        for claim, fresh in self._looked_up(sender, claims, known=known):
             now = self._clock()
             until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            if until or late or not known or not _taken(together, claim, now):
+            if until or late or not fresh or not _taken(together, claim, now):
                 results.untried.append(Untried(claim, until or now))
             elif together.full:
                 self._note(sender, results, together.leave(now))
         self._note(sender, results, together.leave(self._clock()))
-        return results
+        return together.left_behind
 
     def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
         """When a row may be tried whose provider is being left alone: at once, if another may take it; or None."""
@@ -232,12 +244,12 @@ class Deliverer:
             wait = self._pace.wait(claim.provider or "", claim.email, now)
         return now + timedelta(microseconds=wait) if wait else None
 
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, bool]]:
-        """Each claim as its person has it: as known from claiming, or looked up anew.
+    def _looked_up(self, sender: Sender, claims: Sequence[Claim], *, known: bool) -> Iterator[tuple[Claim, bool]]:
+        """Each claim as its person has it: as `known` from claiming just now, or looked up anew.
 
         False beside it where it would have to be looked up and PostgreSQL is away.
         """
-        looked, fresh = time.monotonic(), list(claims)
+        looked, fresh = time.monotonic() if known else -math.inf, list(claims)
         for number in range(len(fresh)):
             if sender.channel == "email" and time.monotonic() - looked > FRESH:
                 try:
