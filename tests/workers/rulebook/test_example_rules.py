@@ -47,7 +47,7 @@ def is_plain(word: object) -> bool:
     return not str(word).startswith("list") or word == "list of text"
 
 
-JOURNEYS_AND_MAIL: Final = frozenset({"campaigns", "examples", "sending", "tracking"})
+JOURNEYS_AND_MAIL: Final = frozenset({"campaigns", "examples", "expected", "hours", "sending", "tracking"})
 EVERY: Final = list(dict.fromkeys(each for kind in KINDS for each in shapes(kind)))
 WORDS: Final = [
     *(
