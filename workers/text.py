@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from integrations.addresses import one_spelling
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = ["nearest", "one_spelling", "slips", "slug", "suggestion"]
 
 LONGEST: Final = 100
 """Characters of a wrong word that are looked at."""
@@ -69,20 +72,6 @@ def suggestion(word: str, words: Iterable[str], frame: str = "{}", declare: str 
     if declare:
         return f"{declare}; there is {listed}" if listed else declare
     return f"there is {listed}" if listed else ""
-
-
-def dns(domain: str) -> str:
-    """A domain as DNS has it: lower case, `xn--…` for what is not ASCII. What can be no domain stays as it is."""
-    domain = domain.strip().lower()
-    if not domain.isascii():
-        with suppress(UnicodeError):
-            return domain.encode("idna").decode()
-    return domain
-
-
-def domain_of(address: str | None) -> str:
-    """The domain of an address, as DNS has it; empty where there is none."""
-    return dns((address or "").rpartition("@")[2])
 
 
 def slug(text: str) -> str:

@@ -142,11 +142,12 @@ def lead_of(wanted: Wanted, rulebook: Rulebook) -> tuple[str, dict[str, Any]]:
 
 def of_database(email: str) -> dict[str, Any]:
     """The fields of a lead."""
+    from integrations.addresses import one_spelling
     from workers.store import leads
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        lead = leads.find(conn, f"email:{email.strip().lower()}")
+        lead = leads.find(conn, f"email:{one_spelling(email)}")
     if lead is None:
         raise click.ClickException(f"nobody is known as {email}")
     return {**lead.state.get("fields", {}), "email": lead.email or email}

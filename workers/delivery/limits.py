@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import redis
 
+from integrations.addresses import domain_of
 from workers.engine.values import MICROSECOND, micros
 from workers.log import get_logger
-from workers.text import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from integrations.addresses import domain_of
 from workers.delivery.senders import NEVER, NotConfigured, Ready
-from workers.text import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

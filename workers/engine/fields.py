@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
+from workers.text import one_spelling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -201,10 +203,10 @@ def zone(value: Any) -> str:
 
 
 def email(value: Any) -> str:
-    """An e-mail address, in lower case."""
+    """An e-mail address, in the one spelling that its owner is known by."""
     if not EMAIL.fullmatch(address := str(value).strip()):
         raise Refused("not an e-mail address")
-    return address.lower()
+    return one_spelling(address)
 
 
 def url(value: Any) -> str:

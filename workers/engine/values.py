@@ -105,10 +105,12 @@ class Enrolment:
         outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
         reason: why it exited, or the word of the `end` step that it finished at.
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
-        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`.
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `replied`,
+            `paused`.
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
         goal: when the campaign's goal was reached, microseconds; 0 if it was not, and BEFORE if it held on entry.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
+        replied: when the person last wrote back, microseconds; 0 if they did not, or their campaign does not mind.
     """
 
     version: str
@@ -123,11 +125,12 @@ class Enrolment:
     arms: dict[str, list[Any]] = field(default_factory=dict)
     goal: int = 0
     done: list[str] = field(default_factory=list)
+    replied: int = 0
 
     def dump(self) -> list[Any]:
         """As JSON-ready data, without what stands at its default at the end."""
         row = [self.version, self.run, self.entered, self.step, self.due, self.outcome, self.reason]
-        more = [self.key, self.hold, self.arms, self.goal, self.done]
+        more = [self.key, self.hold, self.arms, self.goal, self.done, self.replied]
         while more and not more[-1]:
             more.pop()
         return row + more

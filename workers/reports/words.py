@@ -71,7 +71,8 @@ def _recounted(_line: Line, detail: Mapping[str, Any]) -> str:
         detail["reason"], detail["reason"]
     )
     scores = ", ".join(f"{name} {score:g}" for name, score in detail["scores"].items())
-    return f"counted anew, because {why}: {scores}"
+    gone = f"; {detail['gone']} earlier events are no longer in the log" if detail.get("gone") else ""
+    return f"counted anew, because {why}: {scores}{gone}"
 
 
 def _escalated(_line: Line, detail: Mapping[str, Any]) -> str:

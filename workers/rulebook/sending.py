@@ -6,9 +6,9 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from integrations.addresses import dns
 from workers.engine.rules import RateLimit, Route, Sending, WarmUp
 from workers.rulebook.declarations.sending import ProviderLimit
-from workers.text import dns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from integrations.addresses import normalised
 from workers.store.json import dumps
-from workers.text import dns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -57,12 +57,6 @@ class Entry:
     reason: str
     author: str
     created_at: datetime
-
-
-def normalised(email: str) -> str:
-    """The form in which addresses are compared: no upper case, and a domain as DNS has it (`xn--…`)."""
-    name, at, domain = email.strip().lower().rpartition("@")
-    return f"{name}{at}{dns(domain)}"
 
 
 def digest(email: str) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import text
 
+from integrations.addresses import spellings
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
@@ -62,7 +64,6 @@ class Said:
     look_at: datetime | None = None
 
 
-# The address is the lead's of today, so it is told only if it is the one of then.
 _ASK: Final = text("""
     WITH due AS (
         SELECT id FROM outbox
@@ -74,10 +75,9 @@ _ASK: Final = text("""
         FROM due WHERE o.id = due.id
         RETURNING o.*
     )
-    SELECT t.id, t.claims, coalesce(t.unclear_with, t.provider), t.key, t.message_name,
-           CASE WHEN t.payload ? 'to' THEN t.payload ->> 'to'
-                WHEN sha256(convert_to(lower(l.email), 'UTF8')) = t.addressee THEN l.email END,
-           coalesce(t.unclear_since, t.created_at), t.settled_at
+    SELECT t.id, t.claims, coalesce(t.unclear_with, t.provider) AS with_, t.key, t.message_name,
+           t.payload ->> 'to' AS colleague, l.email, t.addressee, coalesce(t.unclear_since, t.created_at) AS since,
+           t.settled_at
     FROM taken t LEFT JOIN leads l ON l.id = t.lead_id
     WHERE t.look_at IS NOT NULL
     ORDER BY t.id
@@ -114,7 +114,19 @@ def ask(
     Those of others, who cannot be asked here, are not looked at any more: an event or a person settles them.
     """
     given = {"channel": channel, "providers": list(providers), "now": now, "again": again, "limit": limit}
-    return [Unclear(*row) for row in conn.execute(_ASK, given)]
+    found = conn.execute(_ASK, given).all()
+    return [
+        Unclear(row.id, row.claims, row.with_, row.key, row.message_name, _to(row), row.since, row.settled_at)
+        for row in found
+    ]
+
+
+def _to(row: Any) -> str | None:
+    """Whom a mail went to: a colleague, or the lead's address of today, if it is the one of then."""
+    if row.colleague or row.email is None or row.addressee is None:
+        return row.colleague  # type: ignore[no-any-return]
+    same = bytes(row.addressee) in {sha256(each.encode()).digest() for each in spellings(row.email)}
+    return row.email if same else None
 
 
 def say(conn: Connection, said: Sequence[Said], now: datetime) -> list[str]:
