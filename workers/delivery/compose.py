@@ -10,12 +10,13 @@ from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.clock import system_clock
-from workers.delivery.templates import Fields, Templates, one_line
+from workers.delivery.templates import Templates, one_line
 from workers.delivery.tracking import Tracker
 from workers.engine.categories import GENERAL, NO_CONSENT, may_mail, rules_out
 from workers.exceptions import RenderError
 from workers.rulebook.mail import MAIL, read_head
 from workers.rulebook.problems import Problems
+from workers.rulebook.sandbox import Fields
 from workers.store.outbox import message_name
 from workers.tokens import Confirm, Preferences, Unsubscribe, sign
 

@@ -257,7 +257,8 @@ _SETTLE: Final = text("""
         look_at = g.look_at,
         settled_at = :now
     FROM given g
-    WHERE o.id = ANY(ARRAY(SELECT id FROM held)) AND o.id = g.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous', 'retry')
+    WHERE o.id = ANY(ARRAY(SELECT id FROM held)) AND o.id = g.id AND o.claims = g.claim
+      AND o.state IN ('sending', 'ambiguous', 'retry')
     RETURNING o.id, o.state, o.reason, o.channel, o.created_at, o.payload ->> 'campaign' AS campaign,
               o.payload ->> 'step' AS step
 """)
