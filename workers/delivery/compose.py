@@ -149,10 +149,8 @@ class Composer:
 
     def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
         """The HTML with the links that the rules want."""
-        html = self._tracker.named(html, key, template)
-        if not self._tracker.wanted(template, lead):
-            return html
-        return self._tracker.html(html, lead_id, key, int(self._links.clock().timestamp()))
+        made = int(self._links.clock().timestamp()) if self._tracker.wanted(template, lead) else None
+        return self._tracker.rewritten(html, lead_id, key, template, made)
 
     def notice(self, key: str, to: str, subject: str, text: str) -> Mail:
         """A plain message to a colleague, from the account's own sender.
