@@ -84,8 +84,8 @@ class Session:
     """
 
     __slots__ = (
-        "_bound", "_call", "_due", "_lead_id", "_limits", "_loose", "_others", "_rulebook", "_standing", "_turnings",
-        "_until", "state",
+        "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_others", "_rulebook", "_standing",
+        "_turnings", "_until", "state",
     )  # fmt: skip
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
@@ -101,6 +101,7 @@ class Session:
         self._loose = True
         self._turnings = Turnings()
         self._call: Call | None = None
+        self._journeys: list[Watch] = []
 
     def decide(
         self,
@@ -140,8 +141,9 @@ class Session:
         campaigns.take_events(call, ordered)
         campaigns.go_on(call)
         bound = NEVER if stop is None else micros(stop) + 1
-        if settles or before != (state.stage, state.promotions):
-            self._look_ahead(call)
+        journeys = campaigns.watched(call) if state.enrolments else []
+        if settles or before != (state.stage, state.promotions) or journeys != self._journeys:
+            self._look_ahead(call, journeys)
             self._follow_scores(call, bound)
         elif call.scored or bound > self._bound:
             self._follow_scores(call, bound)
@@ -158,9 +160,10 @@ class Session:
             self._follow_scores(self._call, NEVER)
         return self._wake_at(self._call)
 
-    def _look_ahead(self, call: Call) -> None:
+    def _look_ahead(self, call: Call, journeys: list[Watch]) -> None:
         """Find out how long what was decided holds: until when, and between which scores."""
-        watches = watched(call)
+        self._journeys = journeys
+        watches = [*watched(call), *journeys]
         due = min([NEVER, *wakings(call), *campaigns.wakings(call)])
         self._others = self._turnings.first(call, watches, due)
         self._limits = limits(call, watches)
@@ -185,8 +188,13 @@ class Session:
         """Let events change the state."""
         if self.state.events and self.state.scoring != self._rulebook.scoring:
             raise NeedsHistory("the scoring rules have changed")
-        for event in events:
-            intake.take_in(call, event)
+        before = self.state.events
+        try:
+            for event in events:
+                intake.take_in(call, event)
+        except NeedsHistory:
+            self.state.events = before  # they are not taken in yet
+            raise
 
 
 def forget_expired(call: Call) -> None:

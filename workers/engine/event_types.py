@@ -12,7 +12,8 @@ GIVE: Final = "consent.given"
 CONFIRM: Final = "consent.confirmed"
 WITHDRAW: Final = "consent.withdrawn"
 LIFT: Final = "suppression.removed"
-HEARD: Final = frozenset({GIVE, CONFIRM, WITHDRAW, LIFT})
+RESUBSCRIBE: Final = "email.resubscribed"
+HEARD: Final = frozenset({GIVE, CONFIRM, WITHDRAW, LIFT, RESUBSCRIBE})
 """What says which mail a person wants to get."""
 ENGAGEMENT: Final = frozenset({"email.opened", "email.clicked"})
 """What machines do, too: scanners open mails and follow links."""

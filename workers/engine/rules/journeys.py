@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from workers.engine.rules.derived import derive
+from workers.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,9 @@ class Timing(Protocol):
 
     def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
         """The next time after an instant, or None if there is none."""
+
+
+REPLIED: Final = "email.replied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,17 @@ class PauseWhen:
 
 
 @dataclass(frozen=True, slots=True)
+class OnReply:
+    """What a person's reply does to their run, beside that the owner is told.
+
+    Attributes:
+        pause: microseconds for which none of the campaign's mails goes out; 0: the run ends.
+    """
+
+    pause: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """A journey: who enters, who leaves, and the steps between.
 
@@ -105,10 +120,13 @@ class Campaign:
         moves: for `move`, the steps of this version that stand for removed ones.
         pause_when: when it stops by itself; None for never.
         owner: who is told of that, an address; empty for the promotion's fallback.
+        on_reply: what happens when somebody under way writes back; None for nothing.
         following: the same, worked out.
         by_id: steps by id.
         measures: of the splits that test something, what is counted, by the step's id.
         heeded: types of the events that matter to somebody who has entered.
+        ending, aiming: what time may turn of the conditions that end a run, and of the goal; None for nothing.
+        awaiting: the same of what is waited for, by the step's id.
     """
 
     name: str
@@ -129,10 +147,14 @@ class Campaign:
     moves: Mapping[str, str] = field(default_factory=dict)
     pause_when: PauseWhen | None = None
     owner: str = ""
+    on_reply: OnReply | None = None
     following: Mapping[str, str] = field(init=False, repr=False, compare=False)
     by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
     measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
     heeded: frozenset[str] = field(init=False, repr=False, compare=False)
+    ending: Watch | None = field(init=False, repr=False, compare=False)
+    aiming: Watch | None = field(init=False, repr=False, compare=False)
+    awaiting: Mapping[str, Watch] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
@@ -141,7 +163,17 @@ class Campaign:
         derive(self, "by_id", {step.id: step for step in self.steps})
         derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
         triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
-        derive(self, "heeded", frozenset(each.event for each in triggers if each.event))
+        answers = {REPLIED} if self.on_reply else set()
+        derive(self, "heeded", answers | frozenset(each.event for each in triggers if each.event))
+        derive(self, "ending", watched(each.when for each in self.exits if not each.event))
+        derive(self, "aiming", watched(each.trigger.when for each in [self.goal] if each and not each.trigger.event))
+        awaited = {step.id: watched([getattr(step, "awaited", None)]) for step in self.steps}
+        derive(self, "awaiting", {step: watch for step, watch in awaited.items() if watch})
+
+    @property
+    def turns(self) -> bool:
+        """True if time alone may turn something for those who are in it."""
+        return bool(self.ending or self.aiming or self.awaiting)
 
     @property
     def first(self) -> str:
@@ -176,6 +208,12 @@ class Controls:
 
     paused: frozenset[str] = frozenset()
     winners: Mapping[str, str] = field(default_factory=dict)
+
+
+def watched(conditions: Iterable[Expression | None]) -> Watch | None:
+    """What time alone may turn of these conditions; None if it turns none of them."""
+    turning = [each for each in conditions if each is not None and (each.turns or each.code is None)]
+    return Watch.of(turning) if turning else None
 
 
 def timed(campaigns: Iterable[Campaign]) -> Iterator[tuple[str, Campaign, Trigger]]:

@@ -76,6 +76,7 @@ class Rulebook:
         stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
+        turning: whether time alone may turn something for somebody who is in a campaign.
         zone_fields, country_fields: the lead fields that tell where a lead lives.
     """
 
@@ -130,6 +131,7 @@ class Rulebook:
     stamp: str = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
+    turning: bool = field(init=False, repr=False, compare=False)
     zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     country_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -166,6 +168,7 @@ class Rulebook:
         campaigns = self.campaigns.values()
         derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
         derive(self, "timed", tuple(timed(campaigns)))
+        derive(self, "turning", any(each.turns for each in [*campaigns, *self.archive.values()]))
         derive(self, "stamp", stamp(self.scoring, self.plan))
         for kind in ("zone", "country"):
             derive(self, f"{kind}_fields", tuple(name for name, each in self.fields.items() if each.type == kind))
