@@ -662,6 +662,7 @@ class Rulebook:
         decays: how each part that events add to loses its worth.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment.
+        profiles: for each model with profile rules, these and their joined conditions.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
@@ -713,6 +714,7 @@ class Rulebook:
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    profiles: Mapping[str, tuple[tuple[ProfileRule, ...], Test]] = field(init=False, repr=False, compare=False)
     steady: frozenset[str] = field(init=False, repr=False, compare=False)
     fluid: frozenset[str] = field(init=False, repr=False, compare=False)
     changing: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -741,6 +743,9 @@ class Rulebook:
             segments = [each for each in self.segments.values() if (each.name in steady) is which]
             joined = tuple(each.name for each in segments), self.join([each.when for each in segments], None)
             derive(self, name, joined)
+        asked = {each.name: tuple(each.profile_rules) for each in self.models.values() if each.profile_rules}
+        profiles = {name: (rules, self.join([rule.when for rule in rules], None)) for name, rules in asked.items()}
+        derive(self, "profiles", profiles)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
         derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})

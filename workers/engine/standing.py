@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from workers.engine.counters import Span
     from workers.engine.outlook import Between
-    from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
+    from workers.engine.rules import ProfileRule, Rulebook, ScoreModel, Test
     from workers.engine.values import LeadState
 
 
 NO_POINTS: Final[dict[str, float]] = {}
+NO_RULES: Final[tuple[tuple[ProfileRule, ...], Test]] = (), lambda *_: ()
 
 
 class Standing:
@@ -159,10 +160,9 @@ class Standing:
         profiles = self._profile if model.name in self._rulebook.steady else self._passing_profile
         known = profiles.get(model.name)
         if known is None:
-            known, fields = {}, self._state.fields
-            for rule in model.profile_rules:
-                if rule.when.value(NO_EVENT, fields, self) is True and (points := self._points(rule)) is not None:
-                    known[rule.id] = points
+            rules, held = self._rulebook.profiles.get(model.name, NO_RULES)
+            holding = compress(rules, held(NO_EVENT, self._state.fields, self))
+            known = {rule.id: points for rule in holding if (points := self._points(rule)) is not None}
             profiles[model.name] = known
         return known
 
