@@ -40,7 +40,9 @@ def command(email: str, at: datetime | None, timeline: bool, every: bool, as_jso
       dripline explain ann@acme.test --timeline
       dripline explain user:4711 --at 2026-03-31T12:00:00Z --json
     """
-    story = read(email if ":" in email else f"email:{email.strip().lower()}", at)
+    from integrations.addresses import one_spelling
+
+    story = read(email if ":" in email else f"email:{one_spelling(email)}", at)
     if story is None:
         click.echo(f"Nobody is known as {email}.", err=True)
         return 1
@@ -94,10 +96,13 @@ def head(story: Story) -> None:
     click.secho(f"{story.email or story.identities[0]}  (lead {story.id})", bold=True)
     rules = story.rules
     told = f" “{rules.message}”" if rules.message else ""
+    events = f"{story.events} {'event' if story.events == 1 else 'events'}"
     click.echo(
-        f"At {local(story.at)}, {story.events} events, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
+        f"At {local(story.at)}, {events}, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
         f" ({rules.author}){told}"
     )
+    if story.gone:
+        click.echo(f"{story.gone} more events were counted once, and are no longer in the log")
     click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")
     if story.suppressed:
         click.echo(f"Gets no {'marketing ' if story.suppressed == 'unsubscribed' else ''}mail: {story.suppressed}")

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
     from workers.engine.counters import Span
     from workers.engine.outlook import Between
-    from workers.engine.rules import ProfileRule, Rulebook, ScoreModel, Test
+    from workers.engine.rules import ProfileRule, Rulebook, ScoreModel
     from workers.engine.values import LeadState
 
 
 NO_POINTS: Final[dict[str, float]] = {}
-NO_RULES: Final[tuple[tuple[ProfileRule, ...], Test]] = (), lambda *_: ()
 
 
 class Standing:
@@ -160,7 +159,7 @@ class Standing:
         profiles = self._profile if model.name in self._rulebook.steady else self._passing_profile
         known = profiles.get(model.name)
         if known is None:
-            rules, held = self._rulebook.profiles.get(model.name, NO_RULES)
+            rules, held = self._rulebook.profiles[model.name]
             holding = compress(rules, held(NO_EVENT, self._state.fields, self))
             known = {rule.id: points for rule in holding if (points := self._points(rule)) is not None}
             profiles[model.name] = known

@@ -10,7 +10,7 @@ from workers.engine.recount import recount
 from workers.engine.values import Enrolment, LeadState, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from workers.engine.rules import Rulebook
     from workers.engine.values import Event
@@ -28,9 +28,15 @@ def counted(state: LeadState, history: Sequence[Event], rulebook: Rulebook, at: 
     return call.state
 
 
-def as_decided(state: LeadState, decided: Iterable[LoggedDecision]) -> LeadState:
-    """The state with stage, bands, segments, runs and promotion as these decisions left them."""
+def as_decided(state: LeadState, decided: Iterable[LoggedDecision], later: Collection[int]) -> LeadState:
+    """The state with stage, bands, segments, runs and promotion as these decisions left them.
+
+    What the `later` events (their ids) told of the person is left out; what events told that are in the log no more
+    is all that is known of it, and stays.
+    """
     then = state.copy()
+    then.fields = {name: value for name, value in then.fields.items() if then.told.get(name, (0, 0))[1] not in later}
+    then.told = {name: told for name, told in then.told.items() if name in then.fields}
     then.stage, then.staged, then.suppressed, then.missing = "", 0, "", None
     then.bands, then.segments, then.enrolments = {}, [], {}
     then.holding, then.cooling, then.handoff = {}, {}, []

@@ -140,6 +140,7 @@ class Story:
         segments: all of them, those that it is in first.
         stages: those it may come to from where it is.
         not_in: campaigns that it never was in.
+        gone: how many events were counted once and are in the log no more.
         wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
         aside: what reached us and counts for nothing, with the reason.
         outbox: what was put there until then, in the states of today; `causes` tells why, by key.
@@ -163,6 +164,7 @@ class Story:
     not_in: Sequence[NotIn]
     wake_at: datetime | None
     events: int
+    gone: int
     timeline: Sequence[Line]
     aside: Sequence[Aside]
     outbox: Sequence[outbox.Row]
@@ -176,11 +178,18 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the store holds of a lead until an instant."""
+    """What the store holds of a lead until an instant.
+
+    Attributes:
+        later: ids of what was heard of it after that.
+        gone: how many events it has taken in that the log no longer holds.
+    """
 
     lead: leads.Lead
     rules: Activation
     events: Mapping[int, Claimed]
+    later: frozenset[int]
+    gone: int
     decided: Sequence[LoggedDecision]
     now: datetime
     at: datetime | None
@@ -208,9 +217,12 @@ def read(
     rules = activations.at(conn, until)
     if rules is None:
         raise NoRulebook("the database holds no rulebook yet; put one there: dripline apply rules/ templates/")
-    log = {event.id: event for event in history.logs(conn, [lead.id])[lead.id] if event.received_at <= until}
+    whole = history.logs(conn, [lead.id])[lead.id]
+    log = {event.id: event for event in whole if event.received_at <= until}
+    later = frozenset(event.id for event in whole if event.received_at > until)
+    gone = max(0, int(lead.state.get("events", 0)) - len(whole))
     decided = [each for each in decisions.story(conn, lead.id) if each.decided_at <= until]
-    return tell(conn, Records(lead, rules, log, decided, now, at), compiled(rules.version))
+    return tell(conn, Records(lead, rules, log, later, gone, decided, now, at), compiled(rules.version))
 
 
 def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
@@ -218,12 +230,13 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     lead, now = records.lead, records.at or records.now
     past = [seen(event) for event in records.events.values()]
     before = LeadState.load(lead.state)
-    base = before if records.at is None else as_decided(before, records.decided)
+    base = before if records.at is None else as_decided(before, records.decided, records.later)
     if records.at is not None:
         base.lost = lost(records.decided, records.events.values())
-    state = counted(base, past, rulebook, now)
+    partial = bool(records.gone) and records.at is None and before.scoring == rulebook.scoring
+    state = before if partial else counted(base, past, rulebook, now)
     inquiry = Inquiry(state, past, rulebook, now)
-    amounts = ledger(base, past, rulebook, now)
+    amounts = ledger(base, past, rulebook, now, partial=partial)
     return Story(
         id=lead.id,
         email=state.fields.get("email"),
@@ -243,6 +256,7 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         not_in=list(inquiry.campaigns()),
         wake_at=lead.wake_at if records.at is None else None,
         events=len(past),
+        gone=records.gone,
         timeline=[_line(each, records.events) for each in records.decided],
         aside=left(records.decided, past, rulebook),
         outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
@@ -332,6 +346,8 @@ RANGE: Final = "range"
 NOTES: Final = {
     "decayed": "decayed",
     "limit": "not counted: limit",
+    "too-many-keys": "not counted: more different values than its limit tells apart",
+    "gone": "of events that are no longer in the log",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
     "profile": "true of the lead's fields",
     "range": "cut off by the range",

@@ -137,6 +137,23 @@ def test_a_score_is_taken_apart_into_rules_events_and_versions(ann: Engine):
     assert priority.entries[0].note == 'score("fit") is 33, score("engagement") is 49.0262'
 
 
+def test_events_that_the_log_no_longer_holds_are_told_together(ann: Engine):
+    before = tell(ann)
+    with ann.begin() as conn:
+        conn.execute(text("DELETE FROM events WHERE event_id IN ('0', '1')"))
+    after = tell(ann)
+    assert [each.score for each in after.scores] == [each.score for each in before.scores]
+    assert (after.events, after.gone, after.fields) == (2, 2, before.fields)
+    engagement = after.scores[0].entries
+    gone = {each.rule for each in engagement if each.note == "of events that are no longer in the log"}
+    assert gone == {"part engagement", "part engagement/web"}
+    assert {each.rule for each in engagement} - gone == {"engagement.ordered", "engagement.asked"}
+    assert round(sum(entry.amount for entry in engagement), 2) == pytest.approx(after.scores[0].score, abs=0.00501)
+    then = tell(ann, at=NOW - 15 * DAY)
+    assert (then.events, then.gone) == (1, 2)
+    assert [(each.rule, each.amount) for each in then.scores[0].entries] == [("engagement.asked", 35.64)]
+
+
 def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):
     told = tell(ann)
     assert told.stage == "lead"
