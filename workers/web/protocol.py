@@ -149,7 +149,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, deliveries by the short way."""
         self._head = None
-        waits = self.cycle is not None and not self.cycle.response_complete
+        before: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn says
+        waits = before is not None and not before.response_complete
         if waits or self.expect_100_continue or not DELIVERY.fullmatch(self.url) or not self._is_plain_post():
             super().on_headers_complete()
             return
@@ -203,7 +204,7 @@ class Connection(HttpToolsProtocol):
 
     def _owes_another(self) -> bool:
         """True if a request that has arrived waits for its answer, or has got a part of it."""
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn says
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             return False
         return bool(self.pipeline) or cycle.response_started or not cycle.more_body
