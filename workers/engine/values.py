@@ -128,6 +128,11 @@ class Enrolment:
     done: list[str] = field(default_factory=list)
     replied: int = 0
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """Which run of its campaign it is, for what is recorded about it."""
+        return {"run": self.run, "key": self.key} if self.key else {"run": self.run}
+
     def dump(self) -> list[Any]:
         """As JSON-ready data, without what stands at its default at the end."""
         row = [self.version, self.run, self.entered, self.step, self.due, self.outcome, self.reason]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.campaigns.runs import run_word
 from workers.engine.ledger import ledger
 from workers.engine.values import LeadState, instant, micros
 from workers.exceptions import NoRulebook
@@ -12,7 +13,9 @@ from workers.pipeline.verdict import seen
 from workers.reports.aside import left
 from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
+from workers.reports.runs import enrolments, not_sent
 from workers.reports.whynot import Inquiry
+from workers.reports.words import sentence
 from workers.simulate.words import spelled
 from workers.store import activations, decisions, history, identities, leads, opportunities, outbox
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from workers.engine import ledger as ledgers
     from workers.engine.rules import EventRule, Rulebook, ScoreModel
     from workers.reports.aside import Aside
+    from workers.reports.runs import Enrolment, NotSent
     from workers.reports.whynot import Condition, NotIn, Promotion
     from workers.store.activations import Activation
     from workers.store.decisions import LoggedDecision
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 EVERY_ROW: Final = 1000
 BY_STEP: Final = {"sent": "mail", "notified": "notice", "posted": "hook"}
 """What keys of a step's effects begin with, by the kind of its decision."""
+HANDED: Final = frozenset({"promoted", "accepted", "escalated"})
+"""Kinds of decisions about a hand-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,6 @@ class Score:
     bands: tuple[tuple[str, float, float], ...]
     waits: tuple[str, ...]
     entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """The latest run through a campaign. `step` is the one to come; `outcome` is empty while under way."""
-
-    campaign: str
-    run: int
-    entered: datetime
-    step: str
-    due: datetime | None
-    outcome: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +131,10 @@ class Story:
         at: the instant; `rules` were in force then.
         suppressed: why nothing may be mailed to it; empty if it may.
         segments: all of them, those that it is in first.
+        stage_reason: why it is at its stage, where that has a reason.
         stages: those it may come to from where it is.
+        handoff: how sales has answered to the latest promotion, one sentence; empty if there is nothing to answer.
+        not_sent: mails that campaigns would have sent, with what stood against them.
         not_in: campaigns that it never was in.
         gone: how many events were counted once and are in the log no more.
         wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
@@ -158,9 +154,12 @@ class Story:
     scores: Sequence[Score]
     grades: Mapping[str, str | None]
     segments: Sequence[Condition]
+    stage_reason: str
     stages: Sequence[Condition]
     promotion: Promotion
+    handoff: str
     enrolments: Sequence[Enrolment]
+    not_sent: Sequence[NotSent]
     not_in: Sequence[NotIn]
     wake_at: datetime | None
     events: int
@@ -236,6 +235,7 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     partial = bool(records.gone) and records.at is None and before.scoring == rulebook.scoring
     state = before if partial else counted(base, past, rulebook, now)
     inquiry = Inquiry(state, past, rulebook, now)
+    timeline = [_line(each, records.events) for each in records.decided]
     amounts = ledger(base, past, rulebook, now, partial=partial)
     return Story(
         id=lead.id,
@@ -250,14 +250,17 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         scores=[_score(model, amounts[model.name], inquiry, records) for model in rulebook.models.values()],
         grades={name: inquiry.standing.grade(name) for name in rulebook.grades},
         segments=sorted(inquiry.segments(), key=lambda each: not each.holds),
+        stage_reason=_stage_reason(state.stage, timeline),
         stages=inquiry.stages(),
         promotion=inquiry.promotion(),
-        enrolments=[_enrolment(name, value) for name, value in state.enrolments.items()],
+        handoff=_handoff(state, timeline),
+        enrolments=list(enrolments(state.enrolments, timeline)),
+        not_sent=list(not_sent(timeline)),
         not_in=list(inquiry.campaigns()),
         wake_at=lead.wake_at if records.at is None else None,
         events=len(past),
         gone=records.gone,
-        timeline=[_line(each, records.events) for each in records.decided],
+        timeline=timeline,
         aside=left(records.decided, past, rulebook),
         outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
         causes=dict(_causes(records)),
@@ -269,11 +272,25 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     )
 
 
+def _stage_reason(stage: str, timeline: Iterable[Line]) -> str:
+    """Why the lead came to its stage, as was recorded last."""
+    came = [line.detail for line in timeline if line.kind == "staged" and line.detail.get("to") == stage]
+    return str(came[-1].get("reason") or "") if came else ""
+
+
+def _handoff(state: LeadState, timeline: Sequence[Line]) -> str:
+    """Whether sales has taken up the latest promotion."""
+    if state.handoff:
+        return f"sales has not accepted it yet, and may until {spelled(instant(state.handoff[1]))}"
+    latest = next((line for line in reversed(timeline) if line.kind in HANDED), None)
+    return f"{sentence(latest)}, at {spelled(latest.at)}" if latest and latest.kind != "promoted" else ""
+
+
 def _causes(records: Records) -> Iterator[tuple[str, Cause]]:
     """For each effect its decision, and the event behind it; of a mail, the one that began the run."""
-    began: dict[tuple[str, int], int | None] = {}
+    began: dict[tuple[str, str], int | None] = {}
     for each in records.decided:
-        run = each.detail.get("run", 0)
+        run = run_word(each.detail.get("key", ""), each.detail.get("run", 0))
         event = each.event_id
         if each.kind == "enrolled":
             began[each.rule, run] = event
@@ -353,11 +370,6 @@ NOTES: Final = {
     "range": "cut off by the range",
 }
 """What the notes of a ledger mean."""
-
-
-def _enrolment(campaign: str, value: Any) -> Enrolment:
-    due = None if value.due is None else instant(value.due)
-    return Enrolment(campaign, value.run, instant(value.entered), value.step, due, value.outcome, value.reason)
 
 
 def _line(decision: LoggedDecision, happened: Mapping[int, Claimed]) -> Line:

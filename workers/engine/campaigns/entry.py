@@ -71,7 +71,7 @@ def enter(call: Call, campaign: Campaign, event: Event | None) -> None:
     run.key = key
     if campaign.goal and so_already(call, campaign.goal):
         run.goal = BEFORE
-    detail = {"run": run.run, "campaign_version": campaign.version, **({"key": key} if key else {})}
+    detail = {**run.named, "campaign_version": campaign.version}
     if is_held_out(campaign, call.lead_id):
         run.step, run.due, run.outcome = "", None, "held_out"
         call.say("held_out", campaign.name, detail, event=cause)

@@ -58,7 +58,7 @@ def measure(call: Call, name: str, campaign: Campaign, event: Event) -> None:
             continue
         if call.moment - arm[1] <= within:
             change(call, name, arms={**run.arms, step: [arm[0], arm[1], 1]})
-            detail = {"run": run.run, "arm": arm[0]}
+            detail = {**run.named, "arm": arm[0]}
             call.say("measured", f"{campaign.name}.{step}", detail, event=event.id)
 
 
@@ -68,7 +68,7 @@ def reach_goal(call: Call, name: str, campaign: Campaign, event: int | None) -> 
     if goal is None or run.goal or not is_open(call, goal, run):
         return
     run = change(call, name, goal=call.moment)
-    detail = {"run": run.run, "held_out": run.outcome == "held_out", "step": run.step}
+    detail = {**run.named, "held_out": run.outcome == "held_out", "step": run.step}
     call.say("goal_reached", campaign.name, detail, event=event)
     if goal.leaves and not run.outcome:
         change(call, name, due=None, outcome="goal", reason="goal")
@@ -128,5 +128,5 @@ def leave(call: Call, name: str, reason: str, event: int | None) -> None:
     run = call.state.enrolments[name]
     if not run.outcome:
         change(call, name, due=None, outcome="exited", reason=reason)
-        detail = {"run": run.run, "reason": reason, "step": run.step}
+        detail = {**run.named, "reason": reason, "step": run.step}
         call.say("exited", campaign_of(name), detail, event=event)

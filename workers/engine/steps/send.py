@@ -60,7 +60,8 @@ class Step:
         if found is None:
             return None
         until, cap = found
-        detail = {"reason": CAP, "template": self.send, "most": cap.most, "category": cap.category or "all"}
+        limit = {"most": cap.most, "window": cap.window, "category": cap.category or "all"}
+        detail = {"reason": CAP, "template": self.send, **limit}
         if until is None:
             return Verdict("skipped", detail)
         return Verdict("held", {**detail, "until": until.isoformat()}, until=until, hold=CAP)
