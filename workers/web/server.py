@@ -100,7 +100,9 @@ def serve(app: Application, *listeners: socket.socket, connections: int = CONNEC
     """Serve until SIGTERM or SIGINT; requests under way are finished first. For the main thread of a process."""
     server = _server(app, connections)
     server.alone = True
-    server.run(sockets=[*listeners])
+    # It does so too, but only once its loop runs: a signal that came while the loop was being made broke it off.
+    with server.capture_signals():
+        server.run(sockets=[*listeners])
 
 
 class BackgroundServer:
