@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Field
     from workers.engine.values import Event
 
+PLAIN: Final[frozenset[Any]] = frozenset({str, int, float, bool})
+"""Types of values that are what they were converted to if they are equal to it, and of its type."""
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
@@ -24,8 +26,6 @@ MOST_ITEMS: Final = 100
 TOO_MANY_ITEMS: Final = "too-many-items"
 """Reason of items that a list has no room for."""
 MOST_NUMBER: Final = 10**15
-PLAIN: Final[frozenset[Any]] = frozenset({str, int, float, bool})
-"""What a value is kept as that is told again just as it was kept."""
 MOST_SHOWN: Final = 100
 """Characters of a value that was refused that are recorded with the reason."""
 EMAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}\.[^@\s<>,;.]{2,60}")

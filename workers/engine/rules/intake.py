@@ -1,4 +1,4 @@
-"""What every event of a type is asked and what it earns, worked out once per rulebook and not once per event."""
+"""What every event of a type, and every lead, is asked and earns: put together once per rulebook, not once for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workers.engine.decay import Decay
     from workers.engine.rules.conditions import Test
     from workers.engine.rules.rulebook import Rulebook
-    from workers.engine.rules.scores import EventRule
+    from workers.engine.rules.scores import EventRule, ProfileRule
 
 MORE_THAN_POINTS: Final = SALES | SUPPRESSING | HEARD
 MOST_KEPT: Final = 1_000
@@ -107,3 +107,20 @@ class Intakes(dict[str, Intake]):
         if rules or declared is not None:
             self[kind] = intake
         return intake
+
+
+Profile = tuple[tuple["ProfileRule", ...], "Test"]
+"""The profile rules of a score, and whether each of them holds."""
+
+
+class Profiles(dict[str, Profile]):
+    """What every lead is asked by a model, put together when the first one is."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self._rulebook = rulebook
+
+    def __missing__(self, model: str) -> Profile:
+        rules = self._rulebook.models[model].profile_rules
+        profile = self[model] = rules, self._rulebook.join([rule.when for rule in rules], None)
+        return profile

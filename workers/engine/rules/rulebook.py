@@ -9,7 +9,7 @@ from workers.engine.categories import NO_POLICY
 from workers.engine.decay import Expiry
 from workers.engine.rules.conditions import each_alone
 from workers.engine.rules.derived import derive
-from workers.engine.rules.intake import Intakes
+from workers.engine.rules.intake import Intakes, Profiles
 from workers.engine.rules.journeys import Controls, timed
 from workers.engine.rules.leads import stages_ahead
 from workers.engine.rules.sending import Sending, Tracking
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workers.engine.decay import Decay
     from workers.engine.rules.conditions import Join, Test
     from workers.engine.rules.handoffs import PromotionRule
-    from workers.engine.rules.intake import Intake
+    from workers.engine.rules.intake import Intake, Profile
     from workers.engine.rules.journeys import Campaign, Cap, Trigger
     from workers.engine.rules.leads import Field, Stage
     from workers.engine.rules.scores import EventRule, Grade, ScoreModel, Segment
@@ -67,6 +67,7 @@ class Rulebook:
         decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment; `unmoved` are those that depend on fields alone.
+        profiles: the profile rules of each model, and their joined conditions.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
@@ -121,6 +122,7 @@ class Rulebook:
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     unmoved: frozenset[str] = field(init=False, repr=False, compare=False)
+    profiles: Mapping[str, Profile] = field(init=False, repr=False, compare=False)
     steady: frozenset[str] = field(init=False, repr=False, compare=False)
     fluid: frozenset[str] = field(init=False, repr=False, compare=False)
     changing: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -152,6 +154,7 @@ class Rulebook:
             joined = tuple(each.name for each in segments), self.join([each.when for each in segments], None)
             derive(self, name, joined)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
+        derive(self, "profiles", Profiles(self))
         derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
         derive(self, "expiring", tuple(each for each in self.decays.items() if isinstance(each[1], Expiry)))
