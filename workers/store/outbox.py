@@ -175,6 +175,8 @@ def put(conn: Connection, effects: Iterable[Effect], rulebook: int, now: datetim
     return conn.execute(_PUT, {"rows": dumps(rows), "rulebook": rulebook, "now": now}).rowcount if rows else 0
 
 
+# The ids go through an array: of a LIMIT that it does not know yet the planner expects a tenth of all due rows, and would
+# read all of the outbox and of the leads for them.
 _CLAIM: Final = text("""
     WITH due AS (
         SELECT id FROM outbox
@@ -186,7 +188,7 @@ _CLAIM: Final = text("""
                           claimed_at = :now,
                           addressee = (SELECT sha256(convert_to(lower(l.email), 'UTF8')) FROM leads l
                                        WHERE l.id = outbox.lead_id)
-        FROM due WHERE outbox.id = due.id
+        WHERE outbox.id = ANY(ARRAY(SELECT id FROM due))
         RETURNING outbox.*
     )
     SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.claims, c.provider,
@@ -378,14 +380,17 @@ def notices(conn: Connection, keys: Collection[str]) -> frozenset[str]:
     return frozenset(conn.scalars(_NOTICES, {"keys": list(keys)})) if keys else frozenset()
 
 
+# In the order of the index, and not by EXISTS: where much is due, the planner hopes to meet a row soon by reading the
+# table from its beginning, and reads all of it for the channel that has none.
 _DUE: Final = text("""
     SELECT channel FROM unnest(CAST(:channels AS text[])) AS channel
-    WHERE EXISTS (
-        SELECT FROM outbox
-        WHERE outbox.channel = channel.channel AND state IN ('pending', 'retry') AND due_at <= :now
-    ) OR EXISTS (
-        SELECT FROM outbox
-        WHERE outbox.channel = channel.channel AND state = 'ambiguous' AND look_at <= :now
+    WHERE :now >= (
+        SELECT due_at FROM outbox
+        WHERE outbox.channel = channel.channel AND state IN ('pending', 'retry') ORDER BY due_at LIMIT 1
+    ) OR :now >= (
+        SELECT look_at FROM outbox
+        WHERE outbox.channel = channel.channel AND state = 'ambiguous' AND look_at IS NOT NULL
+        ORDER BY look_at LIMIT 1
     )
 """)
 
