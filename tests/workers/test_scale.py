@@ -24,9 +24,9 @@ OFTEN = 7
 
 @pytest.fixture
 def burst(engine: Engine) -> Engine:
-    """100,000 leads, most of them due, but none in slices 3 and 4; as many mails, half of them due; events that wait."""
-    RULES.active(engine.connect())
+    """100,000 leads, most of them due, but none in slices 3 and 4; as many mails, half of them due; events waiting."""
     with engine.begin() as conn:
+        RULES.active(conn)
         conn.execute(text("""
             INSERT INTO leads (id, slice, email, state, scoring, wake_at, created_at, updated_at)
             SELECT n, CASE n % 32 WHEN 4 THEN 5 ELSE n % 32 END, 'p' || n, '{}', 's1',

@@ -152,9 +152,9 @@ def due_slices(conn: Connection, now: datetime, slices: int) -> frozenset[int]:
 # Below and above the scoring in force: two short walks along the index, however many leads lie between.
 _OUTDATED: Final = text("""
     WITH outdated AS (
-        (SELECT id FROM leads WHERE scoring < :scoring AND failures = 0 ORDER BY scoring LIMIT :limit)
+        (SELECT id FROM leads WHERE scoring < :scoring AND failures = 0 ORDER BY scoring, id LIMIT :limit)
         UNION ALL
-        (SELECT id FROM leads WHERE scoring > :scoring AND failures = 0 ORDER BY scoring LIMIT :limit)
+        (SELECT id FROM leads WHERE scoring > :scoring AND failures = 0 ORDER BY scoring, id LIMIT :limit)
         LIMIT :limit
     ), asleep AS (
         SELECT id FROM leads

@@ -175,7 +175,7 @@ def put(conn: Connection, effects: Iterable[Effect], rulebook: int, now: datetim
     return conn.execute(_PUT, {"rows": dumps(rows), "rulebook": rulebook, "now": now}).rowcount if rows else 0
 
 
-# The ids go through an array: of a LIMIT that it does not know yet the planner expects a tenth of all due rows, and would
+# The ids go through an array: of a LIMIT that it does not know the planner expects a tenth of all due rows, and would
 # read all of the outbox and of the leads for them.
 _CLAIM: Final = text("""
     WITH due AS (

@@ -123,7 +123,7 @@ leads: Final = Table(
     Column("created_at", _instant(), nullable=False),
     Column("updated_at", _instant(), nullable=False),
     Index("leads_wake", "slice", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
-    Index("leads_scoring", "scoring", postgresql_where=text("failures = 0")),
+    Index("leads_scoring", "scoring", "id", postgresql_where=text("failures = 0")),
     Index("leads_stuck", "id", postgresql_where=text("failures > 0")),
 )
 

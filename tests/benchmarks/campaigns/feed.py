@@ -70,9 +70,7 @@ class Feed:
 
     def latencies(self, since: float = 0.0, until: float = float("inf")) -> list[float]:
         """Seconds, in ascending order, of the events answered in a stretch of time."""
-        return sorted(
-            max(0.0, self.processed[each] - at) for each, at in self.answered.items() if since <= at < until
-        )
+        return sorted(max(0.0, self.processed[each] - at) for each, at in self.answered.items() if since <= at < until)
 
     def _guarded(self, work: object, number: int) -> None:
         try:

@@ -228,4 +228,4 @@ FILL: Final = (
     FROM ({_PEOPLE}) AS people
     """,
     "SELECT setval('leads_id_seq', :leads)",
-)  # noqa: S608
+)
