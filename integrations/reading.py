@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from integrations.addresses import one_spelling
 from integrations.contracts import Ignored, Incoming, Unreadable
 from integrations.exceptions import Malformed, Unusable
 
@@ -192,14 +193,14 @@ def digest(*parts: object) -> str:
 
 
 def email_identity(value: Any, name: str) -> tuple[str, str]:
-    """`("email", address)`, stripped and in lower case.
+    """`("email", address)`, in the one spelling that its owner is known by.
 
     Raises:
         Unusable: `no-identity` if there is none, `bad-email` if it is no address.
     """
     if value is None or value == "":
         raise Unusable("no-identity", f"{name} is missing, so nobody can be said to have done this.")
-    address = value.strip().lower() if isinstance(value, str) else ""
+    address = one_spelling(value[: LONGEST_IDENTITY + 1]) if isinstance(value, str) else ""
     if len(address) > LONGEST_IDENTITY or not _ADDRESS.fullmatch(address):
         raise Unusable("bad-email", f"{name} does not look like an e-mail address.")
     return ("email", address)

@@ -20,6 +20,7 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from integrations.addresses import one_spelling
 from integrations.contracts import Ignored, Incoming, Unreadable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read(raw: bytes, now: datetime) -> Incoming | Ignored | Unreadable:
         return complaint(message, raw, now)
     if kind == "disposition-notification":
         return Ignored("read-receipt")
-    sender = parseaddr(header(message, "from"))[1].lower()
+    sender = one_spelling(parseaddr(header(message, "from"))[1])
     if DAEMON.match(sender) or header(message, "return-path").strip() == "<>":
         return Unreadable(
             "unclear-bounce", "a mail server sent it, in no form that says what became of which mail", raw

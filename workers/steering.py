@@ -30,7 +30,7 @@ log = get_logger(__name__)
 NOBODY: Final = 0
 """The lead of a message that is about none."""
 AT_ONCE: Final = 5_000
-"""Held runs that are given a time at a look: a million of them in a few minutes."""
+"""Runs that are given a time, or woken, at a look: a million that were held in a few minutes."""
 A_MINUTE: Final = 1_000
 """Held runs that go on in a minute, unless somebody says over how long they are to be spread."""
 
@@ -88,6 +88,31 @@ def when(decision: Control, lead_id: int) -> datetime:
     """When a run that was held goes on."""
     over = timedelta(seconds=decision.detail.get("over_s", 0))
     return decision.decided_at + over * share("resume", decision.id, decision.campaign, lead_id)
+
+
+# ── runs that new rules overtake ─────────────────────────────────────────────────────────────────────────────
+
+
+def overtake(conn: Connection, active: Active, now: datetime) -> int:
+    """Wake those whom the rules in force take along (`edit: move`), and those whose definition nobody knows any more.
+
+    What held the former may not hold them now, and the latter would be held for ever. A bounded number at a look;
+    progress is in their rows, so whoever looks next goes on.
+
+    Returns:
+        how many were woken.
+    """
+    rulebook, moved, lost = active.rulebook, [], []
+    for name, version in sorted(enrolments.pinned(conn)):
+        campaign = rulebook.campaigns.get(name)
+        if campaign and campaign.edit == "move":
+            moved += [(name, version)] if campaign.version != version else []
+        elif not (campaign and campaign.version == version) and (name, version) not in rulebook.archive:
+            lost.append((name, version))
+    woken = enrolments.wake(conn, moved, now, AT_ONCE) + enrolments.wake(conn, lost, now, AT_ONCE, held=True)
+    if woken:
+        log.info("runs_overtaken", woken=woken, moved=len(moved), lost=len(lost))
+    return woken
 
 
 # ── campaigns that stop by themselves ────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from workers import trials
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
-from workers.steering import go_on, watch
+from workers.steering import go_on, overtake, watch
 from workers.store import leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
 from workers.store.locks import Leadership, impatient, leadership
@@ -93,20 +93,24 @@ def sweep(
 
 
 def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | None) -> int:
-    """Wake leads to be counted anew; none as long as nobody can tell how the version in force scores."""
+    """Wake leads to be counted anew; none as long as nobody can tell how the version in force scores.
+
+    A version that cannot be compiled here stops nothing: what runs on in its place is what leads are counted by.
+    """
     try:
         scoring = rulebooks.active(conn).scoring
-        if not scoring and compiled is not None:  # it is new, and no worker has had anything to do yet
-            compiled.active(conn)
-            scoring = rulebooks.active(conn).scoring
+        if (
+            not scoring and compiled is not None
+        ):  # it is new, and no worker has had anything to do yet; or it is refused
+            scoring = compiled.active(conn).rulebook.stamp
     except (NoRulebook, RulebookError):
         return 0
     return leads.wake_outdated(conn, scoring, now, OUTDATED) if scoring else 0
 
 
 class Sweeper:
-    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop and at tests that
-    may be over, and twice a day it makes the months of the logs ahead.
+    """`sweep` for a process that repeats it. Now and then it looks at campaigns that may have to stop, at runs that new
+    rules overtake and at tests that may be over, and twice a day it makes the months of the logs ahead.
     """
 
     def __init__(
@@ -132,7 +136,7 @@ class Sweeper:
         return due
 
     def _watch(self, now: datetime) -> None:
-        """Look at the campaigns that may have to stop, and at tests that may be over; without rules there are none."""
+        """Look at campaigns, their runs and their tests, which new rules or numbers may move; without rules at none."""
         self._watch_at = now + WATCH_EVERY
         if self._rulebooks is None:
             return
@@ -141,6 +145,7 @@ class Sweeper:
                 active = self._rulebooks.active(conn)
             except (NoRulebook, RulebookError):
                 return
+            overtake(conn, active, now)
             watch(conn, active, now)
             if now >= self._decide_at:
                 self._decide_at = now + DECIDE_EVERY

@@ -227,6 +227,8 @@ ANSWERS: Final = frozenset({"AutoResponder", "ChallengeVerification", "AddressCh
 """Kinds of a bounce that a program has written who got the mail."""
 SUPPRESSIONS: Final[Mapping[str, str]] = {"HardBounce": BOUNCED, "SpamComplaint": COMPLAINED}
 """Why somebody is on Postmark's list, where it was not their own wish."""
+RECIPIENT: Final = "Recipient"
+"""Whose wish a change of the list has to be, so that mail may go again; a colleague's or Postmark's own is none."""
 INBOUND: Final = "Inbound"
 PROPERTIES: Final[Mapping[str, str]] = {
     "OriginalLink": "url", "Type": "reason", "SuppressionReason": "reason", "Details": "response", "Tag": "categories",
@@ -275,6 +277,8 @@ class Feedback:
 def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
     event = mapping(part, "the event")
     record, kind = event.get("RecordType"), event.get("Type")
+    if record == "SubscriptionChange" and event.get("SuppressSending") is False and event.get("Origin") != RECIPIENT:
+        return Ignored("not-the-recipient")
     if record == INBOUND or (record == "Bounce" and str(kind) in ANSWERS):
         return Ignored("inbound" if record == INBOUND else "auto-reply")
     if not isinstance(record, str) or record not in TYPES:

@@ -7,71 +7,27 @@ set `takes_key` to false: what is unclear is then left to a person.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
 
-from integrations.contracts import Accepted
-from integrations.posting import utc_now, webhook_refusal
-from integrations.signatures import standard_headers, standard_secret, webhook_id
-from integrations.transport import Http, check_url, host_of
+from integrations.webhooks import SignedWebhook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from integrations.contracts import Message
+    from integrations.contracts import Accepted, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(SignedWebhook):
     """A receiver of signed webhooks.
 
     Attributes:
-        url: where to post.
-        secret: `whsec_…`, shared with the receiver.
-        previous_secret: signed with as well while the secret is being replaced; a receiver accepts either signature.
         takes_key: whether the receiver drops a `webhook-id` that it has seen.
-        connect_timeout, read_timeout: seconds; receivers should answer within 15.
-        clock: for the signed timestamp.
     """
 
-    url: str
-    secret: str = field(repr=False)
-    previous_secret: str = field(default="", repr=False)
     takes_key: bool = True
-    connect_timeout: float = 5.0
-    read_timeout: float = 20.0
-    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _secrets: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-    _http: Http = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        check_url(self.url, "url")
-        secrets = [standard_secret(self.secret, "secret")]
-        if self.previous_secret:
-            secrets.append(standard_secret(self.previous_secret, "previous_secret"))
-        object.__setattr__(self, "_secrets", tuple(secrets))
-        http = Http(self.url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
 
     def post(self, message: Message) -> Accepted:
-        """Post it; the reference is the `webhook-id`.
-
-        Raises:
-            Rejected: 410, any other 4xx, or a redirect.
-            Unavailable: no connection, 408, 425, 429, or 5xx of a receiver that drops what it has seen.
-            Unknown: no answer (raised by the transport), or 5xx of any other receiver.
-        """
-        message_id, body = webhook_id(message.key), orjson.dumps(message.payload)
-        headers = standard_headers(self._secrets, message_id, body, self.clock())
-        answer = self._http.send("POST", "", body, headers=headers)
-        if 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
-            return Accepted(message_id)
-        raise webhook_refusal(answer, host_of(self.url), self.clock(), repeatable=self.takes_key)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        """Post it; see `post_signed`."""
+        return self.post_signed(message.key, orjson.dumps(message.payload), repeatable=self.takes_key)

@@ -264,3 +264,46 @@ def test_the_sweeper_watches_every_few_seconds(engine: Engine):
     assert told(company) == []
     sweeper.sweep(company.now + timedelta(seconds=10))
     assert len(told(company)) == 1
+
+
+# ── runs that new rules overtake ─────────────────────────────────────────────────────────────────────────────
+
+WAITING = (
+    "campaign: test\nenter: {event: trial.started}\nsteps: [{wait_until: {event: email.clicked, at_most: 30 days}}]\n"
+)
+
+
+def overtake(company: Company) -> int:
+    with company.engine.begin() as conn:
+        return steering.overtake(conn, company.library.rulebooks.active(conn), company.now)
+
+
+def test_an_edit_that_takes_people_along_reaches_those_who_sleep(engine: Engine):
+    company = Company(engine, WAITING)
+    company.tell("trial.started", *PEOPLE[:20])
+    company.work()
+    assert overtake(company) == 0
+    company.apply(TWO)
+    assert overtake(company) == 0  # pinned
+    company.apply(TWO.replace("send: b", "send: c") + "edit: {move: {wait-until-email-clicked: send-c}}\n")
+    assert (overtake(company), overtake(company)) == (20, 0)
+    company.work()
+    assert sent(company) == ["send-c"] * 20
+    assert overtake(company) == 0
+
+
+def test_whoever_is_held_by_rules_that_are_lost_leaves_and_is_counted(company: Company):
+    pause(company)
+    company.later(DAY)
+    company.tell("trial.started", "new")
+    company.work()
+    with company.engine.begin() as conn:
+        conn.execute(text("UPDATE rulebook_versions SET files = '{}'"))
+    company.library = type(company.library)(company.engine, company.library._links)
+    company.apply("campaign: other\nenter: {event: form.submitted}\nsteps: [{send: a}]\n")
+    assert overtake(company) == 61
+    company.work()
+    assert {row[1:] for row in company.rows().values()} == {("exited", "campaign-gone")}
+    counts = company.counts()
+    assert (counts[("send-b", "exited:campaign-gone")], counts[("send-a", "exited:campaign-gone")]) == (60, 1)
+    assert overtake(company) == 0

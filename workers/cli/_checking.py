@@ -24,6 +24,11 @@ WHERE: Final = re.compile(
 MAY_FOLLOW: Final = ("unknown-", "missing-file")
 """Codes of findings that may follow from a file that cannot be read."""
 UNSUBSCRIBE: Final = "https://acme.test/unsubscribe"
+LINKS: Final = {
+    "unsubscribe_url": UNSUBSCRIBE,
+    "preferences_url": "https://acme.test/preferences",
+}
+"""Where every mail may lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
-        values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
+        values = {"lead": Fields("lead", lead), "account": account, **LINKS}
         for name, used in mails(rulebook).items():
             if name in unusable:
                 continue
@@ -127,7 +132,7 @@ def questionable(rulebook: Rulebook) -> Iterator[Problem]:
     types = {name: field.type for name, field in rulebook.fields.items()} | {"email": "email"}
     yield from lint(rulebook.templates, Known(types, rulebook.campaigns, account.site))
     templates = Templates(rulebook.templates, account.site)
-    values = {"account": Fields("account", account.words), "unsubscribe_url": UNSUBSCRIBE}
+    values = {"account": Fields("account", account.words), **LINKS}
     for name in sorted(mail_names(rulebook.templates)):
         try:
             seen = templates.render(name, {**values, "lead": Fields("lead", full(rulebook))})

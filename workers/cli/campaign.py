@@ -39,8 +39,9 @@ class Length(click.ParamType["timedelta"]):
 def command() -> None:
     """See how campaigns are doing, stop one, and let it go on.
 
-    A campaign that is paused lets people in and notices what they do, and does nothing: nobody is mailed, and
-    whoever falls due is held where they are. One that has `pause_when` may have paused itself.
+    A campaign that is paused lets people in and notices what they do: exits and goals act at once, and waits end as
+    ever. It does nothing else: nobody is mailed, and whoever comes to a step is held there. One that has `pause_when`
+    may have paused itself.
     """
 
 

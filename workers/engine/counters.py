@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import micros
+from workers.engine.values import mark, micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def take_count(state: LeadState, event: Event, wanted: Counted) -> None:
         value = event.properties.get(prop)
         if value is not None:
             name = f"{event.type}|{prop}"
-            state.values[name] = counted_values(state.values.get(name, {}), str(value), at // DAY)
+            state.values[name] = counted_values(state.values.get(name, {}), mark(value), at // DAY)
 
 
 def counted_grains(grains: Mapping[str, int], index: int, keep: int) -> dict[str, int]:

@@ -223,12 +223,18 @@ class Expiry:
         return (self.days + 1) * DAY
 
     def add(self, total: Mapping[str, int] | None, points: int, at: int) -> dict[str, int]:
-        """See `Decay.add`. A day that is over for the newest entry is over for good, and dropped."""
-        day = at // DAY
-        sums = {int(each): value for each, value in (total or {}).items()}
+        """See `Decay.add`. Days that are over stay: the entry that showed they are may yet be taken out."""
+        sums, day = dict(total or {}), str(at // DAY)
         sums[day] = sums.get(day, 0) + points
-        oldest = max(sums) - self.days
-        return {str(each): sums[each] for each in sorted(sums) if each > oldest and sums[each]}
+        if not sums[day]:
+            del sums[day]
+        return sums
+
+    def left(self, total: Mapping[str, int], now: int) -> Mapping[str, int]:
+        """The sum without the days that are over at `now`, and so for good."""
+        oldest = now // DAY - self.days
+        over = [day for day in total if int(day) <= oldest]
+        return {day: total[day] for day in total if day not in over} if over else total
 
     def worth(self, total: Mapping[str, int], now: int) -> float:
         """See `Decay.worth`."""

@@ -84,7 +84,7 @@ class Session:
         rulebook: the rules in force, the same all the time.
     """
 
-    __slots__ = ("_due", "_lead_id", "_limits", "_others", "_rulebook", "_standing", "_until", "state")
+    __slots__ = ("_due", "_journeys", "_lead_id", "_limits", "_others", "_rulebook", "_standing", "_until", "state")
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
         self.state = state
@@ -94,6 +94,7 @@ class Session:
         self._until = self._others = 0
         self._due: tuple[int, datetime | None] = NEVER, None
         self._limits: Mapping[str, Between] | None = None
+        self._journeys: list[Watch] = []
 
     def decide(self, events: Sequence[Event], now: datetime, *, history: Sequence[Event] | None = None) -> Outcome:
         """See `decide`.
@@ -108,6 +109,8 @@ class Session:
         else:
             recount(call, history, {event.id for event in events})
         state.scoring = self._rulebook.scoring
+        if self._rulebook.expiring:
+            forget_expired(call)
         known = None if call.changed or call.moment >= self._until else self._limits
         settles = known is None or (call.scored and not is_within(call, known))
         if settles:
@@ -115,15 +118,17 @@ class Session:
         before = state.stage, state.promotions
         campaigns.take_events(call, ordered)
         campaigns.go_on(call)
-        if settles or before != (state.stage, state.promotions):
-            self._look_ahead(call)
+        journeys = campaigns.watched(call) if state.enrolments else []
+        if settles or before != (state.stage, state.promotions) or journeys != self._journeys:
+            self._look_ahead(call, journeys)
         elif call.scored and known is not None:
             self._until = leaving(call, known, self._others)
         return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
 
-    def _look_ahead(self, call: Call) -> None:
+    def _look_ahead(self, call: Call, journeys: list[Watch]) -> None:
         """Find out how long what was decided holds: until when, and between which scores."""
-        watches = watched(call)
+        self._journeys = journeys
+        watches = [*watched(call), *journeys]
         self._others = turning(call, watches, min([NEVER, *wakings(call), *campaigns.wakings(call)]))
         scores = limits(call, watches)
         self._until = leaving(call, scores, self._others)
@@ -141,8 +146,21 @@ class Session:
         """Let events change the state."""
         if self.state.events and self.state.scoring != self._rulebook.scoring:
             raise NeedsHistory("the scoring rules have changed")
-        for event in events:
-            intake.take_in(call, event)
+        before = self.state.events
+        try:
+            for event in events:
+                intake.take_in(call, event)
+        except NeedsHistory:
+            self.state.events = before  # they are not taken in yet
+            raise
+
+
+def forget_expired(call: Call) -> None:
+    """Drop from the sums what is worth nothing any more, so that they do not tell in which order their entries came."""
+    scores = call.state.scores
+    for part, decay in call.rulebook.expiring:
+        if held := scores.get(part):
+            scores[part] = decay.left(held, call.moment)
 
 
 def settle(call: Call, events: Sequence[Event]) -> None:

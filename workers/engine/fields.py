@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
+from workers.text import one_spelling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
+"""Items of a list."""
+TOO_MANY_ITEMS: Final = "too-many-items"
+"""Reason of items that a list has no room for."""
 MOST_NUMBER: Final = 10**15
 MOST_SHOWN: Final = 100
 """Characters of a value that was refused that are recorded with the reason."""
@@ -66,8 +71,8 @@ def merge(call: Call, declared: Field | None, name: str, value: Any, told: list[
     policy = "last" if declared is None else declared.merge
     new = value if declared is None else converted(declared, value)
     if policy == "union":
-        new = union(fields.get(name), new)
-    elif name in fields and name in since and not better(policy, new, fields[name], told, since[name]):
+        new = gathered(call, name, new, told)
+    elif name in fields and name in since and not replaces(declared, new, fields[name], earlier=told < since[name]):
         return
     if name not in fields or fields[name] != new:
         fields[name] = new
@@ -75,19 +80,23 @@ def merge(call: Call, declared: Field | None, name: str, value: Any, told: list[
     since[name] = told
 
 
-def better(policy: str, new: Any, old: Any, told: list[int], since: list[int]) -> bool:
-    """True if the new value takes the old one's place."""
-    if policy == "first":
-        return told < since
-    if policy == "highest":
-        return bool(new > old)
-    return told >= since
+def replaces(declared: Field | None, new: Any, old: Any, *, earlier: bool) -> bool:
+    """True if the new value takes the old one's place; `earlier` says whether it was told before that."""
+    if declared is None or declared.merge != "highest":
+        return earlier == (declared is not None and declared.merge == "first")
+    if declared.type == "datetime":  # one instant can be written with many offsets: of these the earliest telling stays
+        new, old = datetime.fromisoformat(new), datetime.fromisoformat(old)
+    return bool(new > old or (earlier and new == old))
 
 
-def union(old: Any, new: Any) -> list[Any]:
-    """Both values' items, each once, sorted; the first MOST_ITEMS of them."""
-    items = {*(old if isinstance(old, list) else []), *(new if isinstance(new, list) else [new])}
-    return sorted(items, key=str)[:MOST_ITEMS]
+def gathered(call: Call, name: str, new: Any, told: list[int]) -> list[Any]:
+    """The items of both values, each once, sorted; of too many the first, and what is left out is recorded."""
+    old = call.state.fields.get(name)
+    items = sorted({*(old if isinstance(old, list) else []), *(new if isinstance(new, list) else [new])}, key=str)
+    if over := items[MOST_ITEMS:]:
+        detail = {"reason": TOO_MANY_ITEMS, "value": shown(", ".join(map(str, over))), "most": MOST_ITEMS}
+        call.say("skipped", f"field.{name}", detail, event=told[1])
+    return items[:MOST_ITEMS]
 
 
 def converted(declared: Field, value: Any) -> Any:
@@ -99,7 +108,9 @@ def converted(declared: Field, value: Any) -> Any:
     kind = declared.type
     if kind.startswith("list of "):
         items = value if isinstance(value, list) else [value]
-        return [allowed(declared, TYPES[kind.removeprefix("list of ")](item)) for item in items[:MOST_ITEMS]]
+        if len(items) > MOST_ITEMS:
+            raise Refused(f"a list of more than {MOST_ITEMS} items")
+        return [allowed(declared, TYPES[kind.removeprefix("list of ")](item)) for item in items]
     return allowed(declared, TYPES[kind](value))
 
 
@@ -192,10 +203,10 @@ def zone(value: Any) -> str:
 
 
 def email(value: Any) -> str:
-    """An e-mail address, in lower case."""
+    """An e-mail address, in the one spelling that its owner is known by."""
     if not EMAIL.fullmatch(address := str(value).strip()):
         raise Refused("not an e-mail address")
-    return address.lower()
+    return one_spelling(address)
 
 
 def url(value: Any) -> str:

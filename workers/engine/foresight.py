@@ -74,8 +74,7 @@ def jumps(call: Call, ask: Ask) -> Iterator[int]:
     if ask.span is not None:
         for grain in in_span(call.state, ask.name, ask.detail, ask.span, call.moment):
             yield (grain + ask.span.grains) * ask.span.grain
-    elif ask.what == "score":
-        model = call.rulebook.models[ask.name]
+    elif ask.what == "score" and (model := call.rulebook.models.get(ask.name)) is not None:
         for part in model.fading:
             if total := call.state.scores.get(part.name):
                 yield from part.decay.jumps(total, call.moment)

@@ -12,10 +12,10 @@ from workers.engine.counters import take_count
 from workers.engine.decay import units
 from workers.engine.declared import record_unusable
 from workers.engine.fields import tell_fields
-from workers.engine.limits import admit
+from workers.engine.limits import TOO_MANY_KEYS, admit
 from workers.engine.quarantine import ENGAGEMENT, hold, is_human, is_machine, release
 from workers.engine.rules import Expression
-from workers.engine.values import Suppress, micros
+from workers.engine.values import Suppress, mark, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -134,6 +134,9 @@ def apply(call: Call, rule: EventRule, event: Event, at: int, tally: Tally) -> N
         tally.entries.append((rule.id, rule.model, points))
         return
     changes = admit(call.state, rule, key_of(call, rule, event), [at, event.id, units(points)])
+    if changes is None:
+        call.say("skipped", rule.id, {"reason": TOO_MANY_KEYS}, event=event.id)
+        return
     for sign, entry in changes:
         call.add(rule, entry, sign)
     if changes and changes[0][0] > 0:
@@ -156,7 +159,7 @@ def key_of(call: Call, rule: EventRule, event: Event) -> str:
     """What makes events alike for the rule's limit, as text; the same for all if it names nothing."""
     if rule.limit is None or rule.limit.key is None:
         return ""
-    return str(rule.limit.key.value(event.properties, call.state.fields, call.standing))[:200]
+    return mark(rule.limit.key.value(event.properties, call.state.fields, call.standing))
 
 
 def take_refusal(call: Call, event: Event, at: int) -> None:

@@ -2,6 +2,10 @@
 
 A limit counts the earliest events of each key in each window. When an earlier one arrives late, the latest that
 counted gives its points back (sums are exact, so nothing of it remains) and the earlier one takes its place.
+
+What is remembered of a lead is bounded. Of the keys in one window the MOST_KEYS that came first are told apart, and
+events of further ones do not count; which ones these are depends on the log alone. Windows long past are forgotten,
+and an event that belongs into one makes the lead be counted anew from the log.
 """
 
 from __future__ import annotations
@@ -17,14 +21,22 @@ if TYPE_CHECKING:
     from workers.engine.values import LeadState
 
 MOST_WINDOWS: Final = 100
-"""Windows remembered per rule and lead. An event for one long past makes the lead be counted anew from the log."""
+"""Windows remembered per rule and lead."""
 MOST_KEYS: Final = 500
-"""Keys remembered for a limit without a window; of more keys, the earliest this many count."""
+"""Keys that are told apart in one window, or ever where a limit has none."""
+MOST_SLOTS: Final = 2 * MOST_KEYS
+"""Keys remembered in all windows of a rule together; the older windows of a lead with more are forgotten."""
+TOO_MANY_KEYS: Final = "too-many-keys"
+"""Reason of an event that does not count because its key is not among those that are told apart."""
 HOUR: Final = 3_600_000_000
 DAY: Final = 24 * HOUR
 
 Entry = list[Any]
 """[microseconds, event id, units]"""
+Changes = list[tuple[int, Entry]]
+"""What changes in a sum: (+1, entry) to add, (-1, entry) to take out again."""
+Windows = dict[str, dict[str, list[Entry]]]
+"""By number of the window and key, the entries that count."""
 
 
 def window_index(window: str | int | None, at: int) -> int:
@@ -43,8 +55,8 @@ def window_index(window: str | int | None, at: int) -> int:
     return day.year * 12 + day.month
 
 
-def admit(state: LeadState, rule: EventRule, key: object, entry: Entry) -> list[tuple[int, Entry]]:
-    """What changes in the rule's sum because of a new entry: (+1, entry) to add, (-1, entry) to take out again.
+def admit(state: LeadState, rule: EventRule, key: str, entry: Entry) -> Changes | None:
+    """What changes in the rule's sum because of a new entry; None if its key is one too many to be told apart.
 
     Raises:
         NeedsHistory: which entries count can't be told from the state; the lead must be counted anew from the log.
@@ -57,7 +69,7 @@ def admit(state: LeadState, rule: EventRule, key: object, entry: Entry) -> list[
     return changes
 
 
-def every_nth(state: LeadState, rule: EventRule, entry: Entry) -> list[tuple[int, Entry]]:
+def every_nth(state: LeadState, rule: EventRule, entry: Entry) -> Changes:
     """Every Nth event counts, by time."""
     seen, at, number = state.nth.get(rule.id, [0, 0, 0])
     if seen and (entry[0], entry[1]) < (at, number):
@@ -66,33 +78,49 @@ def every_nth(state: LeadState, rule: EventRule, entry: Entry) -> list[tuple[int
     return [(1, entry)] if (seen + 1) % rule.every == 0 else []
 
 
-def earliest(state: LeadState, rule: EventRule, limit: Limit, key: object, entry: Entry) -> list[tuple[int, Entry]]:
-    """The earliest `limit.most` entries of the slot count."""
-    slots = dict(state.limits.get(rule.id, {}))
+def earliest(state: LeadState, rule: EventRule, limit: Limit, key: str, entry: Entry) -> Changes | None:
+    """The earliest `limit.most` entries of the key in its window count."""
+    windows = state.limits.get(rule.id, {})
     number = window_index(limit.window, entry[0])
-    slot = f"{number}|{key}"
-    if limit.window is not None and slot not in slots and number < state.windows.get(rule.id, number):
-        raise NeedsHistory("an event for a window that is no longer remembered")
-    kept = sorted([*slots.get(slot, []), entry], key=lambda each: each[:2])
+    window = windows.get(str(number))
+    if window is None:
+        if number < state.windows.get(rule.id, number):
+            raise NeedsHistory("an event for a window that is no longer remembered")
+        window = {}
+    if key not in window and len(window) >= MOST_KEYS:
+        check_late(window, entry)
+        return None
+    kept = sorted([*window.get(key, ()), entry], key=when)
     out = kept[limit.most :]
-    slots[slot] = kept[: limit.most]
-    changes = [] if entry in out else [(1, entry), *((-1, each) for each in out)]
-    changes += forget(state, rule, limit, slots)
-    state.limits = {**state.limits, rule.id: slots}
-    return changes
+    changed = {**windows, str(number): {**window, key: kept[: limit.most]}}
+    state.limits = {**state.limits, rule.id: bounded(state, rule, changed)}
+    return [] if entry in out else [(1, entry), *((-1, each) for each in out)]
 
 
-def forget(state: LeadState, rule: EventRule, limit: Limit, slots: dict[str, list[Entry]]) -> list[tuple[int, Entry]]:
-    """Keep the state bounded: drop the oldest windows; without windows, the keys that came last, points and all."""
-    if limit.window is not None:
-        numbers = sorted({int(slot.partition("|")[0]) for slot in slots})
-        if len(numbers) > MOST_WINDOWS:
-            oldest = numbers[-MOST_WINDOWS]
-            for slot in [slot for slot in slots if int(slot.partition("|")[0]) < oldest]:
-                del slots[slot]
-            state.windows = {**state.windows, rule.id: oldest}
-        return []
-    if len(slots) <= MOST_KEYS:
-        return []
-    last = max(slots, key=lambda slot: slots[slot][0][:2])
-    return [(-1, entry) for entry in slots.pop(last)]
+def check_late(window: dict[str, list[Entry]], entry: Entry) -> None:
+    """See that one more key than can be told apart came after all of them.
+
+    Raises:
+        NeedsHistory: it did not, and takes the place of another.
+    """
+    if when(entry) < max(when(entries[0]) for entries in window.values()):
+        raise NeedsHistory("a late event shifts which keys are told apart")
+
+
+def bounded(state: LeadState, rule: EventRule, windows: Windows) -> Windows:
+    """The windows without the oldest ones, if there are too many, or too many keys in them."""
+    slots = sum(map(len, windows.values()))
+    if len(windows) <= MOST_WINDOWS and slots <= MOST_SLOTS:
+        return windows
+    numbers = sorted(map(int, windows))
+    first = 0
+    while len(numbers) - first > MOST_WINDOWS or slots > MOST_SLOTS:
+        slots -= len(windows[str(numbers[first])])
+        first += 1
+    state.windows = {**state.windows, rule.id: numbers[first]}
+    return {str(number): windows[str(number)] for number in numbers[first:]}
+
+
+def when(entry: Entry) -> tuple[int, int]:
+    """What entries are ordered by: their instants, and for equal ones the events' numbers."""
+    return entry[0], entry[1]

@@ -29,7 +29,9 @@ def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
     found: dict[str, Between] = {}
     for watch in watches:
         for name, levels in watch.levels.items():
-            score, model = call.standing.score(name), call.rulebook.models[name]
+            if (model := call.rulebook.models.get(name)) is None:  # a campaign of older rules asks for it: it stays 0
+                continue
+            score = call.standing.score(name)
             low, high = band_limits(call, model, score) if model.bands else ANYWHERE
             if levels:
                 index = bisect_right(levels, score)

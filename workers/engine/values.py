@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-STATE_FORMAT: Final = 2
-SUMS_OF_ONE_KIND: Final = 1
-"""The format in which each score was one sum. Such a state keeps where the lead stands, and is counted anew."""
+STATE_FORMAT: Final = 3
+COUNTED_OTHERWISE: Final = {1: ("scores", "recent"), 2: ("limits", "windows", "values")}
+"""What states of earlier formats keep that is written otherwise now. Where a lead stands stays, and it is counted anew
+when it is next looked at: in the first format each score was one sum, in the second long keys and values were cut."""
+LONGEST_MARK: Final = 80
+DIGEST: Final = 16
+"""Bytes of the digest that stands for the rest of a longer text."""
 
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -33,6 +38,15 @@ def micros(at: datetime) -> int:
 def instant(microseconds: int) -> datetime:
     """The aware UTC datetime that many microseconds after 1970."""
     return EPOCH + microseconds * MICROSECOND
+
+
+def mark(value: object) -> str:
+    """A short text that equal values have in common and different ones do not: a long text ends in a digest."""
+    written = str(value)
+    if len(written) <= LONGEST_MARK:
+        return written
+    digest = blake2b(written.encode("utf-8", "surrogatepass"), digest_size=DIGEST).hexdigest()
+    return f"{written[: LONGEST_MARK - 2 * DIGEST]}…{digest}"  # one longer than any text that stands for itself
 
 
 def stamp(scoring: str, plan: str) -> str:
@@ -74,6 +88,10 @@ class Event(NamedTuple):  # a named tuple: a third of the time that a frozen dat
     lead: Mapping[str, Any] = NOTHING
 
 
+BEFORE: Final = -1
+"""The goal of a run in which it does not count: it held already when the lead entered."""
+
+
 @dataclass(slots=True)
 class Enrolment:
     """One run of one lead through one campaign.
@@ -87,11 +105,12 @@ class Enrolment:
         outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
         reason: why it exited, or the word of the `end` step that it finished at.
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
-        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`,
-            `paused-until` (paused while it waited for something, and the time for that is over).
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `replied`,
+            `paused`.
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
-        goal: when the campaign's goal was reached, microseconds; 0 if it was not.
+        goal: when the campaign's goal was reached, microseconds; 0 if it was not, and BEFORE if it held on entry.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
+        replied: when the person last wrote back, microseconds; 0 if they did not, or their campaign does not mind.
     """
 
     version: str
@@ -106,11 +125,17 @@ class Enrolment:
     arms: dict[str, list[Any]] = field(default_factory=dict)
     goal: int = 0
     done: list[str] = field(default_factory=list)
+    replied: int = 0
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Which run of its campaign it is, for what is recorded about it."""
+        return {"run": self.run, "key": self.key} if self.key else {"run": self.run}
 
     def dump(self) -> list[Any]:
         """As JSON-ready data, without what stands at its default at the end."""
         row = [self.version, self.run, self.entered, self.step, self.due, self.outcome, self.reason]
-        more = [self.key, self.hold, self.arms, self.goal, self.done]
+        more = [self.key, self.hold, self.arms, self.goal, self.done, self.replied]
         while more and not more[-1]:
             more.pop()
         return row + more
@@ -157,7 +182,7 @@ class LeadState:
     told: dict[str, list[int]] = field(default_factory=dict)
     scoring: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
-    limits: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
+    limits: dict[str, dict[str, dict[str, list[list[int]]]]] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
     nth: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
@@ -234,14 +259,25 @@ class LeadState:
         Raises:
             ValueError: the data was written by a newer version of this program.
         """
-        if data and data.get("format") == SUMS_OF_ONE_KIND:
-            data = {name: value for name, value in data.items() if name not in {"scores", "recent"}}
-        elif data and data.get("format") != STATE_FORMAT:
-            raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
+        if data and data.get("format") != STATE_FORMAT:
+            data = converted(data)
         state = cls(**{name: data[name] for name in _NAMES if name in data})
         state.scores = {name: unpack(total) for name, total in state.scores.items()}
         state.enrolments = {name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()}
         return state
+
+
+def converted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A state of an earlier format without what it counted otherwise.
+
+    Raises:
+        ValueError: it was written by a newer version of this program.
+    """
+    left_out = COUNTED_OTHERWISE.get(data.get("format", 0))
+    if left_out is None:
+        raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
+    kept = {name: value for name, value in data.items() if name not in left_out}
+    return kept if kept.keys() == data.keys() else {**kept, "scoring": ""}
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.reports.journeys import JOURNEYS, passed_over
+from workers.engine.campaigns.gates import CAP
+from workers.engine.fields import TOO_MANY_ITEMS
+from workers.engine.limits import MOST_KEYS, TOO_MANY_KEYS
+from workers.reports.journeys import JOURNEYS, cap, passed_over
 from workers.simulate.words import against
 
 if TYPE_CHECKING:
@@ -37,7 +40,8 @@ def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
     if "run" in detail and "template" not in detail:
         return passed_over(line, detail)
     if "template" in detail:
-        return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
+        reason = cap(detail) if detail["reason"] == CAP else detail["reason"]
+        return f"{line.rule}: mail {detail['template']} not sent ({reason})"
     return left_aside(line.rule, detail)
 
 
@@ -69,7 +73,8 @@ def _recounted(_line: Line, detail: Mapping[str, Any]) -> str:
         detail["reason"], detail["reason"]
     )
     scores = ", ".join(f"{name} {score:g}" for name, score in detail["scores"].items())
-    return f"counted anew, because {why}: {scores}"
+    gone = f"; {detail['gone']} earlier events are no longer in the log" if detail.get("gone") else ""
+    return f"counted anew, because {why}: {scores}{gone}"
 
 
 def _escalated(_line: Line, detail: Mapping[str, Any]) -> str:
@@ -114,9 +119,13 @@ LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
         f"no rule can use the {detail['property']} of this {name}: {detail['value']} is {detail['because']}"
     ),
     "undeclared-event": lambda name, _: f"no rule can use it: the rules declare no event {name}",
+    TOO_MANY_ITEMS: lambda name, detail: f"field {name} keeps {detail['most']} items; left out: {detail['value']}",
     "undeclared-field": lambda name, _: f"not taken over: the rules declare no field {name}",
     "unknown-category": lambda _, detail: f"the rules declare no category of mail {detail['category']}",
     "not-asked": lambda _, detail: f"nobody waits for a confirmation of {detail['category']}",
+    TOO_MANY_KEYS: lambda name, _: (
+        f"not counted by {name}: its limit tells {MOST_KEYS} values apart in one window of time, and this is one more"
+    ),
     "identity-conflict": lambda _, detail: f"{detail['identity']} belongs to lead {detail['other_lead']}",
 }
 """By reason; the first argument is what the rule's id names behind `field.` or `event.`."""

@@ -78,7 +78,6 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
     models, rules, check = scores(specs, check)
     held = segments(specs, check)
     check_dependencies(models, held, check)
-    check_examples(specs, check)
     rulebook = Rulebook(
         version=version_of(bundle),
         account=account or NOBODY,
@@ -102,6 +101,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
     check_circles(rulebook.campaigns, check)
+    check_examples(specs, rulebook.campaigns, check)
     return None if problems else indexed(rulebook, specs, check)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workers.rulebook.declarations import PromoteFile
+from workers.rulebook.declarations import CampaignFile, PromoteFile
+from workers.rulebook.expected import Expectations
 from workers.rulebook.shape import Text
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from workers.engine.rules import Campaign
     from workers.rulebook.declarations import Example, ExampleEvent, Outcome
     from workers.rulebook.names import Checker
     from workers.rulebook.specs import Specs
@@ -28,11 +30,16 @@ def examples_in(specs: Specs) -> Iterator[Example]:
             yield from getattr(file, "examples", ())
 
 
-def check_examples(specs: Specs, check: Checker) -> None:
-    """Every name that an example uses has to be there."""
+def check_examples(specs: Specs, campaigns: Mapping[str, Campaign], check: Checker) -> None:
+    """Every name that an example uses has to be there, and every time has to come."""
     promote = specs.one(PromoteFile)
     evidence = promote.promote.evidence if promote else None
     missing = BESIDE_EVIDENCE.union(evidence.names("of") if evidence else ())
+    broken = {
+        problem.file for problem in check.problems.found() if problem.level == "error"
+    }  # what is said of those may be right
+    files = {str(file.campaign): file.campaign.place.file for file in specs.of(CampaignFile)}
+    whole = {name: campaign for name, campaign in campaigns.items() if files[name] not in broken}
     first: dict[str, Text] = {}
     for example in examples_in(specs):
         if other := first.get(example.name):
@@ -40,6 +47,7 @@ def check_examples(specs: Specs, check: Checker) -> None:
             check.problems.add(example.name.place, "duplicate-name", text, "give it another name")
         first.setdefault(str(example.name), example.name)
         check_example(example, missing, check)
+        Expectations(example, whole, check).check()
 
 
 def check_example(example: Example, missing: Collection[str], check: Checker) -> None:
@@ -47,9 +55,6 @@ def check_example(example: Example, missing: Collection[str], check: Checker) ->
     check_fields(example.given.lead, check)
     for event in example.given.events:
         check_event(event, check)
-        if example.at is not None and event.at > example.at:
-            text = "this happens after the example is looked at"
-            check.problems.add(event.place("at"), "never-fires", text, "let it happen earlier, or look later with `at`")
     outcomes = [outcome for outcome in (example.expect, example.never) if outcome is not None]
     if not any(outcome.node.entries for outcome in outcomes):
         text = "the example expects nothing"
@@ -85,8 +90,6 @@ def check_outcome(outcome: Outcome, missing: Collection[str], check: Checker) ->
         check.known("segment", segment, check.names.segments, "declare it in rules/segments.yaml")
     for stage in [*outcome.reached, *([outcome.stage] if outcome.stage else ())]:
         check.stage(stage)
-    for mail in outcome.mails:
-        check.known("template", mail, check.names.templates, f"write templates/{mail}/mail.txt")
     for name in outcome.missing:
         check.known("criterion", name, missing)
     check_fields(outcome.lead, check)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from workers.rulebook.shape import Text
     from workers.rulebook.specs import Specs
 
-ORDERED: Final = frozenset({"integer", "decimal", "money", "date"})
-"""Types whose values are kept in an order that comparing them shows."""
+ORDERED: Final = frozenset({"integer", "decimal", "money", "date", "datetime"})
+"""Types whose values have an order."""
 LIST: Final = "list of "
 
 
@@ -37,7 +37,12 @@ def field_of(name: Text, declared: declarations.Field, check: Checker) -> Field:
         check.problems.add(name.place, "reserved-name", text, "leave it out, or give another address another name")
     if declared.merge == "highest" and kind not in ORDERED:
         text = f"`highest` needs values that have an order, and {kind} has none"
-        check.problems.add(declared.place("merge"), "useless-key", text, f"it goes with {', '.join(sorted(ORDERED))}")
+        check.problems.add(
+            declared.place("merge"),
+            "useless-key",
+            text,
+            f"it goes with {', '.join(sorted(ORDERED))}; of others keep `last` or `first`",
+        )
     if declared.merge == "union" and not kind.startswith(LIST):
         text = f"`union` gathers the items of a list, and this is {kind}"
         check.problems.add(declared.place("merge"), "useless-key", text, f"make the type `{LIST}{kind}`")

@@ -121,10 +121,24 @@ def of_shape(shape: type[Shape], skipped: str) -> Iterator[Entry]:
     for name, (_, kind, said) in declared(shape).items():
         if said.rest or name == skipped:
             continue
-        held = next((each for each in members(kind) if is_shape(each)), None)
-        text = sentence(said.doc) + (f"\n\n{cleandoc(held.__doc__ or '')}" if held else "")
-        keys = tuple(keys_of(held)) if held else ()
-        yield Entry(name, f"in {shape.title}", text, example(shape, name), keys)
+        held = held_by(kind)
+        alone = cleandoc(held[0].__doc__ or "") if len(held) == 1 else ""
+        text = "\n\n".join(filter(None, [sentence(said.doc), alone]))
+        keys = keys_of(held[0]) if alone else map(choice_of, held)
+        yield Entry(name, f"in {shape.title}", text, example(shape, name), tuple(keys))
+
+
+def held_by(kind: Any) -> list[type[Shape]]:
+    """The shapes that a key holds: itself, in a list, or by name."""
+    inner = [arg for each in members(kind) for arg in (getattr(each, "__args__", ())[-1:] or (each,))]
+    return [each for arg in inner for each in members(arg) if is_shape(each)]
+
+
+def choice_of(shape: type[Shape]) -> tuple[str, str]:
+    """One of several shapes: the key that tells it from the others, what it is, and what may stand beside the key."""
+    first, *beside = declared(shape)
+    more = f" Beside it: {', '.join(f'`{key}`' for key in beside)}." if beside else ""
+    return first, cleandoc(shape.__doc__ or "") + more
 
 
 def keys_of(shape: type[Shape]) -> Iterator[tuple[str, str]]:

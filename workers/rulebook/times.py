@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import date, time
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, cast
 from zoneinfo import available_timezones
 
-from workers.engine.hours import WEEKDAYS, Schedule, countries, has_holidays, weekdays_of, zone_named
+from workers.engine.expressions.durations import DURATION, LONGEST, parse_duration
+from workers.engine.hours import WEEKDAYS, Schedule, countries, has_holidays, local_instant, weekdays_of, zone_named
 from workers.rulebook.notations import Notation
 from workers.text import nearest
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from workers.engine.hours import Weekday
     from workers.rulebook.nodes import Scalar
 
@@ -53,6 +57,42 @@ class Day(Notation):
             return date.fromisoformat(node.raw)
         except ValueError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Notation):
+    """A time in an example: `2 days` after it begins, or `2026-03-05 09:00` by a clock.
+
+    Attributes:
+        after: how long after the beginning.
+        clock: what the clock shows, without a zone; None where `after` counts.
+    """
+
+    words = "a time in an example"
+    advice = "write it like 2 days or 90m, counted from the beginning, or like 2026-03-05 09:00"
+    pattern = rf"^({DURATION}|20[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}} {CLOCK})$"
+
+    after: timedelta = timedelta()
+    clock: datetime | None = None
+
+    @classmethod
+    def read(cls, node: Scalar) -> Moment | None:
+        """See `Notation.read`."""
+        text = node.raw.strip()
+        if (after := parse_duration(text)) is not None:
+            return cls(after) if after <= LONGEST else None
+        if not re.fullmatch(cls.pattern, text, re.ASCII):
+            return None
+        try:
+            return cls(clock=datetime.fromisoformat(text))
+        except ValueError:
+            return None
+
+    def instant(self, beginning: datetime, zone: ZoneInfo) -> datetime:
+        """When that is, in an example that begins at `beginning`, on a clock in `zone`."""
+        if self.clock is None:
+            return beginning + self.after
+        return local_instant(self.clock.date(), self.clock.time(), zone)
 
 
 class Zone(Notation):

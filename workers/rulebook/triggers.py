@@ -16,14 +16,14 @@ from workers.rulebook.declarations import (
     SegmentTrigger,
     StageTrigger,
 )
-from workers.rulebook.declarations.campaigns import EventGoal
+from workers.rulebook.declarations.campaigns import EventGoal, StageGoal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.engine.rules import Timing
     from workers.rulebook import declarations
-    from workers.rulebook.declarations.campaigns import StageGoal
+    from workers.rulebook.declarations.campaigns import ConditionGoal
     from workers.rulebook.names import Checker
 
 
@@ -77,12 +77,14 @@ def timing(declared: DateTrigger | ScheduleTrigger, check: Checker) -> Timing:
     return Dated(str(declared.date), offset, declared.at, declared.yearly, zone, zone_fields)
 
 
-def goal(declared: EventGoal | StageGoal, check: Checker) -> Goal:
+def goal(declared: EventGoal | StageGoal | ConditionGoal, check: Checker) -> Goal:
     """What the campaign is for."""
     within = declared.within // MICROSECOND if declared.within else None
     if isinstance(declared, EventGoal):
         known = check.event(declared.event)
         when = check.optional(declared.when, "boolean", check.names.scope(declared.event)) if known else None
         return Goal(Trigger(str(declared.event), when), within, declared.leave)
+    if not isinstance(declared, StageGoal):
+        return Goal(Trigger(when=check.optional(declared.when, "boolean", check.names.scope())), within, declared.leave)
     check.stage(declared.stage)
     return Goal(Trigger(stage=str(declared.stage)), within, declared.leave)

@@ -8,7 +8,7 @@ order in which everything came about.
 from __future__ import annotations
 
 import gc
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from workers.engine.rules import Rulebook
     from workers.engine.values import Decision, Event
@@ -69,6 +69,7 @@ def run(
     until: datetime | None = None,
     *,
     people: Population | None = None,
+    changes: Sequence[tuple[datetime, Rulebook]] = (),
     keep: bool = True,
     moved: Callable[[int], None] | None = None,
 ) -> Result:
@@ -79,13 +80,14 @@ def run(
         rulebook: the rules.
         until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
         people: those who are known before anything happens.
+        changes: the rules that are in force from an instant on, in their order; everybody is looked at then.
         keep: whether the result keeps all decisions.
         moved: told now and then how many events are done.
     """
     result = Result(people or Population())
     with no_collector():
         gather(events, until, result)
-        go_through(result, rulebook, keep=keep, moved=moved)
+        go_through(result, rulebook, changes, keep=keep, moved=moved)
     return result
 
 
@@ -124,12 +126,19 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
     result.until = until or result.until
 
 
-def go_through(result: Result, rulebook: Rulebook, *, keep: bool, moved: Callable[[int], None] | None = None) -> None:
+def go_through(
+    result: Result,
+    rulebook: Rulebook,
+    changes: Sequence[tuple[datetime, Rulebook]] = (),
+    *,
+    keep: bool,
+    moved: Callable[[int], None] | None = None,
+) -> None:
     """Take everybody through their time."""
     numbers = count(1 + max((event.id for person in result.people for _, event in person.heard), default=0))
     done = 0
     for number, person in enumerate(result.people, 1):
-        life = Life(person, rulebook, result.counts, numbers)
+        life = Life(person, rulebook, result.counts, numbers, changes)
         life.go(result.until)
         tell(result, person, life.decided, keep=keep)
         done += len(person.heard)
@@ -158,18 +167,27 @@ class Life:
         rulebook: the rules.
         counts: takes how often it was woken and counted anew.
         numbers: of events of our own.
+        changes: the rules that are in force from an instant on.
 
     Attributes:
         decided: what was decided about it.
     """
 
-    def __init__(self, person: Person, rulebook: Rulebook, counts: Counter[str], numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        person: Person,
+        rulebook: Rulebook,
+        counts: Counter[str],
+        numbers: Iterator[int],
+        changes: Sequence[tuple[datetime, Rulebook]] = (),
+    ) -> None:
         self.decided: list[Decision] = []
         self._person = person
         self._session = Session(person.state, person.id, rulebook)
         self._counts = counts
         self._numbers = numbers
         self._recorded: set[str] = set()
+        self._changes = deque(changes)
 
     def go(self, until: datetime | None) -> None:
         """Take it through; without `until`, to the last that is heard of it."""
@@ -177,12 +195,24 @@ class Life:
         if person.met is not None:
             look((), person.met)
         for at, event in person.heard:
+            if self._changes:
+                self._change(at)
             if person.wake_at is not None and person.wake_at <= at:
                 self._wake(at)
             person.events.append(event)
             look((event,), at)
         if until is not None:
+            self._change(until)
             self._wake(until)
+
+    def _change(self, until: datetime) -> None:
+        """Go by other rules whenever they have been published until then; whoever is known is looked at anew."""
+        while self._changes and self._changes[0][0] <= until:
+            at, rulebook = self._changes.popleft()
+            self._wake(at)
+            self._session = Session(self._person.state, self._person.id, rulebook)
+            if self._person.met is not None or self._person.events:
+                self._look((), at)
 
     def _wake(self, until: datetime) -> None:
         """Look at it whenever something falls due until then."""

@@ -1,17 +1,19 @@
 """Examples beside the rules, run: a lead, what happens to it, and whether what comes of it is what is expected.
 
-Every example begins on Monday, 2 March 2026, at nine o'clock UTC, with a lead that has an address. All of it happens on
-the virtual clock, with the very engine that runs in production.
+Every example begins on Monday, 2 March 2026, at nine o'clock UTC, with a lead that has an address and is held out of
+nothing, unless it says so. All of it happens on the virtual clock, with the very engine that runs in production.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.fields import Refused, converted
+from workers.rulebook.declarations.examples import BEGINNING
+from workers.rulebook.expected import Times
 from workers.rulebook.problems import Place, Problem
+from workers.simulate.arranged import changes, drawn
 from workers.simulate.clock import run
 from workers.simulate.heard import Heard
 from workers.simulate.judging import Difference, Ended, judged
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from workers.rulebook.declarations import Example
     from workers.rulebook.nodes import Node
 
-BEGINNING: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADDRESS: Final = "ann@acme.test"
 """Of a lead whose example gives none; `email: null` gives it none at all."""
 NOBODY: Final = "example:lead"
@@ -62,11 +63,16 @@ def run_example(example: Example, rulebook: Rulebook) -> Run:
     wrong = tuple(impossible(example, rulebook))
     if wrong:
         return Run(str(example.name), example.name.place, wrong, ())
-    last = max((each.at for each in example.given.events), default=BEGINNING - BEGINNING)
-    now = BEGINNING + (last if example.at is None else example.at)
+    times = Times(example.given.lead, rulebook.account.zone, rulebook.zone_fields)
+    now = times.end(example)
+    number = drawn(example.given, rulebook)
+    if number is None:
+        text = "there is no lead for whom chance has all that is given"
+        return Run(str(example.name), example.name.place, (Difference(example.given.node.place, text),), ())
     people = Population()
-    person = people.meet(NOBODY, known(example.given.lead, rulebook), BEGINNING)
-    result = run(happenings(example), rulebook, now, people=people)
+    person = people.meet(NOBODY, known(example.given.lead, rulebook), BEGINNING, number)
+    first, *later = changes(example.given, rulebook, times)
+    result = run(happenings(example, times), first[1], now, people=people, changes=later)
     ended = Ended(result, person, rulebook, now)
     return Run(str(example.name), example.name.place, tuple(judged(example, ended)), tuple(ended.story(BEGINNING)))
 
@@ -87,10 +93,10 @@ def value_of(name: str, value: Any, rulebook: Rulebook) -> Any:
     return value if declared is None or value is None else converted(declared, value)
 
 
-def happenings(example: Example) -> Iterator[Heard]:
+def happenings(example: Example, times: Times) -> Iterator[Heard]:
     """What happens in an example."""
     for each in example.given.events:
-        at = BEGINNING + each.at
+        at = times.instant(each.at)
         yield Heard(at, at, str(each.type), (NOBODY,), None, each.properties, each.lead)
 
 

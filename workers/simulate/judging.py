@@ -11,6 +11,8 @@ from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.simulate import words as in_words
+from workers.simulate.journeys import KINDS, Comparison, subject
+from workers.simulate.journeys import points as points_given
 from workers.simulate.words import because, told
 
 if TYPE_CHECKING:
@@ -174,10 +176,40 @@ def reached(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
 
 
 def mails(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
-    """Exactly these mails went out."""
-    if list(map(str, outcome.mails)) != ended.mails:
-        text = f"mails are {listed(ended.mails)}, expected {listed(outcome.mails)}"
+    """Exactly these mails went out, at these times."""
+    wanted = [str(mail.send) for mail in outcome.mails]
+    if wanted != ended.mails:
+        text = f"mails are {listed(ended.mails)}, expected {listed(wanted)}"
         yield Difference(outcome.place("mails"), text, kept_from(ended))
+        return
+    comparison = Comparison(ended)
+    for mail, seen in zip(outcome.mails, KINDS["mails"].all(ended), strict=True):
+        for unlike in comparison.unlike(mail, seen).values():
+            yield Difference(mail.node.place, f"mail {mail.send}: {unlike}")
+
+
+def campaigns(key: str) -> Callable[[Outcome, Ended], Iterator[Difference]]:
+    """Everything in a list about campaigns came about; an empty list wants nothing to."""
+
+    def entries(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
+        comparison, wanted = Comparison(ended), getattr(outcome, key)
+        there = comparison.what_there_is(key)
+        for entry in wanted:
+            if missing := comparison.missing(key, entry):
+                yield Difference(entry.node.place, missing, f"there is: {there}" if there else kept_from(ended))
+        if not wanted and there:
+            yield Difference(outcome.place(key), f"{key} is not empty, as expected", f"there is: {there}")
+
+    return entries
+
+
+def points(outcome: Outcome, ended: Ended) -> Iterator[Difference]:
+    """Steps gave so many points."""
+    given = points_given(ended)
+    for model, expected in outcome.points.items():
+        if not is_score(given.get(model, 0), expected):
+            text = f"steps gave {given.get(model, 0):g} points of {model}, expected {expected:g}"
+            yield Difference(model.place, text, kept_from(ended))
 
 
 def kept_from(ended: Ended) -> str:
@@ -233,7 +265,8 @@ def shown(value: Any) -> str:
 
 EXPECTED: Final[dict[str, Callable[[Any, Ended], Iterator[Difference]]]] = {
     "score": scores, "band": bands, "grade": grades, "segments": segments, "stage": stage, "reached": reached,
-    "mails": mails, "promoted": promoted, "missing": missing, "lead": lead,
+    "mails": mails, "promoted": promoted, "missing": missing, "lead": lead, "points": points,
+    **{key: campaigns(key) for key in KINDS if key != "mails"},
 }  # fmt: skip
 
 
@@ -277,7 +310,11 @@ def listed_things(outcome: Outcome, ended: Ended) -> Iterator[tuple[Place, str, 
         yield name.place, f"the lead is in segment {name}", ended.standing.segment(name)
     for name in outcome.reached:
         yield name.place, f"stage {name} was reached", name in ended.reached
-    for name in outcome.mails:
-        yield name.place, f"mail {name} went out", name in ended.mails
+    comparison, given = Comparison(ended), points_given(ended)
+    for key, kind in KINDS.items():
+        for entry in getattr(outcome, key):
+            yield entry.node.place, f"there is a {kind.noun.format(subject(entry))}", comparison.came(key, entry)
+    for model, number in outcome.points.items():
+        yield model.place, f"steps gave {number:g} points of {model}", is_score(given.get(model, 0), number)
     for name in outcome.missing:
         yield name.place, in_words.against([name]), name in ended.missing

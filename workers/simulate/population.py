@@ -89,9 +89,9 @@ class Population:
         """The lead with an identity."""
         return self._by_identity.get(identity)
 
-    def meet(self, identity: str, fields: dict[str, Any], now: datetime) -> Person:
-        """Know a lead from `now` on, before anything happens to it."""
-        person = Person(len(self.people) + 1, [identity], LeadState(fields=fields), met=now)
+    def meet(self, identity: str, fields: dict[str, Any], now: datetime, number: int | None = None) -> Person:
+        """Know a lead from `now` on, before anything happens to it; `number` is its id, which nobody has yet."""
+        person = Person(number or len(self.people) + 1, [identity], LeadState(fields=fields), met=now)
         self.people[person.id] = self._by_identity[identity] = person
         return person
 

@@ -26,11 +26,16 @@ def spelled(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def valued(name: str, value: object) -> str:
+    """What an expression looked at; a lead that is in no band or grade is known well."""
+    return "none" if value is None and name.startswith(("band(", "grade(")) else spelled(value)
+
+
 def because(reasons: Iterable[Reason]) -> str:
     """What decides a condition: its parts, with the values they looked at."""
     said = []
     for reason in reasons:
-        seen = ", ".join(f"{name} is {spelled(value)}" for name, value in reason.values)
+        seen = ", ".join(f"{name} is {valued(name, value)}" for name, value in reason.values)
         said.append(f"{reason.text} is {'true' if reason.holds else 'false'}" + (f" ({seen})" if seen else ""))
     return "; ".join(said)
 

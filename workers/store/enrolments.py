@@ -132,12 +132,59 @@ def under_way(conn: Connection) -> dict[tuple[str, str, str], int]:
     return {(campaign, version, step): runs for campaign, version, step, runs in conn.execute(_UNDER_WAY)}
 
 
-_PINNED: Final = text("SELECT DISTINCT campaign, version FROM enrolments WHERE outcome = ''")
+# From one pair to the next along the index, however many runs each has.
+_PINNED: Final = text("""
+    WITH RECURSIVE pair AS (
+        (SELECT campaign, version FROM enrolments WHERE outcome = '' ORDER BY campaign, version LIMIT 1)
+        UNION ALL
+        SELECT following.campaign, following.version FROM pair CROSS JOIN LATERAL (
+            SELECT campaign, version FROM enrolments e
+            WHERE e.outcome = '' AND (e.campaign, e.version) > (pair.campaign, pair.version)
+            ORDER BY campaign, version LIMIT 1
+        ) AS following
+    )
+    SELECT campaign, version FROM pair
+""")
 
 
 def pinned(conn: Connection) -> set[tuple[str, str]]:
     """(campaign, version of it) that somebody is in."""
     return {(campaign, version) for campaign, version in conn.execute(_PINNED)}
+
+
+# Who is awake already, or whose wake-up fails, is left alone; so is a lead that somebody is at.
+_WAKE: Final = text("""
+    WITH found AS (
+        SELECT here.lead_id FROM json_to_recordset(:pairs ::json) AS p (campaign text, version text)
+        CROSS JOIN LATERAL (
+            SELECT e.lead_id FROM enrolments e JOIN leads l ON l.id = e.lead_id AND l.failures = 0
+            WHERE e.campaign = p.campaign AND e.version = p.version AND e.outcome = '' AND (NOT :held OR e.due IS NULL)
+            LIMIT :limit
+        ) AS here LIMIT :limit
+    ), asleep AS (
+        SELECT id FROM leads
+        WHERE id IN (SELECT lead_id FROM found) AND (wake_at IS NULL OR wake_at > :now)
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE leads SET wake_at = :now FROM asleep WHERE leads.id = asleep.id
+""")
+
+
+def wake(
+    conn: Connection, versions: Iterable[tuple[str, str]], now: datetime, limit: int, *, held: bool = False
+) -> int:
+    """Wake leads that are in these versions of campaigns, at most `limit` of them at a time; returns how many.
+
+    Args:
+        conn: the connection.
+        versions: (campaign, version of it); whoever has been looked at is not in them any more.
+        now: when they are due.
+        limit: so many are awake for it at a time.
+        held: only those that nothing else would move, because a pause holds them.
+    """
+    pairs = [{"campaign": campaign, "version": version} for campaign, version in versions]
+    given = {"pairs": dumps(pairs), "now": now, "limit": limit, "held": held}
+    return conn.execute(_WAKE, given).rowcount if pairs else 0
 
 
 class Standing(NamedTuple):

@@ -95,6 +95,7 @@ class Outcome:
         id, claim: the claim's `id` and `number`.
         reason: a constant word to count by; why it was skipped, died, waits or is unclear.
         due_at: of a `retry`, when.
+        provider: of a `retry`, who is to have it; empty for whoever had it.
         ref: the provider's own id.
         error: the provider's own words.
         unclear: it may have been taken.
@@ -215,6 +216,19 @@ def claim(
     return [replace(each, suppressed=barred.get(each.email or "", "")) if barred else each for each in claims]
 
 
+_ASSIGN: Final = text("""
+    UPDATE outbox o SET provider = g.provider
+    FROM json_to_recordset(:rows ::json) AS g (id bigint, provider text) WHERE o.id = g.id
+""")
+
+
+def assign(conn: Connection, claims: Iterable[Claim]) -> None:
+    """Note on rows, in the transaction that claimed them, who gets them."""
+    rows = [{"id": claim.id, "provider": claim.provider} for claim in claims]
+    if rows:
+        conn.execute(_ASSIGN, {"rows": dumps(rows)})
+
+
 # Rows are locked in the order of their ids, here and in `evidence.prove`, so that the two never wait for each other.
 # An outcome counts while its claim is the row's latest one: also after its lease ended, because then the late
 # answer is the very evidence that was missing. What an event has proved stays proved.
@@ -234,7 +248,7 @@ _SETTLE: Final = text("""
         due_at = coalesce(g.due_at, o.due_at),
         attempts = o.attempts - CASE WHEN g.counts THEN 0 ELSE 1 END,
         lease_until = NULL,
-        provider = coalesce(nullif(g.provider, ''), o.provider),
+        provider = CASE WHEN o.evidence IS NULL THEN coalesce(nullif(g.provider, ''), o.provider) ELSE o.provider END,
         provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
         last_error = CASE WHEN g.state = 'sent' THEN nullif(g.error, '')
                           ELSE coalesce(nullif(g.error, ''), o.last_error) END,

@@ -6,13 +6,13 @@ an entry, too: `@acme.test`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from integrations.addresses import normalised
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
@@ -56,15 +56,6 @@ class Entry:
     reason: str
     author: str
     created_at: datetime
-
-
-def normalised(email: str) -> str:
-    """The form in which addresses are compared: no upper case, and a domain as DNS has it (`xn--…`)."""
-    name, at, domain = email.strip().lower().rpartition("@")
-    if not domain.isascii():
-        with suppress(UnicodeError):  # no domain that could be mailed: it is compared as it is
-            domain = domain.encode("idna").decode()
-    return f"{name}{at}{domain}"
 
 
 def digest(email: str) -> bytes:

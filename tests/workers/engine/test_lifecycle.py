@@ -356,6 +356,42 @@ def test_conflicting_sources_are_merged_alike_in_every_order(order, merge, expec
     assert told(Field("n", "integer", merge), 7, 9, 5, order=order)[0] == expected
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("date", ("2026-03-02", "2026-10-01", "2026-09-30"), "2026-10-01"),
+        ("money", ("9.50", -3, "10"), 10),
+        ("decimal", (-1.5, "-0.5", -2), -0.5),
+        (
+            "datetime",
+            ("2026-03-31T12:00:00+02:00", "2026-03-31T11:00:00Z", "2026-03-31T06:59:59-05:00"),
+            "2026-03-31T06:59:59-05:00",
+        ),
+        (
+            "datetime",
+            ("2026-03-31T12:00:00+02:00", "2026-03-31T10:00:00Z", "2026-01-01T00:00Z"),
+            "2026-03-31T12:00:00+02:00",
+        ),
+    ],
+)
+def test_the_highest_goes_by_the_value_and_not_by_its_letters(kind, values, expected, order) -> None:
+    assert told(Field("n", kind, "highest"), *values, order=order)[0] == expected
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_union_with_more_items_than_it_has_room_for_keeps_the_same_ones_and_says_so(order) -> None:
+    kept, said = told(Field("n", "list of integer", "union"), list(range(100, 190)), list(range(180, 230)), order=order)
+    assert kept == list(range(100, 200))
+    assert said.count("skipped") == 1
+
+
+def test_a_list_that_is_too_long_is_refused_with_its_reason() -> None:
+    kept, said = told(Field("n", "list of integer"), list(range(101)))
+    assert kept is None
+    assert "skipped" in said
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_union_collects(order) -> None:
     assert told(Field("n", "list of text", "union"), ["b", "a"], "c", order=order)[0] == ["a", "b", "c"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from math import fsum
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.engine.builders import DAY, DAY_MICROS, MONTHLY, NOW, model, points, rulebook, says
-from workers.engine.decay import LANDMARK, PRECISION, RESOLUTION, Expiry, HalfLife, Keep, Steps, units
+from workers.engine.decay import LANDMARK, RESOLUTION, Expiry, HalfLife, Keep, Steps, units
 from workers.engine.decide import decide
 from workers.engine.rules import Band, Group, Limit, Part
 from workers.engine.scoring import band_at
@@ -152,15 +153,34 @@ def test_a_score_is_the_same_in_every_order_and_batching_and_equals_the_sum_from
     assert score == pytest.approx(reference, abs=2e-6)
 
 
+@pytest.mark.parametrize("rows", [((400, 1), (0, 1)), ((400, 1), (0, 1), (0, -1))], ids=["limited", "cancelled"])
+def test_what_has_expired_does_not_stay_in_the_state_by_the_order_of_arrival(rows) -> None:
+    limit = LIMITS["once"] if len(rows) == 2 else {}
+    kinds = {1: "form.submitted", -1: "email.unsubscribed"}
+    rules = rulebook(
+        rules=tuple(points(kind, 40 * sign, decay=DECAYS["expiry"], **limit) for sign, kind in kinds.items()),
+        engagement=open_model(DECAYS["expiry"]),
+        campaigns=(),
+        promotion=None,
+    )
+    events = [Event(n, kinds[sign], NOW - ago * DAY, {}) for n, (ago, sign) in enumerate(rows)]
+    states = [fed([[event] for event in order], rules).scores for order in permutations(events)]
+    assert all(state == states[0] for state in states)
+    assert all(int(day) > NOW_MICROS // DAY_MICROS - 90 for day in states[0]["engagement"])
+
+
 # ── sums ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @given(st.integers(-10_000, 10_000), st.integers(1, 400), st.integers(0, 3_000))
 def test_whole_half_lives_are_exact(amount, days, lives) -> None:
     decay = HalfLife(days * DAY_MICROS)
-    at = LANDMARK + 5 * DAY_MICROS
-    worth = decay.worth(decay.add(None, units(amount), at), at + lives * decay.length)
-    assert round(worth, PRECISION) == round(amount / 2**lives, PRECISION)
+
+    def left(at: int) -> float:
+        return decay.worth(decay.add(None, units(amount), at), at + lives * decay.length)
+
+    assert left(LANDMARK + 5 * decay.length) == amount / 2**lives
+    assert left(LANDMARK + 5 * DAY_MICROS) == pytest.approx(amount / 2**lives, abs=RESOLUTION / 1000)
 
 
 def test_an_event_from_before_the_landmark_counts_as_what_is_left_of_it() -> None:

@@ -153,6 +153,17 @@ def test_nothing_changes_between_two_looks(events, shares) -> None:
     assert len(taken) < 60 + 10 * len(events)
 
 
+def alone(*names: str) -> dict[str, str]:
+    """Only these conditions, over scores without bands, and no stages: nothing else makes anybody look."""
+    plain = {key: "\n".join(line for line in text.splitlines() if "bands:" not in line) for key, text in SCORES.items()}
+    files = bundle({name: CONDITIONS[name] for name in names}, {k: text for k, text in plain.items() if k != "fresh"})
+    unneeded = {"rules/lifecycle.yaml"} if names else {"rules/lifecycle.yaml", "rules/segments.yaml"}
+    return {path: text for path, text in files.items() if path not in unneeded}
+
+
+BOOKS: Final = {name: compile_rulebook(alone(name)) for name in SINGLE}
+
+
 @pytest.mark.parametrize("name", SINGLE)
 @settings(max_examples=15, deadline=None)
 @given(events=histories())
@@ -164,35 +175,59 @@ def test_nobody_is_looked_at_for_nothing(name: str, events) -> None:
             assert [decision.kind for decision in outcome.decisions] == ["segmented"], f"nothing at {at}"
 
 
-def alone(name: str) -> Rulebook:
-    """Only this condition, over scores without bands."""
-    plain = {key: "\n".join(line for line in text.splitlines() if "bands:" not in line) for key, text in SCORES.items()}
-    files = bundle({name: CONDITIONS[name]}, {key: text for key, text in plain.items() if key != "fresh"})
-    return compile_rulebook({path: text for path, text in files.items() if path != "rules/lifecycle.yaml"})
+# ── in campaigns ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-BOOKS: Final = {name: alone(name) for name in SINGLE}
+def journeys() -> dict[str, str]:
+    """For each condition a campaign that ends by it, one that waits for it, and one that is for it."""
+    parts = {"exit": "exit: [{{when: '{}'}}]\nsteps: [{{wait: 30 days}}]\n",
+             "until": "steps: [{{wait_until: {{when: '{}', at_most: 30 days}}}}]\n",
+             "goal": "goal: {{when: '{}', within: 20 days, leave: false}}\nsteps: [{{wait: 1 day}}]\n"}  # fmt: skip
+    return {
+        f"rules/campaigns/{name}-{what}.yaml": f"campaign: {name}-{what}\nenter: {{event: form.submitted}}\n"
+        + text.format(condition)
+        for name, condition in CONDITIONS.items()
+        if "segment" not in condition
+        for what, text in parts.items()
+    }
+
+
+JOURNEYS: Final = compile_rulebook(alone() | journeys())
 
 
 @settings(max_examples=40, deadline=None)
+@given(events=histories(), share=st.floats(0, 1))
+def test_runs_go_on_and_end_when_time_turns_what_they_wait_for(events, share) -> None:
+    """Whenever somebody looks between two looks, nothing has happened that was not noticed at its instant."""
+    for (began, outcome), (ended, _) in pairwise([*looks(events, JOURNEYS, NOW + 40 * DAY)]):
+        for at in (began + (ended - began) * share, ended - JUST):
+            if began < at <= ended - JUST:
+                assert decide(outcome.state, 1, (), JOURNEYS, at).decisions == ()
+
+
+# ── sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("rules", [RULES, JOURNEYS], ids=["standing", "journeys"])
+@settings(max_examples=40, deadline=None)
 @given(events=histories(), delays=st.lists(st.integers(0, 3 * 86_400), min_size=9, max_size=9))
-def test_a_session_decides_as_separate_calls_do(events, delays) -> None:
+def test_a_session_decides_as_separate_calls_do(rules: Rulebook, events, delays) -> None:
     """Events come late, and the lead is looked at whenever it wants to be."""
     late = [timedelta(seconds=seconds if seconds % 3 == 0 else 0) for seconds in delays]
     heard = sorted((event.at + each, event) for event, each in zip(events, late, strict=False))
-    session, state, due, log = Session(LeadState(), 1, RULES), LeadState(), None, []
+    session, state, due, log = Session(LeadState(), 1, rules), LeadState(), None, []
     for at, event in [*heard, (NOW + 40 * DAY, None)]:
         while due is not None and due <= at:
-            ours, theirs = session.decide((), due), decide(state, 1, (), RULES, due)
+            ours, theirs = session.decide((), due), decide(state, 1, (), rules, due)
             assert ours == theirs
             state, due = theirs.state, theirs.wake_at
         if event is None:
             return
         log.append(event)
         try:
-            theirs = decide(state, 1, (event,), RULES, at)
+            theirs = decide(state, 1, (event,), rules, at)
         except NeedsHistory:
-            theirs = decide(state, 1, (event,), RULES, at, history=log)
+            theirs = decide(state, 1, (event,), rules, at, history=log)
         try:
             ours = session.decide((event,), at)
         except NeedsHistory:

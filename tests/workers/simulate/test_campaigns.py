@@ -103,6 +103,8 @@ def test_case(case: dict[str, Any]):
     if "outcome" in case:
         runs = [f"{each.outcome} {each.reason}".strip() for each in person.state.enrolments.values()]
         assert runs == [case["outcome"]]
+    if "silent" in case:
+        assert case["silent"] not in {said for _, decision in result.decisions for said in sayings(decision)}
     if "says" in case:
         told = {said for _, decision in result.decisions for said in sayings(decision)}
         assert set(case["says"] if isinstance(case["says"], list) else [case["says"]]) - told == set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workers.engine.campaigns.agenda import keep_agenda
 from workers.engine.campaigns.entry import enter_on_event, enter_on_standing, look_around
 from workers.engine.campaigns.exits import heed, leave_all, leave_on_standing
+from workers.engine.campaigns.runs import watched
 from workers.engine.campaigns.walk import go_on, hear
 from workers.engine.quarantine import is_machine
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from workers.engine.call import Call
     from workers.engine.values import Event
 
-__all__ = ["go_on", "take_events", "wakings"]
+__all__ = ["go_on", "take_events", "wakings", "watched"]
 
 
 def take_events(call: Call, events: Sequence[Event]) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.campaigns.gates import closed
 from workers.engine.campaigns.runs import forget_old, holds, matches, name_of, put, share, stands
 from workers.engine.lifecycle import stage_index
-from workers.engine.values import Enrolment, instant
+from workers.engine.values import BEFORE, Enrolment, instant
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
-    from workers.engine.rules import Campaign, Trigger
+    from workers.engine.rules import Campaign, Goal, Trigger
     from workers.engine.values import Event
 
 LONGEST_KEY: Final = 100
@@ -69,8 +69,10 @@ def enter(call: Call, campaign: Campaign, event: Event | None) -> None:
         return
     run = Enrolment(campaign.version, before.run + 1 if before else 1, call.moment, campaign.first, call.moment)
     run.key = key
-    detail = {"run": run.run, "campaign_version": campaign.version, **({"key": key} if key else {})}
-    if campaign.hold_out and share("hold_out", campaign.name, call.lead_id) < campaign.hold_out:
+    if campaign.goal and so_already(call, campaign.goal):
+        run.goal = BEFORE
+    detail = {**run.named, "campaign_version": campaign.version}
+    if is_held_out(campaign, call.lead_id):
         run.step, run.due, run.outcome = "", None, "held_out"
         call.say("held_out", campaign.name, detail, event=cause)
     else:
@@ -78,6 +80,11 @@ def enter(call: Call, campaign: Campaign, event: Event | None) -> None:
     put(call, name, run)
     if key:
         forget_old(call, campaign.name)
+
+
+def is_held_out(campaign: Campaign, lead_id: int) -> bool:
+    """True if chance has this lead in the part that gets nothing; the same for ever."""
+    return bool(campaign.hold_out) and share("hold_out", campaign.name, lead_id) < campaign.hold_out
 
 
 def key_for(call: Call, campaign: Campaign, event: Event | None) -> str:
@@ -98,6 +105,8 @@ def refusal(call: Call, campaign: Campaign, before: Enrolment | None) -> str:
         return reason
     if exit_holds(call, campaign):
         return "exit-holds"
+    if campaign.goal and campaign.goal.leaves and so_already(call, campaign.goal):
+        return "goal-holds"
     return "too-many-runs" if campaign.key is not None and crowded(call, campaign.name) else ""
 
 
@@ -118,6 +127,11 @@ def exit_holds(call: Call, campaign: Campaign) -> bool:
         for trigger in campaign.exits
         if trigger.event is None
     )
+
+
+def so_already(call: Call, goal: Goal) -> bool:
+    """True if the goal is a condition on the lead, and holds before the campaign has done anything."""
+    return goal.trigger.when is not None and stands(call, goal.trigger)
 
 
 def crowded(call: Call, campaign: str) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 QUIET: Final = "quiet-hours"
 CAP: Final = "cap"
+REPLY: Final = "replied"
 
 
 def capped(call: Call, category: str) -> tuple[datetime | None, Cap] | None:

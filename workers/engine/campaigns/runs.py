@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workers.engine.call import Call
-    from workers.engine.rules import Campaign, Trigger
+    from workers.engine.rules import Campaign, Goal, Trigger
     from workers.engine.values import Enrolment, Event
+    from workers.engine.watch import Watch
 
 BETWEEN: Final = "|"
 """Stands between a campaign's name and the key of a run; no name has one."""
 KEPT: Final = 20
 """Runs with keys of their own, of one campaign and lead, that are remembered after they have ended."""
 LARGE: Final = 1 << 64
+UNTIL: Final = "until"
+"""How a run is held that waits for something to happen."""
 
 
 def name_of(campaign: str, key: str) -> str:
@@ -34,8 +37,12 @@ def campaign_of(name: str) -> str:
 
 def effect_key(kind: str, lead_id: int, campaign: str, run: Enrolment, step: str) -> str:
     """What an effect of a step is, however often it is looked at: the key under which it goes out once."""
-    which = f"{blake2b(run.key.encode(), digest_size=6).hexdigest()}.{run.run}" if run.key else str(run.run)
-    return f"{kind}:{lead_id}:{campaign}:{which}:{step}"
+    return f"{kind}:{lead_id}:{campaign}:{run_word(run.key, run.run)}:{step}"
+
+
+def run_word(key: str, run: int) -> str:
+    """What tells a run of a campaign from all others of the same lead, as part of a key."""
+    return f"{blake2b(key.encode(), digest_size=6).hexdigest()}.{run}" if key else str(run)
 
 
 def share(*of: object) -> float:
@@ -73,6 +80,26 @@ def pinned(call: Call, name: str, run: Enrolment) -> Campaign | None:
     if current and (current.version == run.version or current.edit == "move"):
         return current
     return call.rulebook.archive.get((campaign, run.version))
+
+
+def watched(call: Call) -> list[Watch]:
+    """What time alone may turn for the lead's runs: what ends them, what they wait for, and their goals."""
+    found: list[Watch | None] = []
+    for name, run in call.state.enrolments.items() if call.rulebook.turning else ():
+        campaign = pinned(call, name, run)
+        if campaign is None or not campaign.turns:
+            continue
+        if not run.outcome:
+            found.append(campaign.ending)
+            found.append(campaign.awaiting.get(run.step) if run.hold == UNTIL else None)
+        if not run.goal and campaign.goal and is_open(call, campaign.goal, run):
+            found.append(campaign.aiming)
+    return [each for each in found if each is not None]
+
+
+def is_open(call: Call, goal: Goal, run: Enrolment) -> bool:
+    """True as long as reaching the goal counts for the run."""
+    return goal.within is None or call.moment - run.entered <= goal.within
 
 
 def forget_old(call: Call, campaign: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.campaigns.entry import enter, enter_on_standing
 from workers.engine.campaigns.exits import leave, leave_on_standing
 from workers.engine.campaigns.gates import category_of, note_contact
-from workers.engine.campaigns.runs import campaign_of, change, under_way
+from workers.engine.campaigns.runs import UNTIL, campaign_of, change, under_way
 from workers.engine.lifecycle import change_stage, stage_of
 from workers.engine.promotion import promote_by_step
 from workers.engine.steps import EnterCampaign, LeaveCampaign, PromoteLead, SetStage, Verdict, Visit
@@ -24,19 +24,18 @@ MOST_STEPS: Final = 500
 """Steps that one run takes in one go: `check` refuses campaigns in which that could be more."""
 MOST_ROUNDS: Final = 20
 """How often, in one call, campaigns may start each other; the rest goes on a moment later."""
-UNTIL: Final = "until"
 PAUSED: Final = "paused"
-PAUSED_WAITING: Final = "paused-until"
-"""The time at a `wait_until` was over while the campaign was paused."""
-AT_A_HALT: Final = (PAUSED, PAUSED_WAITING)
 DONE: Final = Verdict("skipped", {"reason": "done-before"})
 """For a step that an edit has led back to, after it has had its effect."""
 
 
 def hear(call: Call, event: Event) -> None:
-    """Let the runs that wait for this event go on."""
+    """Let the runs that wait for this event go on; while their campaign is paused, as far as the step behind the wait.
+
+    So what happens during a pause is remembered by where the run stands.
+    """
     for name, run, campaign in under_way(call) if call.state.enrolments else ():
-        if run.hold == UNTIL and campaign is not None and campaign.name not in call.rulebook.controls.paused:
+        if run.hold == UNTIL and campaign is not None:
             step = campaign.by_id.get(run.step)
             heard = getattr(step, "hear", None)
             verdict = heard(visit(call, campaign, run), event) if heard else None
@@ -67,28 +66,35 @@ def is_due(call: Call, run: Enrolment, campaign: Campaign | None) -> bool:
     """True if there is something to do: a due time has come, a pause is over, or what is waited for holds now."""
     if run.due is not None and run.due <= call.moment:
         return True
-    if campaign is None:
-        return False
-    if run.hold in AT_A_HALT:
-        return campaign.name not in call.rulebook.controls.paused
-    if run.hold == UNTIL and campaign.name not in call.rulebook.controls.paused:
+    if campaign is None:  # what a pause holds would stand there for ever
+        return run.due is None
+    if run.hold == PAUSED:
+        return not is_paused(call, campaign)
+    if run.hold == UNTIL:
         ready = getattr(campaign.by_id.get(run.step), "ready", None)
         return ready is not None and ready(visit(call, campaign, run))
     return False
 
 
+def is_paused(call: Call, campaign: Campaign) -> bool:
+    """True while nothing goes out in a campaign."""
+    return campaign.name in call.rulebook.controls.paused
+
+
 def proceed(call: Call, name: str, campaign: Campaign | None) -> None:
-    """Let one run go on, or say why it cannot."""
+    """Let one run go on, or say why it cannot.
+
+    A pause ends no wait and puts none off: a run that has begun to wait waits on, and is held at the step behind.
+    """
     if campaign is None:
         leave(call, name, "campaign-gone", None)
-    elif campaign.name in call.rulebook.controls.paused:
-        waits = call.state.enrolments[name].hold == UNTIL
-        run = change(call, name, due=None, hold=PAUSED_WAITING if waits else PAUSED)
-        call.say("held", f"{campaign.name}.{run.step}", {"run": run.run, "reason": PAUSED})
+    elif (run := call.state.enrolments[name]).hold != UNTIL and is_paused(call, campaign):
+        change(call, name, due=None, hold=PAUSED)
+        call.say("held", f"{campaign.name}.{run.step}", {**run.named, "reason": PAUSED})
     else:
-        if (hold := call.state.enrolments[name].hold) in AT_A_HALT:
-            run = change(call, name, due=call.moment, hold=UNTIL if hold == PAUSED_WAITING else "")
-            call.say("resumed", f"{campaign.name}.{run.step}", {"run": run.run})
+        if run.hold == PAUSED:
+            change(call, name, due=call.moment, hold="")
+            call.say("resumed", f"{campaign.name}.{run.step}", run.named)
         walk(call, name, campaign)
 
 
@@ -101,11 +107,17 @@ def moved_over(call: Call) -> None:
                 leave(call, name, "step-gone", None)
                 continue
             change(call, name, version=campaign.version, step=step)
-            if step != run.step and run.hold not in {"", PAUSED}:  # what held it there does not hold it here
-                paused = run.hold == PAUSED_WAITING
-                change(call, name, due=None if paused else call.moment, hold=PAUSED if paused else "")
-            detail = {"run": run.run, "from": run.version, "to": campaign.version, "step": step}
+            here = campaign.by_id.get(step)
+            stays = step == run.step and (run.hold != UNTIL or waits(here))
+            if not stays and run.hold not in {"", PAUSED}:  # what held it there does not hold it here
+                change(call, name, due=call.moment, hold="")
+            detail = {**run.named, "from": run.version, "to": campaign.version, "step": step}
             call.say("moved", campaign.name, detail)
+
+
+def waits(step: Step | None) -> bool:
+    """True if a run may stand at this step until something happens."""
+    return hasattr(step, "hear") or hasattr(step, "ready")
 
 
 def walk(call: Call, name: str, campaign: Campaign) -> None:
@@ -122,7 +134,7 @@ def walk(call: Call, name: str, campaign: Campaign) -> None:
         done = step.id in run.done and run.hold != UNTIL
         verdict = DONE if done else step.run(visit(call, campaign, run))
         tell(call, campaign, step, run, verdict)
-        if not take(call, name, campaign, step, verdict):
+        if not take(call, name, campaign, step, verdict) or is_paused(call, campaign):
             return
 
 
@@ -130,7 +142,7 @@ def tell(  # noqa: PLR0917  (one line of the log, put together)
     call: Call, campaign: Campaign, step: Step, run: Enrolment, verdict: Verdict, event: int | None = None
 ) -> None:
     """Record what a step decided."""
-    detail = {"run": run.run, **verdict.detail}
+    detail = {**run.named, **verdict.detail}
     call.say(verdict.kind, f"{campaign.name}.{step.id}", detail, event=event, effect=verdict.effect)
 
 
@@ -162,7 +174,7 @@ def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict
 def finish(call: Call, name: str) -> None:
     """End a run that has no step left."""
     run = change(call, name, step="", due=None, hold="", outcome="finished")
-    call.say("finished", campaign_of(name), {"run": run.run})
+    call.say("finished", campaign_of(name), run.named)
 
 
 def act(call: Call, action: Action) -> None:

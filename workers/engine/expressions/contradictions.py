@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.counters import MOST_VALUES
 from workers.engine.expressions import tree
 from workers.engine.expressions.parser import parse
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-NEVER_NEGATIVE: Final = ("count(", "distinct(", "days_since(")
+NEVER_NEGATIVE: Final = ("count(", "days_since(")
 TOGETHER: Final = "write `or` between them, or correct one"
 
 
@@ -239,6 +240,8 @@ def bounds(subject: str, ranges: Mapping[str, tuple[float, float]]) -> tuple[flo
     """The lowest and highest number that a subject can be."""
     if subject.startswith('score("'):
         return ranges.get(json.loads(subject[len("score(") : -1]), (-inf, inf))
+    if subject.startswith("distinct("):
+        return 0, MOST_VALUES
     return (0, inf) if subject.startswith(NEVER_NEGATIVE) else (-inf, inf)
 
 
@@ -248,7 +251,9 @@ def unreachable(demand: Demand, ranges: Mapping[str, tuple[float, float]]) -> Co
     if low == -inf and high == inf:
         return Contradiction(demand.offset, f"`{demand}` is never true", "name at least one value")
     reach = f"is never below {low:g}" if high == inf else f"can only be {low:g} to {high:g}"
-    hint = "lower the number, or give more points" if demand.operator in {">", ">="} else "correct the number"
+    hint = "correct the number"
+    if demand.operator in {">", ">="}:
+        hint = "lower the number" + (", or give more points" if demand.subject.startswith("score(") else "")
     return Contradiction(demand.offset, f"`{demand}` is never true: {demand.subject} {reach}", hint)
 
 

@@ -4,7 +4,8 @@
 their types, and whose last field is `id`. A step decides and never acts: it looks at a `Visit` and gives a `Verdict`.
 
 Beside `run`, a step that waits for something may have `hear(visit, event) -> Verdict | None` (an event came while a run
-stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come). One that has a
+stands here) and `ready(visit) -> bool` (it is to run again now, although its time has not come); where a condition on
+the lead decides that, `awaited` is this condition, so that the lead is looked at when time turns it. One that has a
 `measure`, a trigger, gets it counted for the arms it has split people into, within `measured_within` microseconds.
 
 What `check` asks: `objections(known) -> Iterable[Objection]`, if settings can contradict each other; `ways`, the steps

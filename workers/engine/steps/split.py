@@ -115,13 +115,13 @@ class Step:
         """The arm of this lead: the same in every run, unless the test has found the better one meanwhile."""
         name = f"{visit.campaign.name}.{self.id}"
         winner = visit.rulebook.controls.winners.get(name, "")
-        arm = winner if winner in self.split.arms else self._drawn(share("split", name, visit.lead_id))
+        arm = winner if winner in self.split.arms else self.drawn(visit.campaign.name, visit.lead_id)
         detail = {"arm": arm, **({"decided": True} if winner else {})}
         return Verdict("split", detail, goto=self.split.arms[arm].steps or None, arm="" if winner else arm)
 
-    def _drawn(self, chance: float) -> str:
-        """The arm in whose part of the whole the number from 0 to 1 lies."""
-        rest = chance * sum(arm.weight for arm in self.split.arms.values())
+    def drawn(self, campaign: str, lead_id: int) -> str:
+        """The arm that chance has for a lead: the one in whose part of the whole its number from 0 to 1 lies."""
+        rest = share("split", f"{campaign}.{self.id}", lead_id) * sum(arm.weight for arm in self.split.arms.values())
         for name, arm in self.split.arms.items():
             rest -= arm.weight
             if rest < 0:

@@ -4,7 +4,8 @@
       then: [{send: trial/first-steps}]
       else: [{send: welcome/hello}]
 
-`then` is done when it has happened, `else` when the time is over; both may be left out.
+`then` is done when it has happened, `else` when the time is over; both may be left out. A condition that time alone
+makes true (`days_since("email.opened") >= 10`) is noticed at that very instant.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class Step:
     def waits(self) -> bool:
         """See `steps`: a condition may hold already, an event has to come."""
         return self.wait_until.event is not None
+
+    @property
+    def awaited(self) -> Expression | None:
+        """See `steps`."""
+        return self.wait_until.when if self.wait_until.event is None else None
 
     @property
     def ways(self) -> tuple[Goto, ...]:

@@ -63,7 +63,7 @@ class BandTrigger(Shape):
 
 @dataclass(frozen=True)
 class ConditionTrigger(Shape):
-    """A condition on the lead, looked at whenever something happens to it or falls due."""
+    """A condition on the lead; it ends the run at the very instant at which it comes true, by an event or by time."""
 
     title = "a condition that ends a run"
     frame = f"campaign: welcome\nenter: {{event: form.submitted}}\nexit:\n  - {HOLE}\nsteps:\n  - send: welcome/hello"
@@ -147,6 +147,19 @@ class StageGoal(Shape):
 
 
 @dataclass(frozen=True)
+class ConditionGoal(Shape):
+    """A condition on the lead that the campaign is for. Of whom it is true already does not enter, if the run would end
+    with it; else it does not count for them.
+    """
+
+    title = "a condition that is a goal"
+    frame = EventGoal.frame
+    when: Source = field(metadata=about("the condition", example='score("engagement") >= 60'))
+    within: timedelta | None = field(default=None, metadata=about("how long after entry it counts", example="30 days"))
+    leave: bool = field(default=True, metadata=about("whether the run ends with it", example="false"))
+
+
+@dataclass(frozen=True)
 class Move(Shape):
     """Runs of older versions go on in this one, at the step that they stand at."""
 
@@ -171,6 +184,20 @@ class Pause(Shape):
     failed: Percentage | None = field(default=None, metadata=about("share that could not be sent", example="20%"))
     days: int = field(default=1, metadata=about("days to look at, today included", least=1, most=90, example="2"))
     at_least: int = field(default=100, metadata=about("mails sent before shares say anything", least=1, example="50"))
+
+
+@dataclass(frozen=True)
+class OnReply(Shape):
+    """Somebody who has written back hears from a person first: for so long none of the campaign's mails goes out. Waits
+    go on meanwhile, and the owner is told, or whom promotion falls back on. Out-of-office replies are no replies.
+    """
+
+    title = "what a reply does"
+    frame = (
+        "campaign: welcome\nenter: {event: form.submitted}\nowner: ops@acme.example\n"
+        f"on_reply:\n  {HOLE}\nsteps:\n  - send: welcome/hello"
+    )
+    pause: timedelta = field(metadata=about("for how long its mails wait, from the reply on", example="5 days"))
 
 
 @dataclass(frozen=True)
@@ -208,7 +235,7 @@ class CampaignFile(Shape):
         default_factory=list,
         metadata=about("what ends it", single=True, example="[{event: email.replied}, {stage: opportunity}]"),
     )
-    goal: EventGoal | StageGoal | None = field(default=None, metadata=about("what it is for"))
+    goal: EventGoal | StageGoal | ConditionGoal | None = field(default=None, metadata=about("what it is for"))
     hold_out: Percentage | None = field(
         default=None, metadata=about("share of those who enter that gets nothing, to compare with", example="5%")
     )
@@ -240,8 +267,17 @@ class CampaignFile(Shape):
         ),
     )
     pause_when: Pause | None = field(default=None, metadata=about("when it stops by itself", example="{bounced: 5%}"))
+    on_reply: Literal["exit"] | OnReply | None = field(
+        default=None,
+        metadata=about(
+            "what happens when somebody writes back: `exit` ends the run, `pause` holds its mails for so long; the "
+            "owner is told",
+            example="{pause: 5 days}", beside=("owner: ops@acme.example",),
+        ),
+    )  # fmt: skip
     owner: Text | None = field(
-        default=None, metadata=about("who is told when it has stopped by itself", example="ops@acme.example")
+        default=None,
+        metadata=about("who is told when it has stopped by itself, and of replies", example="ops@acme.example"),
     )
     examples: list[Example] = field(default_factory=list, metadata=EXAMPLES)
 

@@ -138,7 +138,7 @@ class Field(Shape):
         default="last",
         metadata=about(
             "what is kept when several events tell it: `last` and `first` go by the events' own times, `highest` by "
-            "the value, `union` gathers all items of a list",
+            "the value (numbers, and the latest of dates and times), `union` gathers the items of a list, up to 100",
             example="first",
         ),
     )

@@ -104,7 +104,8 @@ class Rule(Shape):
         metadata=about(
             "only so many events count, the earliest of each hour, day, week (Monday to Sunday), month (all in UTC) or "
             "block of time, and of each key: `once`, `3 times`, `once per event.form`, `3 per day`, "
-            "`2 per event.url per week`, `1 per 14 days`",
+            "`2 per event.url per week`, `1 per 14 days`. The first 500 keys of a lead in each stretch of time "
+            "(or ever) are told apart; events with further ones do not count, and are recorded",
             example="3 per day",
         ),
     )
