@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.campaigns [--json FILE]`: measure, print, and exit with 1 if a limit is missed.
 
 Two databases, of 10,000 leads and of 1,000,000, in PostgreSQL with fsync on; each lead is under way in one of 20
-campaigns. The states of the leads are the engine's own, made from events by 100 scoring rules and multiplied; beside its
-row each has an identity, a run, a mail that was sent, an event in the log and a decision.
+campaigns. The states of the leads are the engine's own, made from events by 100 scoring rules and multiplied; beside
+its row each has an identity, a run, a mail that was sent, an event in the log and a decision.
 
 - **due**: 10,000 wake-ups that fall due at one instant, from the clock's look to the mail in the outbox and the next
   wait. In the small database these are all leads, in the large one every hundredth, far apart from each other.
