@@ -105,7 +105,8 @@ def broken(rulebook: Rulebook) -> Iterator[Problem]:
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
+    from workers.rulebook.sandbox import Fields
 
     templates = Templates(rulebook.templates, rulebook.account.site)
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
@@ -124,8 +125,9 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
 def questionable(rulebook: Rulebook) -> Iterator[Problem]:
     """What would be right to the machine and wrong to a reader, a filter or the law; in mails nobody sends yet, too."""
     from workers.delivery.review import Seen, review
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
     from workers.rulebook.mail.lint import Known, lint
+    from workers.rulebook.sandbox import Fields
     from workers.rulebook.templates import mail_names
 
     account = rulebook.account
