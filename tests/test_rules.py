@@ -22,7 +22,6 @@ RULEBOOK: Final = compile_rulebook(BUNDLE)
 UNUSED: Final = {
     "a field: type": "types are alike, and nobody has fields of all of them",
     "a score: decay: none": "a score has one way to fade; `half_life` and steps are shown",
-    "a score: expire": "the same; rules of it show it",
     "evidence: all": "one of three ways to count; `at_least` is shown",
     "evidence: any": "the same",
     "the account's file: machines": "stands in a file of its own",
