@@ -26,15 +26,15 @@ HAPPENS: Final = (
     "rules",
     "click",
     "look",
-    "rules",
-    "view",
     "pause",
     "rules",
-    "click",
-    "move",
-    "rules",
-    "start",
     "reply",
+    "pause",
+    "click",
+    "look",
+    "rules",
+    "move",
+    "start",
 )
 CAPS: Final = (None, "1 per day", "3 per week", "2 per week", "1 per day, skip")
 
@@ -67,7 +67,7 @@ class Node:
             case "until-event":
                 step = {"wait_until": {"event": "email.clicked", "at_most": hours}, **ways}
             case "until-age":
-                when = f'days_since("page.viewed") >= {self.size / 24:.2f}'
+                when = f'days_since("trial.started") >= {self.size / 24:.2f}'
                 step = {"wait_until": {"when": when, "at_most": f"{self.size + 20} hours"}, **ways}
             case "till":
                 step = {"wait_till": f"{self.size % 24:02}:30"}
@@ -140,8 +140,8 @@ def nodes(draw: Any, numbers: list[int], depth: int = 0) -> Node:
 def drafts(draw: Any, name: str, numbers: list[int]) -> Draft:
     hours = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])
     return Draft(
-        name, draw(blocks(numbers)), draw(st.none() | hours), draw(st.booleans()), draw(st.booleans()),
-        draw(st.sampled_from(["never", "1 day"])),
+        name, draw(blocks(numbers)), draw(st.none() | st.just((20, 8)) | hours), draw(st.booleans()),
+        draw(st.booleans()), draw(st.sampled_from(["never", "1 day"])),
     )  # fmt: skip
 
 
@@ -227,4 +227,4 @@ def stories(draw: Any) -> tuple[int, list[Action]]:
             given = draw(st.integers(1, 3))
         what = "resume" if word == "pause" and given not in paused else word
         actions.append(Action(draw(st.sampled_from(PAUSES)), what, given))
-    return draw(st.sampled_from([0, 0, 1, 30])), actions
+    return draw(st.sampled_from([0, 0, 1, 13, 30])), actions
