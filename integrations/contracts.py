@@ -6,7 +6,7 @@ The callers in `workers` own these shapes; an adapter is one file that turns the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -237,6 +237,10 @@ class Accepted:
     ref: str
 
 
+PROMPT: Final = 0.02
+"""Seconds between the call that hands over several mails and the instant when the last of them begins to leave."""
+
+
 class EmailProvider(Protocol):
     """Something that takes a `Mail`. One file, found by its name; `Adapter` is its class."""
 
@@ -260,11 +264,15 @@ class EmailProvider(Protocol):
 class BatchProvider(EmailProvider, Protocol):
     """A provider that takes several mails in one call and says of each what became of it."""
 
-    most: ClassVar[int]
-    """Mails in one call."""
+    @property
+    def most(self) -> int:
+        """Mails in one call."""
 
     def send_many(self, mails: Sequence[Mail]) -> Sequence[Accepted | DeliveryError]:
-        """Send at most `most` mails; what became of each, in their order. What `send` raises is a value here."""
+        """Send at most `most` mails; what became of each, in their order. What `send` raises is a value here.
+
+        Where they leave one after the other, those are `NotBegun` that cannot begin to within `PROMPT`.
+        """
 
 
 @runtime_checkable

@@ -100,5 +100,9 @@ class Unavailable(DeliveryError):
         self.retry_after = retry_after
 
 
+class NotBegun(Unavailable):
+    """Others were before it and took long: it was not tried, and may go as soon as its person was looked up again."""
+
+
 class Unknown(DeliveryError):
     """The request left and no answer came that could be understood: it may or may not have been done."""

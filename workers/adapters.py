@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from integrations import discovery
 from integrations.exceptions import ConfigurationError as AdapterConfigurationError
+from workers.delivery.routing import Routes
 from workers.exceptions import ConfigurationError
 from workers.rulebook import Installed, Mistake
 from workers.rulebook.installed import adapter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from integrations.contracts import Crm, EmailProvider, Hook, Inbox, Source
     from workers.clock import Clock
     from workers.config import Settings
-    from workers.engine.rules import SourceSpec
+    from workers.engine.rules import Route, SourceSpec
 
 T = TypeVar("T")
 MAILBOX: Final = "mailbox"
@@ -62,15 +63,21 @@ class Adapters:
         """The e-mail provider's name, as it stands in the outbox."""
         return self._settings.email
 
-    def email(self) -> EmailProvider:
-        """The e-mail provider.
+    def routes(self, routes: Sequence[Route], categories: Mapping[str, str] | None = None) -> Routes:
+        """Who sends which mail. The mailbox is where no mail reaches anybody, so no rules lead out of it."""
+        default = self._settings.email
+        return Routes(() if default == MAILBOX else routes, default, categories or {})
+
+    def email(self, name: str = "") -> EmailProvider:
+        """An e-mail provider; that of the settings, if none is named.
 
         Raises:
             ConfigurationError: none is chosen, there is none of that name, or a setting of its is missing or unusable.
         """
-        if not self._settings.email:
+        name = name or self._settings.email
+        if not name:
             raise ConfigurationError(NO_EMAIL)
-        name, given = self._settings.email, self._given("email", self._settings.email)
+        given = self._given("email", name)
         if name == MAILBOX and not self._values.get(discovery.variable(MAILBOX, "folder")):
             given["folder"] = self._settings.data_dir / MAILBOX
         return self._once("email", name, lambda: discovery.build("email", name, name, self._values, **given))
@@ -156,8 +163,8 @@ class Adapters:
 
 def installed() -> Installed:
     """The adapters that rules may name."""
-    hooks = discovery.names("hooks")
-    return Installed(discovery.names("sources"), discovery.names("crm"), hooks, _refusal, _fields)
+    sources, crms, hooks, providers = (discovery.names(kind) for kind in ("sources", "crm", "hooks", "email"))
+    return Installed(sources, crms, hooks, providers, _refusal, _fields)
 
 
 def _fields(adapter: str, options: Mapping[str, Any]) -> Mapping[tuple[str, ...], str]:

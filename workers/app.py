@@ -18,6 +18,7 @@ from workers.delivery.attempts import Policy
 from workers.delivery.compose import Composer, Links
 from workers.delivery.deliver import Deliverer
 from workers.delivery.limits import RedisLimiter
+from workers.delivery.routing import RoutedSender
 from workers.delivery.senders import CrmSender, EmailSender, HookSender
 from workers.exceptions import (
     ConfigurationError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from workers.clock import Clock
     from workers.config import Settings
     from workers.delivery.limits import Limiter
+    from workers.delivery.routing import Routes
     from workers.delivery.senders import Sender
     from workers.engine.rules import Campaign, Rulebook
     from workers.hints import Hints
@@ -235,12 +237,21 @@ class App:
         self._warn_of_strays(rulebook)
         if sends:
             self._warn_of_missing(rulebook)
+            self._warn_of_closed_routes()
 
     def _warn_of_strays(self, rulebook: Rulebook) -> None:
         """Say which variables nobody uses: most likely they are misspelt."""
         known = [name for kind in discovery.KINDS for name in discovery.names(kind)]
         for name, near in self.settings.strays([*known, *rulebook.sources]).items():
             log.warning("variable_not_used", name=name, meant=near)
+
+    def _warn_of_closed_routes(self) -> None:
+        """Say which providers mail is led to that lack something; those behind them in line send instead."""
+        for name in self.routes().providers:
+            try:
+                self.adapters.email(name)
+            except ConfigurationError as error:
+                log.warning("provider_not_configured", provider=name, error=str(error))
 
     def _warn_of_missing(self, rulebook: Rulebook) -> None:
         """Say that promotions will wait in the outbox, if the CRM that they go to is not configured."""
@@ -271,6 +282,7 @@ class App:
         done = self._process(slices)
         self.announcer.channels(done.channels)
         self.announcer.slices(done.more, together=1)
+        self.announcer.slices(done.overdue - done.more)
         if done.events or done.woken or done.failed:
             log.info(
                 "slices_processed", slices=len(slices), events=done.events, woken=done.woken, recounted=done.recounted,
@@ -297,10 +309,29 @@ class App:
     def sender(self, channel: str) -> Sender:
         """What delivers a channel's rows."""
         if channel == "email":
-            return EmailSender(self.adapters.email_name, self.adapters.email(), self.library.composers())
+            return self._email_sender()
         if channel == "webhook":
             return HookSender(self.adapters.hook, self.adapters.takes_key)
         return CrmSender(self.adapters.crm, self.adapters.takes_key, self.library.pinned)
+
+    def _email_sender(self) -> Sender:
+        """What delivers mails: by the provider of the settings, or by those to whom the rules lead them."""
+        composers = self.library.composers()
+        names = self.routes().providers
+        if names == [self.adapters.email_name]:
+            return EmailSender(names[0], self.adapters.email(), composers)
+        senders, missing = {}, {}
+        for name in names:
+            try:
+                senders[name] = EmailSender(name, self.adapters.email(name), composers)
+            except ConfigurationError as error:
+                missing[name] = str(error)
+        return RoutedSender(self.routes(), senders, missing)
+
+    def routes(self) -> Routes:
+        """Who sends which mail, by the rules in force."""
+        rulebook = self.library.active()
+        return self.adapters.routes(rulebook.sending.routes, rulebook.categories)
 
     def sweeper(self) -> Sweeper:
         """Finds what is due; one for each loop that sweeps."""

@@ -93,12 +93,16 @@ def sweep(
 
 
 def _wake_outdated(conn: Connection, now: datetime, compiled: ActiveRulebook | None) -> int:
-    """Wake leads to be counted anew; none as long as nobody can tell how the version in force scores."""
+    """Wake leads to be counted anew; none as long as nobody can tell how the version in force scores.
+
+    A version that cannot be compiled here stops nothing: what runs on in its place is what leads are counted by.
+    """
     try:
         scoring = rulebooks.active(conn).scoring
-        if not scoring and compiled is not None:  # it is new, and no worker has had anything to do yet
-            compiled.active(conn)
-            scoring = rulebooks.active(conn).scoring
+        if (
+            not scoring and compiled is not None
+        ):  # it is new, and no worker has had anything to do yet; or it is refused
+            scoring = compiled.active(conn).rulebook.stamp
     except (NoRulebook, RulebookError):
         return 0
     return leads.wake_outdated(conn, scoring, now, OUTDATED) if scoring else 0

@@ -6,8 +6,12 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from integrations.addresses import one_spelling
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = ["nearest", "one_spelling", "slips", "slug", "suggestion"]
 
 LONGEST: Final = 100
 """Characters of a wrong word that are looked at."""

@@ -16,6 +16,9 @@ delivery for 24 hours and does not say whether a later try is signed anew; a rep
 Options of the source in the rule file:
 
 - `custom_args`: custom arguments of the sent mail that become event properties (`{experiment: variant}`).
+- `groups`: ids of SendGrid's unsubscribe groups, and the categories of rules/consent.yaml that they are
+  (`{14: webinars}`). Leaving such a group withdraws consent to that category alone, joining it again gives it; leaving
+  any other group unsubscribes from all marketing mail.
 
 Facts: twilio.com/docs/sendgrid/api-reference/mail-send, .../email-activity, .../for-developers/tracking-events/event,
 and .../getting-started-event-webhook-security-features.
@@ -185,6 +188,12 @@ TYPES: Final[Mapping[str, str]] = {
     "group_unsubscribe": "email.unsubscribed",
     "group_resubscribe": "email.resubscribed",
 }
+OF_GROUPS: Final[Mapping[str, str]] = {
+    "group_unsubscribe": "consent.withdrawn",
+    "group_resubscribe": "consent.given",
+}
+"""What the events of a group are whose category the options name."""
+CONSENT: Final = frozenset(OF_GROUPS.values())
 ACCOUNT_EVENTS: Final = "account_status_change"
 """About our account with SendGrid, not about a person."""
 
@@ -207,6 +216,19 @@ MAKES_ONE: Final = ("sg_message_id", "smtp-id", "email", "event", "timestamp", "
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What SendGrid's names are in our words.
+
+    Attributes:
+        properties: members of an event, and the properties that they become.
+        groups: ids of unsubscribe groups, and the categories of consent that they are.
+    """
+
+    properties: tuple[tuple[str, str], ...]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """SendGrid as a source of e-mail events.
 
@@ -219,7 +241,7 @@ class Feedback:
     previous_verification_key: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     _keys: tuple[EllipticCurvePublicKey, ...] = field(init=False, repr=False, compare=False)
-    _properties: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    _names: Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Parse the keys once, and check the options."""
@@ -227,13 +249,14 @@ class Feedback:
         if self.previous_verification_key:
             keys.append(ecdsa_key(self.previous_verification_key, "previous_verification_key"))
         object.__setattr__(self, "_keys", tuple(keys))
-        object.__setattr__(self, "_properties", self.read_options(self.options))
+        object.__setattr__(self, "_names", self.read_options(self.options))
 
     @staticmethod
-    def read_options(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """Their names of members and ours, by the options."""
-        own = table_option(check_keys(options, ("custom_args",), "sendgrid"), "custom_args", "experiment: variant")
-        return tuple({**PROPERTIES, **own}.items())
+    def read_options(options: Mapping[str, Any]) -> Names:
+        """Their names and ours, by the options."""
+        known = check_keys(options, ("custom_args", "groups"), "sendgrid")
+        own = table_option(known, "custom_args", "experiment: variant")
+        return Names(tuple({**PROPERTIES, **own}.items()), table_option(known, "groups", "14: webinars"))
 
     def verify(self, request: Request) -> None:
         """Check the signature over timestamp and body, bytes as they came (the body ends in CRLF, which counts)."""
@@ -263,17 +286,20 @@ class Feedback:
             return Ignored("account-event")
         if not isinstance(name, str) or name not in TYPES:
             raise Unusable("unknown-type", "event is none of SendGrid's event types known here.")
+        type_, category = TYPES[name], self._names.groups.get(str(event.get("asm_group_id")))
+        if category and name in OF_GROUPS:
+            type_ = OF_GROUPS[name]
         return Incoming(
             event_id=_event_id(event),
-            type=TYPES[name],
+            type=type_,
             occurred_at=occurred_at(event.get("timestamp"), received_at, "timestamp"),
             identities=(email_identity(event.get("email"), "email"),),
-            properties=self._read_properties(name, event),
+            properties=self._read_properties(name, event) | ({"category": category} if type_ in CONSENT else {}),
             payload=own,
         )
 
     def _read_properties(self, name: str, event: dict[str, Any]) -> dict[str, Any]:
-        found = {ours: plain(event[theirs], theirs) for theirs, ours in self._properties if theirs in event}
+        found = {ours: plain(event[theirs], theirs) for theirs, ours in self._names.properties if theirs in event}
         if name == "bounce":
             # A blocked mail was refused for now (reputation, content): the address itself is good.
             found["kind"] = "soft" if event.get("type") == "blocked" else "hard"

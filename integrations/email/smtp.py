@@ -12,37 +12,31 @@ from __future__ import annotations
 
 import json
 import re
-import select
 import smtplib
 import socket
 import ssl
 import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from integrations.contracts import Accepted
+from integrations.contracts import PROMPT, Accepted
+from integrations.dialogue import Session, words
 from integrations.dkim import Signer, read_key
-from integrations.exceptions import ConfigurationError, Rejected, Unavailable, Unknown
-from integrations.mime import build
+from integrations.exceptions import ConfigurationError, DeliveryError, NotBegun, Rejected, Unavailable
+from integrations.mime import Letter, build
 from integrations.names import suggestion
 from integrations.oauth import Grant, Tokens
 from integrations.posting import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from integrations.contracts import Mail
-    from integrations.mime import Letter
 
 PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
 """Ways to secure a connection, and the port that is usual for each."""
-NOT_THE_MAIL: Final = frozenset({421, 503, 530, 534, 535, 538})
-"""Replies about the session (closing, out of step, not logged in): no reason to give up this mail."""
-NOT_FOR_US: Final = re.compile(r"\brelay", re.IGNORECASE)
-"""How Postfix (`Relay access denied`), Exim, Exchange and Sendmail refuse a recipient because of who is asking."""
 QUEUED: Final = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
 """How Postfix and others tell their own id of a mail."""
 
@@ -80,25 +74,28 @@ ECHOES: Final[Mapping[str, Echo]] = {
 """By vendor; as each says in its documentation of sending by SMTP."""
 
 
+MOST: Final = 32
+"""Mails in one call, at most."""
+
+
+class Company:
+    """How many mails may go in one call, so that the last one begins in time; threads share it.
+
+    The next call has fewer at once where the last one took long, and up to twice as many where it was quick.
+    """
+
+    def __init__(self) -> None:
+        self.most = 1
+
+    def took(self, mails: int, seconds: float) -> None:
+        """Take note of a call. Half of the time is left as a reserve."""
+        within = int(mails * PROMPT / 2 / max(seconds, 1e-6))
+        grown = self.most * 2 if mails >= self.most else self.most
+        self.most = max(1, min(within, grown, MOST))
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(slots=True)
-class Link:
-    """An open session with the server, used by one thread at a time."""
-
-    smtp: smtplib.SMTP
-    sent: int = 0
-    idle_since: float = 0.0
-
-    def stale(self, keep: float) -> bool:
-        """True if it was idle for too long, or if the server has said good-bye in the meantime."""
-        if self.smtp.sock is None or time.monotonic() - self.idle_since > keep:
-            return True
-        poll = select.poll()
-        poll.register(self.smtp.sock, select.POLLIN)
-        return bool(poll.poll(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,8 @@ class Adapter:
     per_connection: int = 100
     keep: float = 30.0
     clock: Callable[[], datetime] = field(default=_utc_now, repr=False)
-    _idle: deque[Link] = field(init=False, repr=False, compare=False, default_factory=deque)
+    _idle: deque[Session] = field(init=False, repr=False, compare=False, default_factory=deque)
+    _company: Company = field(init=False, repr=False, compare=False, default_factory=Company)
     _tls: ssl.SSLContext | None = field(init=False, repr=False, compare=False)
     _tokens: Tokens | None = field(init=False, repr=False, compare=False)
     _signer: Signer | None = field(init=False, repr=False, compare=False)
@@ -207,73 +205,113 @@ class Adapter:
             Unavailable: no session, 4xx, the sender or we are refused, or the connection was lost before the final dot.
             Unknown: the connection was lost, or nothing came that is an answer, after the final dot.
         """
+        (result,) = self._sent([mail], 0.0)
+        if isinstance(result, DeliveryError):
+            raise result
+        return result
+
+    @property
+    def most(self) -> int:
+        """Mails in one call: as many as will have begun to leave in time, as the last calls went."""
+        return self._company.most
+
+    def send_many(self, mails: Sequence[Mail]) -> list[Accepted | DeliveryError]:
+        """Hand over mails, one after the other on one session; what `send` raises is a value here.
+
+        The first is tried whatever happens; of the others, those are `NotBegun` that cannot leave within `PROMPT`.
+        """
+        began = time.monotonic()
+        results = self._sent(mails, began + PROMPT)
+        self._company.took(len(mails), time.monotonic() - began)
+        return results
+
+    def _sent(self, mails: Sequence[Mail], until: float) -> list[Accepted | DeliveryError]:
+        """What became of each; none but the first begins after `until`."""
+        now = self.clock()
+        letters = [self._letter(mail, now) for mail in mails]
+        results: list[Accepted | DeliveryError] = []
+        session: Session | None = None
+        for mail, letter, following in zip(mails, letters, [*letters[1:], None], strict=True):
+            if not isinstance(letter, Letter):
+                results.append(letter)
+                continue
+            if results and time.monotonic() > until:
+                results.append(NotBegun("other mails took too long"))
+                continue
+            try:
+                session = session or self._take()
+            except Unavailable as error:
+                results.append(error)
+                until = 0.0  # nor would the others get one
+                continue
+            results.append(_handed_over(session, mail, letter, self._next_of(session, following)))
+            if not session.open or session.sent >= self.per_connection:
+                self._give_back(session)
+                session = None
+        if session:
+            self._give_back(session)
+        return results
+
+    def _next_of(self, session: Session, following: Letter | DeliveryError | None) -> Letter | None:
+        """The mail to announce behind the next one; None if this session will not be given it."""
+        more = session.sent + 1 < self.per_connection
+        return following if more and isinstance(following, Letter) else None
+
+    def _letter(self, mail: Mail, now: datetime) -> Letter | DeliveryError:
+        """The message; `Rejected` if the mail's own headers are unusable."""
         if self.vendor:
             mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor].headers(mail)})
-        now = self.clock()
-        letter = build(mail, now)
-        if self._signer:
-            letter = replace(letter, data=self._signer.sign(letter.data, letter.sender, now))
-        link = self._take()
-        done = False
         try:
-            reply = self._hand_over(link.smtp, letter)
-            done = True
-        finally:
-            self._give_back(link, clean=done)
-        queued = QUEUED.search(reply)
-        return Accepted(queued[1] if queued else mail.message_id)
+            letter = build(mail, now)
+        except Rejected as error:
+            return error
+        if not self._signer:
+            return letter
+        return replace(letter, data=self._signer.sign(letter.data, letter.sender, now))
 
     def close(self) -> None:
         """Say good-bye on all idle sessions."""
         while self._idle:
-            link = self._idle.pop()
-            with suppress(OSError):
-                link.smtp.quit()
-            link.smtp.close()
+            self._idle.pop().quit()
         if self._tokens:
             self._tokens.close()
 
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self) -> Link:
+    def _take(self) -> Session:
         """The most recently used session, so that the others age and are closed; a new one if there is none."""
         while True:
             try:
-                link = self._idle.pop()
+                session = self._idle.pop()
             except IndexError:  # asking first would race with other threads
                 return self._open()
-            if not link.stale(self.keep):
-                return link
-            link.smtp.close()
+            if not session.stale(self.keep):
+                return session
+            session.close()
 
-    def _give_back(self, link: Link, *, clean: bool) -> None:
-        """Keep the session if it is in order; one that refused a mail is reset first."""
-        link.sent += 1
-        try:
-            usable = link.smtp.sock is not None and (clean or link.smtp.rset()[0] == 250)  # noqa: PLR2004  (RFC 5321)
-        except OSError:
-            usable = False
-        if not usable or link.sent >= self.per_connection or len(self._idle) >= self.connections:
-            link.smtp.close()
-            return
-        link.idle_since = time.monotonic()
-        self._idle.append(link)
+    def _give_back(self, session: Session) -> None:
+        """Keep the session if it is in order."""
+        session.lay_aside()
+        if session.sent >= self.per_connection or len(self._idle) >= self.connections:
+            session.close()
+        if session.open:
+            self._idle.append(session)
 
-    def _open(self) -> Link:
+    def _open(self) -> Session:
         port = self.port or PORTS[self.security]
         token = self._tokens.get() if self._tokens else ""
         try:
             smtp = self._connect(port)
             try:
                 self._greet(smtp, token)
+                return Session(smtp, self.timeout, self.accept_timeout)
             except OSError:
                 smtp.close()
                 raise
         except OSError as error:  # `smtplib`'s own errors are a kind of it
             if self._tokens and isinstance(error, smtplib.SMTPAuthenticationError):
                 self._tokens.drop(token)  # it may have been withdrawn: the next try comes with another one
-            raise Unavailable(f"no session with {self.host}:{port}: {_words(error)}") from error
-        return Link(smtp)
+            raise Unavailable(f"no session with {self.host}:{port}: {words(error)}") from error
 
     def _connect(self, port: int) -> smtplib.SMTP:
         name = self.hello_name or socket.gethostname()
@@ -297,76 +335,11 @@ class Adapter:
         elif self.username:
             smtp.login(self.username, self.password)
 
-    # ── one mail ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _hand_over(self, smtp: smtplib.SMTP, letter: Letter) -> str:
-        """The dialogue of one mail; returns the server's last words."""
-        try:
-            self._announce(smtp, letter)
-            smtp.send(_stuffed(letter.data))
-        except OSError as error:
-            smtp.close()
-            raise Unavailable(f"the connection was lost before the mail was complete: {_words(error)}") from error
-        try:
-            smtp.send(b".\r\n")
-            code, text = self._last_reply(smtp)
-        except OSError as error:
-            smtp.close()
-            raise Unknown(f"the mail was sent whole and no answer came: {_words(error)}") from error
-        words = text.decode(errors="replace")
-        if 400 <= code < 600:  # noqa: PLR2004  (RFC 5321: refused, for now or for good)
-            raise _refusal(code, words)
-        if code >= 300:  # noqa: PLR2004  (2xx: taken)
-            smtp.close()
-            raise Unknown(f"the mail was sent whole and the answer has no meaning there: {code} {words}")
-        return words
-
-    def _announce(self, smtp: smtplib.SMTP, letter: Letter) -> None:
-        if letter.international and not smtp.has_extn("smtputf8"):
-            raise Rejected("no-smtputf8", "the server takes no addresses with characters beyond ASCII.")
-        extra = " SMTPUTF8 BODY=8BITMIME" if letter.international else ""
-        smtp.command_encoding = "utf-8" if letter.international else "ascii"
-        code, text = smtp.docmd("MAIL", f"FROM:<{letter.sender}>{extra}")
-        if not _goes_on(code):
-            raise Unavailable(f"the sender is refused: {code} {text.decode(errors='replace')}")
-        code, text = smtp.docmd("RCPT", f"TO:<{letter.to}>")
-        if not _goes_on(code):
-            raise _refusal(code, text.decode(errors="replace"))
-        code, text = smtp.docmd("DATA")
-        if code != 354:  # noqa: PLR2004  (RFC 5321)
-            raise _refusal(code, text.decode(errors="replace"))
-
-    def _last_reply(self, smtp: smtplib.SMTP) -> tuple[int, bytes]:
-        if smtp.sock is None:
-            raise smtplib.SMTPServerDisconnected("closed")
-        smtp.sock.settimeout(self.accept_timeout)
-        code, text = smtp.getreply()
-        smtp.sock.settimeout(self.timeout)
-        if code < 200:  # noqa: PLR2004  (not a reply of RFC 5321)
-            raise smtplib.SMTPServerDisconnected(f"unreadable reply {code}")
-        return code, text
-
-
-def _goes_on(code: int) -> bool:
-    """True if the reply is a consent; RFC 5321, section 4.2.1, wants clients to go by the first digit."""
-    return 200 <= code < 300  # noqa: PLR2004
-
-
-def _refusal(code: int, words: str) -> Rejected | Unavailable:
-    """What a reply other than consent means for this mail."""
-    if 500 <= code < 600 and code not in NOT_THE_MAIL and not NOT_FOR_US.search(words):  # noqa: PLR2004  (permanent)
-        return Rejected(str(code), words)
-    return Unavailable(f"the server answered {code}: {words}")
-
-
-def _stuffed(data: bytes) -> bytes:
-    """Lines that begin with a dot get a second one, so that none can end the mail (RFC 5321, section 4.5.2)."""
-    return re.sub(rb"(?m)^\.", b"..", data)
-
-
-def _words(error: OSError) -> str:
-    """An error of `smtplib` or of the socket, for people; replies come as bytes."""
-    said = getattr(error, "smtp_error", None)
-    if isinstance(said, bytes):
-        return f"{getattr(error, 'smtp_code', '')} {said.decode(errors='replace')}"
-    return str(error) or type(error).__name__
+def _handed_over(session: Session, mail: Mail, letter: Letter, following: Letter | None) -> Accepted | DeliveryError:
+    try:
+        reply = session.hand_over(letter, following)
+    except DeliveryError as error:
+        return error
+    queued = QUEUED.search(reply)
+    return Accepted(queued[1] if queued else mail.message_id)

@@ -57,7 +57,9 @@ class Hostile(Server):
 
 @dataclass
 class Smtp(Hostile):
-    """A mail is known by its recipient."""
+    """A mail is known by its recipient. `extension` is one that it offers."""
+
+    extension: str = ""
 
     def talk(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as reader:
@@ -67,7 +69,8 @@ class Smtp(Hostile):
                 command = line[:4].upper()
                 if command == "RCPT":
                     to = line.partition("<")[2].partition(">")[0]
-                connection.sendall({"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}.get(command, b"250 fine\r\n"))
+                replies = {"DATA": "354 go on", "QUIT": "221 bye", "EHLO": f"250-hostile\r\n250 {self.extension}"}
+                connection.sendall(replies.get(command, "250 fine").encode() + b"\r\n")
                 if command == "DATA" and not self._mail(connection, reader, to):
                     return
 

@@ -156,25 +156,33 @@ def answer_of(step: Mapping[str, Any]) -> bytes:
 class Smtp(Server):
     """Speaks SMTP; `replies` by command, or by `greeting`, `body` (its first bytes came) and `end` (the final dot).
 
-    A reply is its line, or `drop`, or `silent`.
+    A reply is its line, or `drop`, or `silent`; or a list of them, for one mail after the other.
     """
 
-    replies: dict[str, str] = field(default_factory=dict)
+    replies: dict[str, str | list[str]] = field(default_factory=dict)
     mails: list[bytes] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    replied: str = ""
 
     def talk(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as reader:
             for step, default in self._steps(reader):
-                reply = self.replies.get(step, default)
+                reply = self._reply(step, default)
                 if reply == DROP:
                     drop(connection)
                     return
                 if reply == SILENT:
                     self.silent()
                     return
+                self.replied = reply
                 if reply:
                     connection.sendall(reply.encode() + b"\r\n")
+
+    def _reply(self, step: str, default: str) -> str:
+        said = self.replies.get(step, default)
+        if isinstance(said, list):
+            return said.pop(0) if said else default
+        return said
 
     def _steps(self, reader: Any) -> Iterator[tuple[str, str]]:
         yield "greeting", "220 test"
@@ -182,7 +190,7 @@ class Smtp(Server):
             self.commands.append(line)
             command = line.split(" ")[0].split(":")[0].lower()
             yield command, {"data": "354 go on", "quit": "221 bye"}.get(command, "250 fine")
-            if command == "data" and self.replies.get("data", "354").startswith("354"):
+            if command == "data" and self.replied.startswith("354"):
                 yield from self._mail(reader)
 
     def _mail(self, reader: Any) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from workers.dev import shipped_bundle
 from workers.rulebook import check, compile_rulebook
 
 PRODUCT = "rules/sources/product.yaml"
+SENDING = "rules/sending.yaml"
 PROMOTION = "rules/promotion.yaml"
 CRMS = ", ".join(sorted(discovery.names("crm")))
 
@@ -63,6 +64,14 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: webhok"),
             f"{PROMOTION}:8:22: unknown-crm: there is no crm `webhok`; did you mean webhook?",
+        ),
+        (
+            SENDING, "sending: {routes: {through: [smtp, postmrk]}}\n",
+            f"{SENDING}:1:36: unknown-provider: there is no provider `postmrk`; did you mean postmark?",
+        ),
+        (
+            SENDING, "sending: {limits: {provider: stmp, limit: 1 per second}}\n",
+            f"{SENDING}:1:30: unknown-provider: there is no provider `stmp`; did you mean smtp?",
         ),
         (
             PROMOTION, BUNDLE[PROMOTION].replace("crm: webhook", "crm: zzz"),

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from integrations.contracts import Accepted
 from tests.conftest import NOW
+from tests.contract import hostile
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.adapters import Adapters
 from workers.app import REMEMBERED, App, build
@@ -85,6 +86,33 @@ def test_an_event_becomes_a_mail(app: App, provider: Provider):
     app.deliver("email")
     (mail,) = provider.got
     assert (mail.to, mail.subject) == ("ann@acme.test", "Hello you")
+
+
+ROUTED = BUNDLE | {"rules/sending.yaml": "sending: {routes: {through: [resend, sparkpost]}}"}
+
+
+def test_the_rules_say_through_whom_mail_goes(database_url: str):
+    with hostile.Http(vendor=hostile.VENDORS["sparkpost"], moods=("take",)) as server:
+        environ = {
+            "DRIPLINE_EMAIL": "smtp", "DRIPLINE_SMTP_HOST": "127.0.0.1", "DRIPLINE_SPARKPOST_API_KEY": "x",
+            "DRIPLINE_SPARKPOST_BASE_URL": f"http://127.0.0.1:{server.port}",
+        }  # fmt: skip
+        app = make(settings(database_url, **environ))
+        apply(app.engine, NOW, ROUTED)
+        happen(app, 1, "form.submitted", form="newsletter")
+        app.check(sends=True)
+        app.deliver("email")
+        with app.engine.begin() as conn:
+            (row,) = outbox.rows(conn, 9)
+        app.close()
+    assert (row.state, row.provider, server.taken.total()) == ("sent", "sparkpost", 1)
+
+
+def test_no_route_leads_out_of_the_mailbox(app: App, provider: Provider):
+    apply(app.engine, NOW, ROUTED)
+    happen(app, 1, "form.submitted", form="newsletter")
+    app.deliver("email")
+    assert len(provider.got) == 1
 
 
 def test_what_processing_put_in_the_outbox_is_announced(app: App):

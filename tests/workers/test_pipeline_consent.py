@@ -102,3 +102,21 @@ def test_of_what_comes_in_one_batch_the_last_word_counts(engine: Engine) -> None
         events.append(conn, batch[2:], NOW)
     happen(engine, 10, "page.viewed", url="/")
     assert barred(engine) == {"ann@acme.test": "unsubscribed"}
+
+
+def test_whoever_takes_back_their_unsubscribing_is_taken_from_the_list(engine: Engine) -> None:
+    apply(engine, NOW, BUNDLE)
+    happen(engine, 1, "email.unsubscribed")
+    assert barred(engine) == {"ann@acme.test": "unsubscribed"}
+    happen(engine, 2, "email.resubscribed")
+    assert barred(engine) == {}
+    with engine.begin() as conn:
+        said = [(line.category, line.action, line.standing) for line in consents.history(conn, ann(engine).id)]
+    assert said == [("*", "withdrawn", "withdrawn"), ("*", "restored", "given")]
+
+
+def test_but_not_whoever_bounced(engine: Engine) -> None:
+    apply(engine, NOW, BUNDLE)
+    happen(engine, 1, "email.bounced", kind="hard")
+    happen(engine, 2, "email.resubscribed")
+    assert barred(engine) == {"ann@acme.test": "bounced"}

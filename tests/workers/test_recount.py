@@ -160,6 +160,83 @@ def test_an_event_brings_its_lead_up_to_date_before_the_sweep_does(world: World)
     assert world.score("new") == 100
 
 
+def half_counted(world: World) -> list[str]:
+    """Six leads, half of which are counted by the new rules."""
+    names = [f"email:p{n}@acme.test" for n in range(6)]
+    append(world.engine, *(event(n, f"p{n}") for n in range(6)))
+    world.work()
+    world.apply("new")
+    world.work()
+    with world.engine.begin() as conn:
+        leads.wake_outdated(conn, BOOKS["new"].stamp, NOW, 3)
+    assert world.work().recounted == 3
+    return names
+
+
+def finish(world: World) -> int:
+    """Let the clock and the workers go on until nobody is left; returns how many were counted."""
+    counted = 0
+    while world.sweep().outdated or world.outdated():
+        counted += world.work(LATER).recounted
+    return counted
+
+
+def test_rules_that_change_while_leads_are_counted_anew_take_over_those_that_were_and_those_that_were_not(world: World):
+    names = half_counted(world)
+    BOOKS["third"] = rulebook(rules=(points("page.viewed", 8),), promotion=None, scoring="s-third")
+    world.apply("third")
+    world.work()
+    assert finish(world) == 6
+    assert {world.score("third", name) for name in names} == {8}
+
+
+def test_going_back_while_leads_are_counted_anew_counts_only_those_that_had_gone_ahead(world: World):
+    names = half_counted(world)
+    world.apply("old")
+    world.work()
+    assert finish(world) == 3
+    assert {world.score("old", name) for name in names} == {5}
+
+
+def test_refused_rules_leave_those_that_run_in_force_and_leads_are_counted_by_these_to_the_end(world: World):
+    names = half_counted(world)
+    world.apply("broken")
+    append(world.engine, event(100, "p0"))
+    done = world.work()
+    assert done.events == 1  # by the rules that run
+    world.sweep()
+    assert done.recounted + world.work(LATER).recounted == 3
+    assert world.sweep().outdated == 0
+    assert {round(world.score("new", name)) for name in names} == {50, 100}
+    world.rulebooks = Rulebooks(compiled)  # a new process has nothing to go on with
+    append(world.engine, event(101, "p0"))
+    with pytest.raises(RulebookError):
+        world.work()
+    assert world.sweep().outdated == 0
+    world.apply("new")  # and everything is still there
+    assert world.work().events == 1
+    assert world.score("new", names[0]) == 100  # the range ends there
+
+
+def test_events_of_a_dropped_month_count_no_longer_and_what_they_told_stays(world: World):
+    told = replace(newsletter(1), lead={"first_name": "Ann"})
+    append(world.engine, told, event(2), event(3))
+    world.work()
+    with world.engine.begin() as conn:
+        conn.execute(text("DELETE FROM events WHERE event_id IN ('e1', 'e2')"))
+    assert world.score("old") == 50  # nothing changes by itself
+    world.apply("new")
+    world.work()
+    world.sweep()
+    assert world.work(LATER).recounted == 1
+    state = world.state()
+    assert (world.score("new"), state.events, state.stage) == (50, 1, "lead")
+    assert state.fields == {"email": "ann@acme.test", "first_name": "Ann"}
+    with world.engine.connect() as conn:
+        detail = decisions.story(conn, leads.find(conn, ANN).id)[-1].detail
+    assert (detail["reason"], detail["events"], detail["gone"]) == ("rules", 1, 2)
+
+
 def test_only_so_many_are_woken_at_a_time_and_a_failing_one_is_in_nobodys_way(world: World):
     append(world.engine, *(event(n, f"p{n}") for n in range(12)))
     world.work()

@@ -24,6 +24,11 @@ WHERE: Final = re.compile(
 MAY_FOLLOW: Final = ("unknown-", "missing-file")
 """Codes of findings that may follow from a file that cannot be read."""
 UNSUBSCRIBE: Final = "https://acme.test/unsubscribe"
+LINKS: Final = {
+    "unsubscribe_url": UNSUBSCRIBE,
+    "preferences_url": "https://acme.test/preferences",
+}
+"""Where every mail may lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +105,37 @@ def broken(rulebook: Rulebook) -> Iterator[Problem]:
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
+    from workers.rulebook.sandbox import Fields
 
     templates = Templates(rulebook.templates, rulebook.account.site)
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
     for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
-        values = {"lead": Fields("lead", lead), "account": account, "unsubscribe_url": UNSUBSCRIBE}
+        values = {"lead": Fields("lead", lead), "account": account, **LINKS}
         for name, used in mails(rulebook).items():
             if name in unusable:
                 continue
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
-            facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}
+            facts = values | {"scores": standing(rulebook), "segments": list(rulebook.segments)}
+            facts |= {"evidence": evidence(rulebook), "recent": RECENT}
             yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, HANDED)  # type: ignore[misc]
 
 
 def questionable(rulebook: Rulebook) -> Iterator[Problem]:
     """What would be right to the machine and wrong to a reader, a filter or the law; in mails nobody sends yet, too."""
     from workers.delivery.review import Seen, review
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
     from workers.rulebook.mail.lint import Known, lint
+    from workers.rulebook.sandbox import Fields
     from workers.rulebook.templates import mail_names
 
     account = rulebook.account
     types = {name: field.type for name, field in rulebook.fields.items()} | {"email": "email"}
     yield from lint(rulebook.templates, Known(types, rulebook.campaigns, account.site))
     templates = Templates(rulebook.templates, account.site)
-    values = {"account": Fields("account", account.words), "unsubscribe_url": UNSUBSCRIBE}
+    values = {"account": Fields("account", account.words), **LINKS}
     for name in sorted(mail_names(rulebook.templates)):
         try:
             seen = templates.render(name, {**values, "lead": Fields("lead", full(rulebook))})

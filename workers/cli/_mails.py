@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from integrations.contracts import Mail
     from workers.config import Settings
     from workers.delivery.templates import Rendered
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Route, Rulebook
     from workers.rulebook import Problem
 
 NOBODY: Final = 0
@@ -63,6 +63,7 @@ class Made:
         whose: in words.
         late: why its HTML is worked on for every mail anew; empty if it is not.
         findings: what `check` finds in its files.
+        routes: who sends which mail, by the rules.
     """
 
     mail: Mail
@@ -70,6 +71,7 @@ class Made:
     whose: str
     late: str
     findings: tuple[Problem, ...]
+    routes: tuple[Route, ...]
 
 
 def make(wanted: Wanted, *, to: str = "", subject: str = "{}") -> Made:
@@ -101,6 +103,7 @@ def make(wanted: Wanted, *, to: str = "", subject: str = "{}") -> Made:
         whose=whose,
         late=page.late if page else "",
         findings=findings(wanted.template, rulebook),
+        routes=rulebook.sending.routes,
     )
 
 
@@ -139,11 +142,12 @@ def lead_of(wanted: Wanted, rulebook: Rulebook) -> tuple[str, dict[str, Any]]:
 
 def of_database(email: str) -> dict[str, Any]:
     """The fields of a lead."""
+    from integrations.addresses import one_spelling
     from workers.store import leads
     from workers.store.database import transaction
 
     with store() as engine, transaction(engine) as conn:
-        lead = leads.find(conn, f"email:{email.strip().lower()}")
+        lead = leads.find(conn, f"email:{one_spelling(email)}")
     if lead is None:
         raise click.ClickException(f"nobody is known as {email}")
     return {**lead.state.get("fields", {}), "email": lead.email or email}

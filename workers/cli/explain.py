@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from workers.reports.story import Cause, Enrolment, Entry, Score, Story
+    from workers.reports.runs import Enrolment
+    from workers.reports.story import Cause, Entry, Score, Story
     from workers.reports.whynot import Condition, NotIn, Promotion
 
 SECTION = "Look and act"
@@ -40,7 +41,9 @@ def command(email: str, at: datetime | None, timeline: bool, every: bool, as_jso
       dripline explain ann@acme.test --timeline
       dripline explain user:4711 --at 2026-03-31T12:00:00Z --json
     """
-    story = read(email if ":" in email else f"email:{email.strip().lower()}", at)
+    from integrations.addresses import one_spelling
+
+    story = read(email if ":" in email else f"email:{one_spelling(email)}", at)
     if story is None:
         click.echo(f"Nobody is known as {email}.", err=True)
         return 1
@@ -74,16 +77,21 @@ def show(story: Story, entries: int | None) -> None:
         for name, grade in story.grades.items():
             click.echo(f"  {name}: {grade or 'none'}")
     show_conditions("Segments", story.segments, "in", "not in")
-    show_conditions(f"Stage: {story.stage or 'none'} since {local(story.staged)}", story.stages, "next", "not")
+    why = f" ({story.stage_reason})" if story.stage_reason else ""
+    stage = f"Stage: {story.stage or 'none'}{why} since {local(story.staged)}"
+    show_conditions(stage, story.stages, "next", "not", "no condition leads on from here")
     section("Promotion")
     for line in promotion(story.promotion, story):
         click.echo(f"  {line}")
+    if story.handoff:
+        click.echo(f"  {story.handoff}")
     section("Campaigns")
     for enrolment in story.enrolments:
         click.echo(f"  {enrolled(enrolment)}")
     for campaign in story.not_in:
         for line in not_in(campaign):
             click.echo(f"  {line}")
+    show_not_sent(story)
     show_aside(story)
     show_outbox(story)
     click.echo("\nThe whole story: --timeline. Every entry of the scores: --all.")
@@ -99,6 +107,8 @@ def head(story: Story) -> None:
         f"At {local(story.at)}, {events}, by rulebook {rules.version[:8]} of {local(rules.activated_at)}"
         f" ({rules.author}){told}"
     )
+    if story.gone:
+        click.echo(f"{story.gone} more events were counted once, and are no longer in the log")
     click.echo(", ".join(f"{field.name}: {field.value}" for field in story.fields) or "nothing is known of this lead")
     if story.suppressed:
         click.echo(f"Gets no {'marketing ' if story.suppressed == 'unsubscribed' else ''}mail: {story.suppressed}")
@@ -145,13 +155,15 @@ def entry(one: Entry) -> str:
 # ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def show_conditions(title: str, conditions: Sequence[Condition], held: str, not_held: str) -> None:
+def show_conditions(
+    title: str, conditions: Sequence[Condition], held: str, not_held: str, none: str = "nothing to tell"
+) -> None:
     """Conditions with what they came to, and why."""
     section(title)
     for each in conditions:
         click.echo(f"  {held if each.holds else not_held} {each.name}: {because(each)}")
     if not conditions:
-        click.echo("  nothing to tell")
+        click.echo(f"  {none}")
 
 
 def because(condition: Condition) -> str:
@@ -203,9 +215,11 @@ def not_promoted(told: Promotion, story: Story) -> Iterator[str]:
 
 def enrolled(enrolment: Enrolment) -> str:
     """One run through a campaign."""
-    name = f"{enrolment.campaign}, run {enrolment.run} since {local(enrolment.entered)}:"
+    which = f" for {enrolment.key}" if enrolment.key else ""
+    name = f"{enrolment.campaign}{which}, run {enrolment.run} since {local(enrolment.entered)}:"
     if not enrolment.outcome:
-        return f"{name} next {enrolment.step or 'end'}" + (f" at {local(enrolment.due)}" if enrolment.due else "")
+        at = f" at {local(enrolment.due)}" if enrolment.due else ""
+        return f"{name} next {enrolment.step or 'end'}{at}" + (f"; {enrolment.why}" if enrolment.why else "")
     return f"{name} {WAYS.get(enrolment.outcome, enrolment.outcome)}" + (
         f" ({enrolment.reason})" if enrolment.reason else ""
     )
@@ -221,6 +235,14 @@ def not_in(told: NotIn) -> Iterator[str]:
     for condition in told.conditions:
         if not condition.holds:
             yield f"  {because(condition)}"
+
+
+def show_not_sent(story: Story) -> None:
+    """Mails that campaigns would have sent; nothing where there is none."""
+    if story.not_sent:
+        section("Mails not sent")
+    for each in story.not_sent:
+        click.echo(f"  {each.text}  (at {local(each.at)})")
 
 
 def show_aside(story: Story) -> None:

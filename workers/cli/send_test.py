@@ -15,9 +15,10 @@ SECTION = "Rules"
 @click.command
 @options
 @click.option("--to", required=True, help="Who gets it.")
+@click.option("--through", default="", help="The e-mail provider, if it is not to be the one that the rules say.")
 @as_json
-def command(*, to: str, as_json: bool, **wanted: Any) -> int:
-    """Send a mail to yourself, through the e-mail provider of the settings.
+def command(*, to: str, through: str, as_json: bool, **wanted: Any) -> int:
+    """Send a mail to yourself, through the e-mail provider that the rules or else the settings say.
 
     TEMPLATE is a folder below templates/. The mail is that of a sample lead of whom everything is known, unless --lead
     names somebody, or --with gives fields; its subject begins with [Test]. It is noted nowhere, its links lead to
@@ -27,6 +28,7 @@ def command(*, to: str, as_json: bool, **wanted: Any) -> int:
     Examples:
       dripline send-test welcome/hello --to me@company.example
       dripline send-test welcome/hello --to me@company.example --lead ann@acme.test
+      dripline send-test welcome/hello --to me@company.example --through postmark
     """
     from integrations.exceptions import DeliveryError
     from workers.adapters import Adapters
@@ -35,17 +37,18 @@ def command(*, to: str, as_json: bool, **wanted: Any) -> int:
 
     if not is_address(to):
         raise click.ClickException(f"{to!r} is no address")
-    adapters = Adapters(settings(), system_clock)
-    provider = adapters.email()
     made = make(Wanted(**wanted), to=to, subject="[Test] {}")
+    adapters = Adapters(settings(), system_clock)
+    name = through or adapters.routes(made.routes).fitting(made.words.category, to)[0]
+    provider = adapters.email(name)
     try:
         accepted = provider.send(made.mail)
     except DeliveryError as error:
-        raise click.ClickException(f"{adapters.email_name} did not take it: {error}") from error
+        raise click.ClickException(f"{name} did not take it: {error}") from error
     finally:
         adapters.close()
     if as_json:
-        print_json({"to": to, "provider": adapters.email_name, "ref": accepted.ref, "subject": made.mail.subject})
+        print_json({"to": to, "provider": name, "ref": accepted.ref, "subject": made.mail.subject})
     else:
-        click.echo(f"Sent to {to} by {adapters.email_name} ({accepted.ref}), as {made.whose} would get it.")
+        click.echo(f"Sent to {to} by {name} ({accepted.ref}), as {made.whose} would get it.")
     return 0

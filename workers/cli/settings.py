@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from workers.config import Settings
+    from workers.engine.rules import Rulebook
 
 SECTION = "Settings"
 HIDDEN = "•••"
@@ -31,8 +32,9 @@ def command(as_json: bool) -> None:
     from integrations import discovery
 
     loaded = load()
-    declared = sources(loaded)
-    rows = [*own(loaded), *of_adapters(loaded, declared)]
+    rulebook = rules_of(loaded)
+    declared = sources(rulebook)
+    rows = [*own(loaded), *of_adapters(loaded, declared, senders(loaded, rulebook))]
     if as_json:
         print_json(rows)
         return
@@ -44,19 +46,37 @@ def command(as_json: bool) -> None:
         click.echo(f"Nothing here uses {name}{hint}", err=True)
 
 
-def sources(loaded: Settings) -> dict[str, str]:
-    """Adapter by name of every webhook source: of the rules in force, or those in this folder, or else every kind."""
-    from integrations import discovery
+def rules_of(loaded: Settings) -> Rulebook | None:
+    """The rules in force, or those in this folder; None if there are none."""
     from workers.exceptions import DriplineError
     from workers.rulebook import compile_rulebook, read
 
     for files in (in_force, lambda _: read(Path("rules"), Path("templates"))):
         try:
-            found = compile_rulebook(files(loaded)).sources
+            return compile_rulebook(files(loaded))
         except (DriplineError, OSError):
             continue
-        return {name: spec.adapter for name, spec in found.items()}
+    return None
+
+
+def sources(rulebook: Rulebook | None) -> dict[str, str]:
+    """Adapter by name of every webhook source of the rules, or else every kind."""
+    from integrations import discovery
+
+    if rulebook:
+        return {name: spec.adapter for name, spec in rulebook.sources.items()}
     return {name: name for name in discovery.names("sources") if name != OWN}
+
+
+def senders(loaded: Settings, rulebook: Rulebook | None) -> Sequence[str]:
+    """Who sends mail, by the settings and the rules; of those that there are, each, if nobody is chosen."""
+    from integrations import discovery
+    from workers.adapters import Adapters
+    from workers.clock import system_clock
+
+    routes = rulebook.sending.routes if rulebook else ()
+    chosen = Adapters(loaded, system_clock).routes(routes).providers if loaded.email else discovery.names("email")
+    return [name for name in chosen if name in discovery.names("email")]
 
 
 def in_force(loaded: Settings) -> Mapping[str, str]:
@@ -91,16 +111,15 @@ def own(loaded: Settings) -> Iterator[dict[str, Any]]:
         }
 
 
-def of_adapters(loaded: Settings, declared: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def of_adapters(loaded: Settings, declared: Mapping[str, str], senders: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The settings of the adapters in use, by variable.
 
-    Of the e-mail provider (of each, if none is chosen), of the mailbox looked into, of every CRM and outgoing webhook,
-    and of the webhook sources.
+    Of the e-mail providers, of the mailbox looked into, of every CRM and outgoing webhook, and of the webhook sources.
     """
     from integrations import discovery
 
     chosen: dict[discovery.Kind, Sequence[str]] = {
-        "email": [loaded.email] if loaded.email else discovery.names("email"),
+        "email": senders,
         "inbound": [loaded.inbound] if loaded.inbound else (),
         "crm": discovery.names("crm"),
         "hooks": discovery.names("hooks"),

@@ -224,12 +224,13 @@ def chunks(entries: Iterator[tuple[bytes, Suppression]]) -> Iterator[Sequence[tu
 
 def tell_engine(conn: Connection, emails: Sequence[str], reasons: Sequence[str], author: str) -> None:
     """Put into the event log of leads that are known what was removed, so that their campaigns go by it."""
+    from integrations.addresses import one_spelling
     from workers.store import events, leads
     from workers.store.events import NewEvent
 
     at = now()
     for email in emails:
-        who = events.identity("email", email.strip().lower())
+        who = events.identity("email", one_spelling(email))
         if leads.find(conn, who) is None:
             continue
         batch = [

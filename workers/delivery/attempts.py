@@ -69,11 +69,13 @@ class Attempt:
     Attributes:
         answered: True if the provider answered, False if it did not, None if it was not asked.
         asked: how long it asked us to leave it alone, if it did.
+        free: nobody has it, and it was not refused for its own sake: another provider may take it over.
     """
 
     outcome: Outcome
     answered: bool | None = None
     asked: timedelta | None = None
+    free: bool = False
 
 
 def make_ready(sender: Sender, claim: Claim, suppressed: str, now: datetime) -> Ready | Attempt:
@@ -125,7 +127,8 @@ def judge(
         return Attempt(Outcome(claim.id, claim.number, "retry", NOT_CONFIGURED, soon, error=said, counts=False))
     if isinstance(result, Unavailable):
         due = policy.next_try(claim.attempt, now, result.retry_after)
-        return Attempt(not_taken(claim, due, words(result), now), answered=False, asked=result.retry_after)
+        outcome = not_taken(claim, due, words(result), now)
+        return Attempt(outcome, answered=False, asked=result.retry_after, free=claim.unclear_since is None)
     if isinstance(result, Exception):
         repeatable = sender.key_kept(claim.provider or "") > NEVER
         due = policy.next_try(claim.attempt, now) if repeatable else None

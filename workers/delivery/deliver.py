@@ -7,16 +7,19 @@ burning through the whole outbox, and what was claimed meanwhile is given back u
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from workers.delivery.attempts import UNAVAILABLE
 from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
 from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
+from workers.delivery.routing import chosen, following
 from workers.delivery.together import Together
 from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from workers.clock import Clock
     from workers.delivery.attempts import Attempt, Policy
@@ -40,8 +43,9 @@ log = get_logger(__name__)
 
 FRESH: Final = 0.05
 """Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
-transaction that claims. So no mail begins to leave later than this after somebody's refusal was committed: with a
-provider that takes longer for a mail every mail is looked up by itself, with a fast one a few together are."""
+transaction that claims. With a provider that takes longer for a mail every mail is looked up by itself, with a fast one
+a few together are; those may wait for each other as long again (`together.LONGEST`, `integrations.contracts.PROMPT`).
+So no mail begins to leave later than a tenth of a second after somebody's refusal was committed."""
 UNLIMITED: Final = Sending()
 NAP: Final = 250_000
 """Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
@@ -164,7 +168,19 @@ class Deliverer:
             outbox.give_back(conn, [(each.claim.id, each.claim.number, each.due_at) for each in results.untried])
             if limit == 0:
                 return []
-            return outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+            claims = outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+            return claims if sender.provider else self._given_out(conn, sender, claims, now)
+
+    def _given_out(self, conn: Connection, sender: Sender, claims: Sequence[Claim], now: datetime) -> list[Claim]:
+        """The claims, grouped by who gets them, which is noted before anything leaves."""
+        out = [replace(claim, provider=chosen(sender, claim, self._paused(sender, claim, now))) for claim in claims]
+        outbox.assign(conn, [new for new, old in zip(out, claims, strict=True) if new.provider != old.provider])
+        return sorted(out, key=lambda claim: claim.provider or "")
+
+    def _paused(self, sender: Sender, claim: Claim, now: datetime) -> dict[str, datetime]:
+        """Which of those who may take a row are left alone, and until when."""
+        line = {name: self._health.paused(name, now) for name in sender.line(claim)}
+        return {name: until for name, until in line.items() if until}
 
     def _looked_up_anew(self, claims: Sequence[Claim]) -> list[Claim]:
         """The claims as the people they are for have it now."""
@@ -187,17 +203,35 @@ class Deliverer:
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""
-        results, claimed, together = Results(), time.monotonic(), Together(sender, self._policy)
-        for claim, known in self._looked_up(sender, claims):
+        results, claimed = Results(), time.monotonic()
+        left = self._round(sender, claims, results, claimed)
+        while left:
+            left = self._round(sender, left, results, claimed, known=False)
+        return results
+
+    def _round(
+        self, sender: Sender, claims: Sequence[Claim], results: Results, claimed: float, *, known: bool = True
+    ) -> Sequence[Claim]:
+        """Send those of a chunk that was `claimed` then; those that it came to too late. `known` as in `_looked_up`."""
+        together = Together(sender, self._policy)
+        for claim, fresh in self._looked_up(sender, claims, known=known):
             now = self._clock()
-            until = self._health.paused(claim.provider or "", now) or self._paced(sender, claim, now)
+            until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            if until or late or not known or not _taken(together, claim, now):
+            if until or late or not fresh or not _taken(together, claim, now):
                 results.untried.append(Untried(claim, until or now))
             elif together.full:
-                self._note(results, together.leave(now))
-        self._note(results, together.leave(self._clock()))
-        return results
+                self._note(sender, results, together.leave(now))
+        self._note(sender, results, together.leave(self._clock()))
+        return together.left_behind
+
+    def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
+        """When a row may be tried whose provider is being left alone: at once, if another may take it; or None."""
+        until = self._health.paused(claim.provider or "", now)
+        if until is None or claim.unclear_since or sender.provider:
+            return until
+        paused = self._paused(sender, claim, now)
+        return now if len(paused) < len(sender.line(claim)) else min([until, *paused.values()])
 
     def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
         """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
@@ -210,12 +244,12 @@ class Deliverer:
             wait = self._pace.wait(claim.provider or "", claim.email, now)
         return now + timedelta(microseconds=wait) if wait else None
 
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim]) -> Iterator[tuple[Claim, bool]]:
-        """Each claim as its person has it: as known from claiming, or looked up anew.
+    def _looked_up(self, sender: Sender, claims: Sequence[Claim], *, known: bool) -> Iterator[tuple[Claim, bool]]:
+        """Each claim as its person has it: as `known` from claiming just now, or looked up anew.
 
         False beside it where it would have to be looked up and PostgreSQL is away.
         """
-        looked, fresh = time.monotonic(), list(claims)
+        looked, fresh = time.monotonic() if known else -math.inf, list(claims)
         for number in range(len(fresh)):
             if sender.channel == "email" and time.monotonic() - looked > FRESH:
                 try:
@@ -226,13 +260,25 @@ class Deliverer:
                 looked = time.monotonic()
             yield fresh[number], True
 
-    def _note(self, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
+    def _note(self, sender: Sender, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
         for claim, each in made:
-            results.outcomes.append(each.outcome)
             if each.answered:
                 self._health.answered(claim.provider or "")
             elif each.answered is False:
                 self._health.failed(claim.provider or "", self._clock(), each.asked)
+            results.outcomes.append(self._passed_on(sender, claim, each.outcome) if each.free else each.outcome)
+
+    def _passed_on(self, sender: Sender, claim: Claim, outcome: Outcome) -> Outcome:
+        """The outcome of a row that nobody has: to be tried at once by whoever is next in its line.
+
+        One try is once through the line; after that it begins anew with the first, when the schedule says so.
+        """
+        now = self._clock()
+        heir = following(sender, claim, self._paused(sender, claim, now))
+        if heir is None:
+            return replace(outcome, provider=next(iter(sender.line(claim)), "")) if outcome.due_at else outcome
+        log.warning("mail_passed_on", outbox=claim.id, provider=claim.provider, to=heir, error=outcome.error)
+        return replace(outcome, state="retry", reason=UNAVAILABLE, due_at=now, provider=heir, counts=False)
 
 
 def _taken(together: Together, claim: Claim, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import redis
 
+from integrations.addresses import domain_of
 from workers.engine.values import MICROSECOND, micros
 from workers.log import get_logger
 
@@ -162,7 +163,7 @@ class Pace:
 
     def limits(self, provider: str, email: str | None, now: datetime) -> list[Limit]:
         """The limits that a mail comes under."""
-        domain = (email or "").rpartition("@")[2].lower()
+        domain = domain_of(email)
         named = {each.name for each in self._sending.limits if each.of == "domain"}
         found = [
             Limit(f"{each.of}:{domain if each.name == ANY else each.name}", each.window // each.most)

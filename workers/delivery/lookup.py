@@ -45,14 +45,13 @@ def look_up(engine: Engine, sender: Sender, clock: Clock) -> Counter[str]:
     """
     now = clock()
     with transaction(engine) as conn:
-        provider = sender.provider if sender.finder else None
-        rows = unclear.ask(conn, sender.channel, provider, now, again=now + HELD)
-    if not rows or sender.finder is None:
+        rows = unclear.ask(conn, sender.channel, sender.finders, now, again=now + HELD)
+    if not rows:
         return Counter()
-    said = [verdict(sender.finder, row, clock()) for row in rows]
+    said = [verdict(sender.finders[row.provider], row, clock()) for row in rows]
     with transaction(engine) as conn:
         states = Counter(unclear.say(conn, said, clock()))
-    log.info("asked_about_unclear", channel=sender.channel, provider=sender.provider, **states)
+    log.info("asked_about_unclear", channel=sender.channel, **states)
     del states["ambiguous"]  # as it was
     return states
 

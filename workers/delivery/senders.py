@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from integrations.contracts import (
@@ -23,7 +24,7 @@ from workers.exceptions import ConfigurationError, RenderError, StoreUnavailable
 from workers.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from integrations.contracts import Crm, EmailProvider, Hook, Mail
     from workers.delivery.compose import Composer
@@ -75,18 +76,36 @@ class Sender(Protocol):
 
     channel: Channel
     provider: str | None
-    """Who sends all rows of this channel; None if each row says it."""
+    """Who sends all rows of this channel; None if each row says it, or has a `line`."""
 
-    batch: BatchProvider | None
-    """Who takes several mails in a call; None if each goes by itself."""
-    finder: FindingProvider | None
-    """Who can be asked whether it has a mail; None if nobody can."""
+    @property
+    def finders(self) -> Mapping[str, FindingProvider]:
+        """Who can be asked whether they have a mail, by name."""
+
+    def line(self, claim: Claim) -> Sequence[str]:
+        """Who may take a row, the first choice first."""
+
+    def batch(self, provider: str) -> BatchProvider | None:
+        """The provider, if it takes several mails in a call; None if each goes by itself."""
 
     def key_kept(self, provider: str) -> timedelta:
         """For how long handing the same key to this provider again is harmless: not at all, for a time, or for ever."""
 
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """Everything but the sending; `suppressed` is why the address may not be mailed now, or empty."""
+
+
+class Named:
+    """For channels whose rows each name the one who is to have them."""
+
+    finders: Mapping[str, FindingProvider] = MappingProxyType({})
+
+    def line(self, claim: Claim) -> Sequence[str]:
+        """See `Sender.line`."""
+        return (claim.provider,) if claim.provider else ()
+
+    def batch(self, provider: str) -> None:
+        """See `Sender.batch`."""
 
 
 class EmailSender:
@@ -104,8 +123,16 @@ class EmailSender:
         self.provider: str | None = name
         self._adapter = provider
         self._composer = composer
-        self.batch = provider if isinstance(provider, BatchProvider) else None
-        self.finder = provider if isinstance(provider, FindingProvider) else None
+        self._batch = provider if isinstance(provider, BatchProvider) else None
+        self.finders: Mapping[str, FindingProvider] = {name: provider} if isinstance(provider, FindingProvider) else {}
+
+    def line(self, claim: Claim) -> Sequence[str]:  # noqa: ARG002  (all go the same way)
+        """See `Sender.line`."""
+        return (self.provider,) if self.provider else ()
+
+    def batch(self, provider: str) -> BatchProvider | None:
+        """See `Sender.batch`."""
+        return self._batch if provider == self.provider else None
 
     def key_kept(self, provider: str) -> timedelta:
         """See `Sender.key_kept`."""
@@ -139,7 +166,7 @@ class EmailSender:
         return Ready(lambda: self._adapter.send(mail), mail=mail)
 
 
-class CrmSender:
+class CrmSender(Named):
     """Promotions to whichever CRM each of them names.
 
     Args:
@@ -150,8 +177,6 @@ class CrmSender:
 
     channel: Channel = "crm"
     provider: str | None = None
-    batch: BatchProvider | None = None
-    finder: FindingProvider | None = None
 
     def __init__(
         self, crm: Callable[[str], Crm], takes_key: Callable[[str], bool], composer: Callable[[str], Composer]
@@ -195,7 +220,7 @@ class CrmSender:
         return adapter.promote(promotion)
 
 
-class HookSender:
+class HookSender(Named):
     """Webhooks to whichever receiver each of them names.
 
     Args:
@@ -205,8 +230,6 @@ class HookSender:
 
     channel: Channel = "webhook"
     provider: str | None = None
-    batch: BatchProvider | None = None
-    finder: FindingProvider | None = None
 
     def __init__(self, hook: Callable[[str], Hook], takes_key: Callable[[str], bool]) -> None:
         self._hook = hook

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from integrations.exceptions import NotBegun
 from workers.delivery.attempts import Attempt, hand_over, judge, make_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from integrations.contracts import Accepted, BatchProvider, Mail
@@ -16,20 +17,24 @@ if TYPE_CHECKING:
     from workers.delivery.senders import Ready, Sender
     from workers.store.outbox import Claim
 
-LONGEST: Final = 0.05
+LONGEST: Final = 0.03
 """Seconds that a row waits for company; what is known of its person's refusals must not grow old meanwhile."""
 
 
 class Together:
-    """The rows of a chunk on their way out."""
+    """The rows of a chunk on their way out.
+
+    Attributes:
+        left_behind: those whose turn did not come in time. They were not tried; their people have to be looked up anew.
+    """
 
     def __init__(self, sender: Sender, policy: Policy) -> None:
         self._sender = sender
         self._policy = policy
-        self._most = sender.batch.most if sender.batch else 1
         self._done: list[tuple[Claim, Attempt]] = []
-        self._waiting: list[tuple[Claim, Ready]] = []
+        self._waiting: dict[str, list[tuple[Claim, Ready]]] = {}
         self._since = 0.0
+        self.left_behind: list[Claim] = []
 
     def add(self, claim: Claim, now: datetime) -> None:
         """Make a row ready.
@@ -43,29 +48,44 @@ class Together:
             return
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append((claim, made))
+        self._waiting.setdefault(claim.provider or "", []).append((claim, made))
 
     @property
     def full(self) -> bool:
         """True if those that wait should leave: no more fit in a call, or the first has waited long enough."""
-        return len(self._waiting) >= self._most or time.monotonic() - self._since > LONGEST
+        return any(len(rows) >= self._most(name) for name, rows in self._waiting.items()) or (
+            time.monotonic() - self._since > LONGEST
+        )
+
+    def _most(self, provider: str) -> int:
+        """How many rows one call of this provider takes."""
+        batch = self._sender.batch(provider)
+        return batch.most if batch else 1
 
     def leave(self, now: datetime) -> list[tuple[Claim, Attempt]]:
         """Let those that wait leave; what became of all that were added since the last time."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         done, self._done = self._done, []
-        if self._sender.batch and waiting:
-            return done + self._leave_together(self._sender.batch, waiting, now)
-        return done + [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
+        for number, (provider, rows) in enumerate(waiting.items()):
+            if number and time.monotonic() - self._since > 2 * LONGEST:  # whom those before had to wait for
+                self.left_behind += [claim for claim, _ in rows]
+                continue
+            batch = self._sender.batch(provider)
+            done += self._leave_together(batch, rows, now) if batch else self._leave_alone(rows, now)
+        return done
+
+    def _leave_alone(self, waiting: Sequence[tuple[Claim, Ready]], now: datetime) -> list[tuple[Claim, Attempt]]:
+        return [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
 
     def _leave_together(
         self, batch: BatchProvider, waiting: Sequence[tuple[Claim, Ready]], now: datetime
-    ) -> list[tuple[Claim, Attempt]]:
+    ) -> Iterator[tuple[Claim, Attempt]]:
         results = _send(batch, [ready.mail for _, ready in waiting if ready.mail])
-        return [
-            (claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark))
-            for (claim, ready), result in zip(waiting, results, strict=True)
-        ]
+        for (claim, ready), result in zip(waiting, results, strict=True):
+            if isinstance(result, NotBegun):
+                self.left_behind.append(claim)
+            else:
+                yield claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark)
 
 
 def _send(batch: BatchProvider, mails: Sequence[Mail]) -> Sequence[Accepted | Exception]:

@@ -20,7 +20,7 @@ from workers.engine.values import Event, Hook, LeadState, Notify, Promote, Recor
 from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from integrations.contracts import Source
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 OWN_IDS: Final = 1 << 40
 """Numbers of events of our own begin here: the recording has none so high."""
-MailName = tuple[str, str, int, str]
+MailName = tuple[str, str, str, str]
 """Address, campaign, run, step: what makes a mail one."""
 NoticeName = tuple[str, str]
 """Address and subject of a message to a colleague."""
@@ -68,13 +68,18 @@ class Mirror:
     Args:
         rulebook: the rules.
         settings: environment variables of the sources.
+        number: the number that the system has given to the lead of an address, because what is left to chance hangs
+            on it; None for one that it does not have. Without this, leads are numbered as they come.
     """
 
-    def __init__(self, rulebook: Rulebook, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, rulebook: Rulebook, settings: Mapping[str, str], number: Callable[[str], int | None] = lambda _: None
+    ) -> None:
         self.gone_out = GoneOut()
         self.leads: dict[str, Known] = {}
         self.counts: Counter[str] = Counter()
         self._rulebook = rulebook
+        self._number = number
         self._sources = sources(rulebook, settings)
         self._seen: set[tuple[str, str]] = set()
 
@@ -98,7 +103,8 @@ class Mirror:
                 self.counts["accepted"] += 1
                 news.setdefault(address(incoming), []).append(self.as_event(incoming, now))
         for email, events in news.items():
-            lead = self.leads.setdefault(email, Known(len(self.leads) + 1, email))
+            if (lead := self.leads.get(email)) is None:
+                lead = self.leads[email] = Known(self._number(email) or len(self.leads) + 1, email)
             lead.events.update((event.id, event) for event in events)
             self.settle(lead, events, now)
 
@@ -151,6 +157,11 @@ class Mirror:
             history = [*lead.events.values()]
             return decide(lead.state, lead.id, events, self._rulebook, now, history=history)
 
+    def mail_keys(self) -> Iterator[str]:
+        """The keys of all mails that should go out."""
+        decided = (decision.effect for lead in self.leads.values() for decision in lead.decisions)
+        return (effect.key for effect in decided if isinstance(effect, Send))
+
     def note(self, lead: Known, decision: Decision) -> None:
         """Write down what has to leave the house."""
         if isinstance(decision.effect, Send):
@@ -181,7 +192,7 @@ def address(incoming: Incoming) -> str:
 def mail_name(email: str, key: str) -> MailName:
     """What makes a mail one, whatever number the lead has: `mail:{lead}:{campaign}:{run}:{step}`."""
     _, _, campaign, run, step = key.split(":", 4)
-    return email, campaign, int(run), step
+    return email, campaign, run, step
 
 
 def deal_name(email: str, opportunity: Mapping[str, Any]) -> DealName:

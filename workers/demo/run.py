@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from workers.clock import SteppedClock
 from workers.config import Settings
+from workers.delivery.compose import message_id
 from workers.demo import record
 from workers.demo.behaviour import DAYS, START
 from workers.demo.expect import Mirror, differences
@@ -31,9 +32,12 @@ from workers.demo.smtp import SmtpServer
 from workers.demo.summary import Summary, arrived, count_mails, deals_of, read_store
 from workers.demo.timeline import beats
 from workers.dev import Runtime
+from workers.store import leads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
     from workers.demo.timeline import Beat
 
@@ -94,14 +98,23 @@ def play(data: Path, others: Others, console: Console, days: int) -> Summary:
             for wave in beat.waves:
                 postman.post(wave, beat.at)
                 runtime.drain(PATIENCE)
-        mirror = Mirror(runtime.rulebook, settings.adapters)
-        mirror.play(played)
-        gone_out = arrived(others.smtp.received, others.crm, others.hooks, settings.secret)
+        with runtime.engine.connect() as conn:
+            mirror = Mirror(runtime.rulebook, settings.adapters, lambda email: number_of(conn, email))
+            mirror.play(played)
+        sender = runtime.rulebook.account.sender
+        effects = {message_id(key, sender): key for key in mirror.mail_keys()}
+        gone_out = arrived(others.smtp.received, others.crm, others.hooks, settings.secret, effects)
         summary = Summary(days=days, post=dict(postman.counts), mails=count_mails(gone_out, runtime.rulebook))
         summary.deals = deals_of(others.crm)
         summary.differences = differences(mirror.gone_out, gone_out)
         read_store(summary, runtime.engine, runtime.rulebook, mirror.leads, clock())
     return summary
+
+
+def number_of(conn: Connection, email: str) -> int | None:
+    """The number of a lead in the store."""
+    lead = leads.find(conn, f"email:{email}")
+    return lead.id if lead else None
 
 
 def demo_settings(data: Path, others: Others, keys: Keys) -> Settings:

@@ -112,19 +112,24 @@ class Summary:
         }
 
 
-def arrived(mails: Iterable[Received], crm: HubSpotStub, hooks: HookReceiver, secret: str) -> GoneOut:
+def arrived(
+    mails: Iterable[Received], crm: HubSpotStub, hooks: HookReceiver, secret: str, keys: Mapping[str, str]
+) -> GoneOut:
     """What the mail server, the CRM and the receiver of webhooks really have, named so that it can be compared.
 
-    Which effect a mail is, its own unsubscribe link says.
+    Which effect a mail is, its own unsubscribe link says, and where it has none its Message-ID; `keys` are those of the
+    effects by Message-ID.
     """
     gone_out = GoneOut()
     for mail in mails:
-        if mail.message["List-Unsubscribe"] is None:  # a message to a colleague
+        if link := mail.message["List-Unsubscribe"]:
+            key = read_token(secret, str(link).strip("<>").rpartition("/")[2], Unsubscribe).key
+        else:
+            key = keys.get(str(mail.message["Message-ID"]).strip("<>"), "")
+        if key:
+            gone_out.mails[mail_name(mail.to, key)] += 1
+        else:  # a message to a colleague
             gone_out.notices[mail.to, str(mail.message["Subject"])] += 1
-            continue
-        link = str(mail.message["List-Unsubscribe"]).strip("<>")
-        key = read_token(secret, link.rpartition("/")[2], Unsubscribe).key
-        gone_out.mails[mail_name(mail.to, key)] += 1
     for email, deal in crm.deals_by_contact():
         gone_out.deals[email, deal["dealname"], deal["amount"]] += 1
     gone_out.hooks.update(hook_name(hook, payload) for hook, payload in hooks.received)

@@ -18,6 +18,8 @@ GIVEN: Final = "given"
 PENDING: Final = "pending"
 """Given, and not yet confirmed by the link in the confirmation mail."""
 WITHDRAWN: Final = "withdrawn"
+RESTORED: Final = "restored"
+"""Of everything: the unsubscribing was taken back, so what was said of each category before holds again."""
 CONSENT: Final = "consent"
 """The lawful basis without which nothing is mailed before somebody has said yes."""
 UNSUBSCRIBED: Final = "unsubscribed"
@@ -91,7 +93,9 @@ def standing(consents: Mapping[str, Sequence[Any]], category: str) -> str:
     own, everything = consents.get(category), consents.get(EVERYTHING)
     if own and (everything is None or later(own, everything)):
         return str(own[0])
-    return WITHDRAWN if everything else ""
+    if everything and everything[0] == WITHDRAWN:
+        return WITHDRAWN
+    return str(own[0]) if own else ""
 
 
 def later(entry: Sequence[Any], than: Sequence[Any]) -> bool:

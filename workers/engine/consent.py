@@ -8,6 +8,7 @@ from workers.engine.categories import (
     EVERYTHING,
     GIVEN,
     PENDING,
+    RESTORED,
     UNSUBSCRIBED,
     WITHDRAWN,
     later,
@@ -25,7 +26,8 @@ GIVE: Final = "consent.given"
 CONFIRM: Final = "consent.confirmed"
 WITHDRAW: Final = "consent.withdrawn"
 LIFT: Final = "suppression.removed"
-HEARD: Final = frozenset({GIVE, CONFIRM, WITHDRAW, LIFT})
+RESUBSCRIBE: Final = "email.resubscribed"
+HEARD: Final = frozenset({GIVE, CONFIRM, WITHDRAW, LIFT, RESUBSCRIBE})
 CONFIRMATION: Final = "consent.confirm"
 """What stands for the campaign in the keys of confirmation mails; no campaign can have this name."""
 TRANSACTIONAL: Final = "transactional"
@@ -37,6 +39,9 @@ def take_consent(call: Call, event: Event, at: int) -> None:
     """Let one event change what the person wants to get."""
     if event.type == LIFT:
         lift_by_hand(call, event)
+        return
+    if event.type == RESUBSCRIBE:
+        resubscribe(call, event, at)
         return
     name = str(event.properties.get("category", ""))
     category = call.rulebook.consent.categories.get(name)
@@ -89,9 +94,19 @@ def withdraw(call: Call, name: str, category: Category | None, event: Event, at:
 
 
 def unsubscribe(call: Call, event: Event, at: int) -> bool:
-    """Withdraw everything; False if consent was given since, so that the unsubscribing is history."""
+    """Withdraw everything; False if consent was given since, or it was taken back, so that it is history."""
     withdraw(call, EVERYTHING, None, event, at)
-    return not any(said[0] == GIVEN and later(said, ["", at, event.id]) for said in call.state.consents.values())
+    return not any(
+        said[0] in {GIVEN, RESTORED} and later(said, ["", at, event.id]) for said in call.state.consents.values()
+    )
+
+
+def resubscribe(call: Call, event: Event, at: int) -> None:
+    """Somebody took their unsubscribing back where the provider asks them. Bounces and complaints are not undone."""
+    if note(call, EVERYTHING, RESTORED, event, at):
+        record(call, EVERYTHING, None, event, action="restored", text=shown(event))
+        if call.state.suppressed == UNSUBSCRIBED:
+            lift(call, event)
 
 
 def note(call: Call, name: str, status: str, event: Event, at: int) -> bool:
@@ -124,7 +139,7 @@ def lift_by_hand(call: Call, event: Event) -> None:
 
 def record(call: Call, name: str, category: Category | None, event: Event, *, action: str, text: str) -> None:
     """One line of the consent history: what, when, where, and the text that was shown."""
-    now_is = standing(call.state.consents, name)
+    now_is = GIVEN if action == "restored" else standing(call.state.consents, name)
     where = next((str(event.properties[key]) for key in ("place", "form", "url") if event.properties.get(key)), "")
     line = Consent(
         category=name,

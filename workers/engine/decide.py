@@ -146,8 +146,13 @@ class Session:
         """Let events change the state."""
         if self.state.events and self.state.scoring != self._rulebook.scoring:
             raise NeedsHistory("the scoring rules have changed")
-        for event in events:
-            intake.take_in(call, event)
+        before = self.state.events
+        try:
+            for event in events:
+                intake.take_in(call, event)
+        except NeedsHistory:
+            self.state.events = before  # they are not taken in yet
+            raise
 
 
 def forget_expired(call: Call) -> None:

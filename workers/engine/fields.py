@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
+from workers.text import one_spelling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Field
     from workers.engine.values import Event
 
+PLAIN: Final = (str, int)
+"""Types of values that are what they were converted to if they are equal to it."""
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
@@ -40,7 +44,7 @@ def tell_fields(call: Call, event: Event, at: int) -> None:
         if (
             name in since
             and fields.get(name) == value
-            and value.__class__ is str
+            and value.__class__ in PLAIN
             and (declared is None or declared.merge == "last")
         ):
             # told again, as every event tells the address: it was converted before
@@ -201,10 +205,10 @@ def zone(value: Any) -> str:
 
 
 def email(value: Any) -> str:
-    """An e-mail address, in lower case."""
+    """An e-mail address, in the one spelling that its owner is known by."""
     if not EMAIL.fullmatch(address := str(value).strip()):
         raise Refused("not an e-mail address")
-    return address.lower()
+    return one_spelling(address)
 
 
 def url(value: Any) -> str:

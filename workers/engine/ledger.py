@@ -32,12 +32,12 @@ class Line:
     """One line of a ledger.
 
     Attributes:
-        rule: id of the rule; for a range, `part …`, `group …` or `model …`.
+        rule: id of the rule; for a range, and for what is gone, `part …`, `group …` or `model …`.
         points: what the rule gave when it happened; None for a range.
         amount: what it is worth now, to the cent; the amounts of a model add up to its score to the cent.
         event: id of the event, and `at`, its time; None for what is true of the lead's fields.
         note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `machine`,
-            `profile`, `range`, `formula`.
+            `profile`, `range`, `formula`, `gone` (of events that the log no longer holds).
     """
 
     model: str
@@ -52,12 +52,13 @@ class Line:
 class _Recorder(Call):
     """A call that also writes down what goes into each sum."""
 
-    __slots__ = ("entries", "rules")
+    __slots__ = ("entries", "gone", "rules")
 
     def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime) -> None:
         super().__init__(state, 0, rulebook, now)
         self.entries: dict[tuple[str, int], list[int]] = {}
         self.rules: dict[str, EventRule] = {}
+        self.gone: dict[str, float] = {}
 
     def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:
         """See `Call.add`."""
@@ -73,7 +74,9 @@ class _Recorder(Call):
             self.add(rule, (*event, rule.units or 0))
 
 
-def ledger(state: LeadState, history: Sequence[Event], rulebook: Rulebook, now: datetime) -> dict[str, list[Line]]:
+def ledger(
+    state: LeadState, history: Sequence[Event], rulebook: Rulebook, now: datetime, *, partial: bool = False
+) -> dict[str, list[Line]]:
     """All scores of a lead, taken apart.
 
     Args:
@@ -81,18 +84,35 @@ def ledger(state: LeadState, history: Sequence[Event], rulebook: Rulebook, now: 
         history: every event that counts for it until `now`.
         rulebook: the rules to count by.
         now: aware; the instant at which the scores are read.
+        partial: True if events that the state has counted by these rules are in the history no more; what they are
+            worth has a line of its own.
 
     Returns:
         for each score model its lines; their amounts add up to the score as it reads at `now`, to the cent.
     """
     record = _Recorder(state, rulebook, now)
     recount(record, history, {event.id for event in history})
+    if partial:
+        record.gone = dict(_gone(record, state))
+        record.state.scores = state.scores
+        record.look_again()
     times = {event.id: event.at for event in history}
     lines: dict[str, list[Line]] = {}
     for model in rulebook.models.values():
         exact = list(_formula(record.standing, model)) if model.formula else list(_summed(record, model, times))
         lines[model.name] = _to_the_cent(exact) + list(_not_counted(record, model, times))
     return lines
+
+
+def _gone(record: _Recorder, state: LeadState) -> Iterator[tuple[str, float]]:
+    """By part, what a state has counted beyond the history."""
+    for model in record.rulebook.models.values():
+        for part in model.parts:
+            whole, known = (
+                part.decay.worth(sums[part.name], record.moment) if part.name in sums else 0.0
+                for sums in (state.scores, record.state.scores)
+            )
+            yield part.name, whole - known
 
 
 def _summed(record: _Recorder, model: ScoreModel, times: Mapping[int, datetime]) -> Iterator[Line]:
@@ -104,6 +124,9 @@ def _summed(record: _Recorder, model: ScoreModel, times: Mapping[int, datetime])
             points = units / UNIT
             note = "" if worth == points else "decayed"
             by_part[rule.part].append(Line(model.name, rule_id, points, worth, event, times.get(event), note))
+    for part in model.parts:
+        if abs(worth := record.gone.get(part.name, 0.0)) > RESOLUTION:
+            by_part[part.name].append(Line(model.name, f"part {part.name}", None, worth, note="gone"))
     profile = record.standing.profile(model)
     total = 0.0
     for group in model.groups:

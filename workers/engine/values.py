@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -105,10 +106,12 @@ class Enrolment:
         outcome: empty while under way, then `finished`, `exited`, `goal` or `held_out`.
         reason: why it exited, or the word of the `end` step that it finished at.
         key: what tells this run from others of the same campaign; empty where there is only one at a time.
-        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `paused`.
+        hold: why it stands at its step: `until` (for what a wait_until waits for), `quiet-hours`, `cap`, `replied`,
+            `paused`.
         arms: for each split that was passed, [arm, microseconds], and a 1 once what it measures has happened.
         goal: when the campaign's goal was reached, microseconds; 0 if it was not, and BEFORE if it held on entry.
         done: steps that have had an effect in this run: an edit may lead back to them, and they have it once.
+        replied: when the person last wrote back, microseconds; 0 if they did not, or their campaign does not mind.
     """
 
     version: str
@@ -123,11 +126,17 @@ class Enrolment:
     arms: dict[str, list[Any]] = field(default_factory=dict)
     goal: int = 0
     done: list[str] = field(default_factory=list)
+    replied: int = 0
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Which run of its campaign it is, for what is recorded about it."""
+        return {"run": self.run, "key": self.key} if self.key else {"run": self.run}
 
     def dump(self) -> list[Any]:
         """As JSON-ready data, without what stands at its default at the end."""
         row = [self.version, self.run, self.entered, self.step, self.due, self.outcome, self.reason]
-        more = [self.key, self.hold, self.arms, self.goal, self.done]
+        more = [self.key, self.hold, self.arms, self.goal, self.done, self.replied]
         while more and not more[-1]:
             more.pop()
         return row + more
@@ -236,7 +245,8 @@ class LeadState:
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
-        lean = {name: value for name in _NAMES if (value := getattr(self, name)) or (name == "missing" and value == [])}
+        values = zip(_NAMES, _VALUES(self), strict=True)
+        lean = {name: value for name, value in values if value or (name == "missing" and value == [])}
         if self.scores:
             lean["scores"] = {name: pack(total) for name, total in self.scores.items()}
         if self.enrolments:
@@ -253,7 +263,7 @@ class LeadState:
         """
         if data and data.get("format") != STATE_FORMAT:
             data = converted(data)
-        state = cls(**{name: data[name] for name in _NAMES if name in data})
+        state = cls(**{name: value for name, value in data.items() if name in _KNOWN})
         state.scores = {name: unpack(total) for name, total in state.scores.items()}
         state.enrolments = {name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()}
         return state
@@ -273,6 +283,8 @@ def converted(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))
+_KNOWN: Final = frozenset(_NAMES)
+_VALUES: Final = attrgetter(*_NAMES)
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────

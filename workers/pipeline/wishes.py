@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from integrations.addresses import normalised
 from workers.engine.categories import GIVEN
 from workers.engine.values import Consent, Suppress
 from workers.store import consents, suppressions
-from workers.store.suppressions import UNSUBSCRIBED, Suppression, normalised
+from workers.store.suppressions import UNSUBSCRIBED, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,9 +24,17 @@ def waiting(line: Line, detail: Mapping[str, Any]) -> str:
 
 def held(line: Line, detail: Mapping[str, Any]) -> str:
     """A mail that is due and may not go yet."""
-    why = {"quiet-hours": "quiet hours or a day off", "cap": f"{detail.get('most')} mails are all for now"}
+    why = {"quiet-hours": "quiet hours or a day off", "cap": cap(detail), "paused": "the campaign is paused"}
     reason = why.get(detail["reason"], str(detail["reason"]))
     return f"{line.rule}: held back ({reason})" + (f" until {clock(detail['until'])}" if "until" in detail else "")
+
+
+def cap(detail: Mapping[str, Any]) -> str:
+    """Which cap it was that let no more through."""
+    kind = "" if detail.get("category") == "all" else f"{detail.get('category')} "
+    days = timedelta(microseconds=detail.get("window", 0)) / timedelta(days=1)
+    time = f" in {days:g} day{'s' * (days != 1)}" if days else ""
+    return f"the cap of {detail.get('most')} {kind}mail{'s' * (detail.get('most') != 1)}{time} is full"
 
 
 def branched(line: Line, detail: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.campaigns.runs import run_word
 from workers.engine.ledger import ledger
 from workers.engine.values import LeadState, instant, micros
 from workers.exceptions import NoRulebook
@@ -12,7 +13,9 @@ from workers.pipeline.verdict import seen
 from workers.reports.aside import left
 from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
+from workers.reports.runs import enrolments, not_sent
 from workers.reports.whynot import Inquiry
+from workers.reports.words import sentence
 from workers.simulate.words import spelled
 from workers.store import activations, decisions, history, identities, leads, opportunities, outbox
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from workers.engine import ledger as ledgers
     from workers.engine.rules import EventRule, Rulebook, ScoreModel
     from workers.reports.aside import Aside
+    from workers.reports.runs import Enrolment, NotSent
     from workers.reports.whynot import Condition, NotIn, Promotion
     from workers.store.activations import Activation
     from workers.store.decisions import LoggedDecision
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 EVERY_ROW: Final = 1000
 BY_STEP: Final = {"sent": "mail", "notified": "notice", "posted": "hook"}
 """What keys of a step's effects begin with, by the kind of its decision."""
+HANDED: Final = frozenset({"promoted", "accepted", "escalated"})
+"""Kinds of decisions about a hand-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,6 @@ class Score:
     bands: tuple[tuple[str, float, float], ...]
     waits: tuple[str, ...]
     entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """The latest run through a campaign. `step` is the one to come; `outcome` is empty while under way."""
-
-    campaign: str
-    run: int
-    entered: datetime
-    step: str
-    due: datetime | None
-    outcome: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +131,12 @@ class Story:
         at: the instant; `rules` were in force then.
         suppressed: why nothing may be mailed to it; empty if it may.
         segments: all of them, those that it is in first.
+        stage_reason: why it is at its stage, where that has a reason.
         stages: those it may come to from where it is.
+        handoff: how sales has answered to the latest promotion, one sentence; empty if there is nothing to answer.
+        not_sent: mails that campaigns would have sent, with what stood against them.
         not_in: campaigns that it never was in.
+        gone: how many events were counted once and are in the log no more.
         wake_at: when it is looked at again without an event; None for never, and for an instant in the past.
         aside: what reached us and counts for nothing, with the reason.
         outbox: what was put there until then, in the states of today; `causes` tells why, by key.
@@ -157,12 +154,16 @@ class Story:
     scores: Sequence[Score]
     grades: Mapping[str, str | None]
     segments: Sequence[Condition]
+    stage_reason: str
     stages: Sequence[Condition]
     promotion: Promotion
+    handoff: str
     enrolments: Sequence[Enrolment]
+    not_sent: Sequence[NotSent]
     not_in: Sequence[NotIn]
     wake_at: datetime | None
     events: int
+    gone: int
     timeline: Sequence[Line]
     aside: Sequence[Aside]
     outbox: Sequence[outbox.Row]
@@ -176,11 +177,18 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the store holds of a lead until an instant."""
+    """What the store holds of a lead until an instant.
+
+    Attributes:
+        later: ids of what was heard of it after that.
+        gone: how many events it has taken in that the log no longer holds.
+    """
 
     lead: leads.Lead
     rules: Activation
     events: Mapping[int, Claimed]
+    later: frozenset[int]
+    gone: int
     decided: Sequence[LoggedDecision]
     now: datetime
     at: datetime | None
@@ -208,9 +216,12 @@ def read(
     rules = activations.at(conn, until)
     if rules is None:
         raise NoRulebook("the database holds no rulebook yet; put one there: dripline apply rules/ templates/")
-    log = {event.id: event for event in history.logs(conn, [lead.id])[lead.id] if event.received_at <= until}
+    whole = history.logs(conn, [lead.id])[lead.id]
+    log = {event.id: event for event in whole if event.received_at <= until}
+    later = frozenset(event.id for event in whole if event.received_at > until)
+    gone = max(0, int(lead.state.get("events", 0)) - len(whole))
     decided = [each for each in decisions.story(conn, lead.id) if each.decided_at <= until]
-    return tell(conn, Records(lead, rules, log, decided, now, at), compiled(rules.version))
+    return tell(conn, Records(lead, rules, log, later, gone, decided, now, at), compiled(rules.version))
 
 
 def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
@@ -218,12 +229,14 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     lead, now = records.lead, records.at or records.now
     past = [seen(event) for event in records.events.values()]
     before = LeadState.load(lead.state)
-    base = before if records.at is None else as_decided(before, records.decided)
+    base = before if records.at is None else as_decided(before, records.decided, records.later)
     if records.at is not None:
         base.lost = lost(records.decided, records.events.values())
-    state = counted(base, past, rulebook, now)
+    partial = bool(records.gone) and records.at is None and before.scoring == rulebook.scoring
+    state = before if partial else counted(base, past, rulebook, now)
     inquiry = Inquiry(state, past, rulebook, now)
-    amounts = ledger(base, past, rulebook, now)
+    timeline = [_line(each, records.events) for each in records.decided]
+    amounts = ledger(base, past, rulebook, now, partial=partial)
     return Story(
         id=lead.id,
         email=state.fields.get("email"),
@@ -237,13 +250,17 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         scores=[_score(model, amounts[model.name], inquiry, records) for model in rulebook.models.values()],
         grades={name: inquiry.standing.grade(name) for name in rulebook.grades},
         segments=sorted(inquiry.segments(), key=lambda each: not each.holds),
+        stage_reason=_stage_reason(state.stage, timeline),
         stages=inquiry.stages(),
         promotion=inquiry.promotion(),
-        enrolments=[_enrolment(name, value) for name, value in state.enrolments.items()],
+        handoff=_handoff(state, timeline),
+        enrolments=list(enrolments(state.enrolments, timeline)),
+        not_sent=list(not_sent(timeline)),
         not_in=list(inquiry.campaigns()),
         wake_at=lead.wake_at if records.at is None else None,
         events=len(past),
-        timeline=[_line(each, records.events) for each in records.decided],
+        gone=records.gone,
+        timeline=timeline,
         aside=left(records.decided, past, rulebook),
         outbox=[row for row in outbox.rows(conn, EVERY_ROW, lead_id=lead.id)[::-1] if row.created_at <= now],
         causes=dict(_causes(records)),
@@ -255,11 +272,25 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
     )
 
 
+def _stage_reason(stage: str, timeline: Iterable[Line]) -> str:
+    """Why the lead came to its stage, as was recorded last."""
+    came = [line.detail for line in timeline if line.kind == "staged" and line.detail.get("to") == stage]
+    return str(came[-1].get("reason") or "") if came else ""
+
+
+def _handoff(state: LeadState, timeline: Sequence[Line]) -> str:
+    """Whether sales has taken up the latest promotion."""
+    if state.handoff:
+        return f"sales has not accepted it yet, and may until {spelled(instant(state.handoff[1]))}"
+    latest = next((line for line in reversed(timeline) if line.kind in HANDED), None)
+    return f"{sentence(latest)}, at {spelled(latest.at)}" if latest and latest.kind != "promoted" else ""
+
+
 def _causes(records: Records) -> Iterator[tuple[str, Cause]]:
     """For each effect its decision, and the event behind it; of a mail, the one that began the run."""
-    began: dict[tuple[str, int], int | None] = {}
+    began: dict[tuple[str, str], int | None] = {}
     for each in records.decided:
-        run = each.detail.get("run", 0)
+        run = run_word(each.detail.get("key", ""), each.detail.get("run", 0))
         event = each.event_id
         if each.kind == "enrolled":
             began[each.rule, run] = event
@@ -333,16 +364,12 @@ NOTES: Final = {
     "decayed": "decayed",
     "limit": "not counted: limit",
     "too-many-keys": "not counted: more different values than its limit tells apart",
+    "gone": "of events that are no longer in the log",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
     "profile": "true of the lead's fields",
     "range": "cut off by the range",
 }
 """What the notes of a ledger mean."""
-
-
-def _enrolment(campaign: str, value: Any) -> Enrolment:
-    due = None if value.due is None else instant(value.due)
-    return Enrolment(campaign, value.run, instant(value.entered), value.step, due, value.outcome, value.reason)
 
 
 def _line(decision: LoggedDecision, happened: Mapping[int, Claimed]) -> Line:

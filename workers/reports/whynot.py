@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from workers.engine.call import Call
 from workers.engine.campaigns.entry import refusal
+from workers.engine.campaigns.runs import campaign_of
 from workers.engine.expressions.reasons import Reason, Seen, reasons, scope, values
 from workers.engine.lifecycle import stage_index
 from workers.engine.promotion import is_candidate
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
+from workers.simulate.words import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from workers.engine.rules import Campaign, Expression, PromotionRule, Rulebook, Trigger
+    from workers.engine.rules import Campaign, Expression, PromotionRule, Rulebook, Timing, Trigger
     from workers.engine.values import Event, LeadState
 
 OPEN, PROMOTED, TOO_EARLY, TOO_LATE, MISSING, NO_RULE = (
@@ -136,8 +138,9 @@ class Inquiry:
 
     def campaigns(self) -> Iterator[NotIn]:
         """The campaigns that the lead is not in and never was."""
+        been = {campaign_of(name) for name in self.state.enrolments}
         for campaign in self.rulebook.campaigns.values():
-            if campaign.name not in self.state.enrolments:
+            if campaign.name not in been:
                 yield self._not_in(campaign)
 
     def _not_in(self, campaign: Campaign) -> NotIn:
@@ -151,19 +154,46 @@ class Inquiry:
         return NotIn(campaign.name, refused, tuple(ways), tuple(conditions))
 
     def _way_in(self, trigger: Trigger) -> tuple[str, Condition | None]:
-        """Why a trigger did not start the campaign: a sentence, and the condition of the latest event of its type."""
-        if trigger.event is None:
-            return f"stage {trigger.stage} was not entered", None
-        latest = max((e for e in self._history if e.type == trigger.event), key=lambda e: (e.at, e.id), default=None)
+        """Why a trigger did not start the campaign: a sentence, and the condition that it looks at, if it has one."""
+        if trigger.event is not None:
+            return self._by_event(trigger, trigger.event)
+        if trigger.segment and not self.standing.segment(trigger.segment):
+            when = self.rulebook.segments[trigger.segment].when
+            return f"it is not in segment {trigger.segment}", self.condition(trigger.segment, when)
+        also = self.condition("when", trigger.when) if trigger.when is not None else None
+        return self._by_time(trigger.timing) if trigger.timing is not None else self._by_place(trigger), also
+
+    def _by_place(self, trigger: Trigger) -> str:
+        """Why coming to a stage, segment or band did not start the campaign."""
+        model, band = trigger.band or ("", "")
+        place = (
+            f"segment {trigger.segment}" if trigger.segment else f"band {band} of {model}" if model
+            else f"stage {trigger.stage}"
+        )  # fmt: skip
+        here = (
+            self.standing.band(model) == band if model else bool(trigger.segment) or self.state.stage == trigger.stage
+        )
+        if not here:
+            return f"{place} was not entered"
+        return f"it came to {place} before the campaign was in force, or did not fulfil its condition then"
+
+    def _by_time(self, timing: Timing) -> str:
+        """When a date or a schedule starts the campaign."""
+        due = timing.next(self._now, self.state.fields, self.rulebook.account.zone)
+        return "there is no date for it to come" if due is None else f"it begins at {spelled(due)}"
+
+    def _by_event(self, trigger: Trigger, kind: str) -> tuple[str, Condition | None]:
+        """The same for events of a type: of the latest one."""
+        latest = max((e for e in self._history if e.type == kind), key=lambda e: (e.at, e.id), default=None)
         if latest is None:
-            return f"there was no {trigger.event}", None
+            return f"there was no {kind}", None
         if trigger.when is None:
-            return f"the latest {trigger.event} came before the campaign was in force", None
+            return f"the latest {kind} came before the campaign was in force", None
         seen = Seen(scope(self.rulebook, latest.type), latest.properties, self.state.fields, self.standing)
         holds = trigger.when.value(latest.properties, self.state.fields, self.standing) is True
-        condition = Condition(trigger.event, trigger.when.source, holds, tuple(reasons(trigger.when.source, seen)))
+        condition = Condition(kind, trigger.when.source, holds, tuple(reasons(trigger.when.source, seen)))
         when = "came before the campaign was in force" if holds else "did not fulfil the condition"
-        return f"the latest {trigger.event} (event {latest.id}) {when}", condition
+        return f"the latest {kind} (event {latest.id}) {when}", condition
 
     def values(self, source: str) -> tuple[tuple[str, Any], ...]:
         """What an expression looks at, with its values."""

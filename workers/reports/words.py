@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.campaigns.gates import CAP
 from workers.engine.fields import TOO_MANY_ITEMS
 from workers.engine.limits import MOST_KEYS, TOO_MANY_KEYS
-from workers.reports.journeys import JOURNEYS, passed_over
+from workers.reports.journeys import JOURNEYS, cap, passed_over
 from workers.simulate.words import against
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def _skipped(line: Line, detail: Mapping[str, Any]) -> str:
     if "run" in detail and "template" not in detail:
         return passed_over(line, detail)
     if "template" in detail:
-        return f"{line.rule}: mail {detail['template']} not sent ({detail['reason']})"
+        reason = cap(detail) if detail["reason"] == CAP else detail["reason"]
+        return f"{line.rule}: mail {detail['template']} not sent ({reason})"
     return left_aside(line.rule, detail)
 
 
@@ -71,7 +73,8 @@ def _recounted(_line: Line, detail: Mapping[str, Any]) -> str:
         detail["reason"], detail["reason"]
     )
     scores = ", ".join(f"{name} {score:g}" for name, score in detail["scores"].items())
-    return f"counted anew, because {why}: {scores}"
+    gone = f"; {detail['gone']} earlier events are no longer in the log" if detail.get("gone") else ""
+    return f"counted anew, because {why}: {scores}{gone}"
 
 
 def _escalated(_line: Line, detail: Mapping[str, Any]) -> str:

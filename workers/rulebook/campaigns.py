@@ -7,11 +7,12 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
-from workers.engine.rules import Campaign, Cap, PauseWhen
+from workers.engine.rules import Campaign, Cap, OnReply, PauseWhen
 from workers.engine.steps import send
 from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
 from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
+from workers.rulebook.declarations.campaigns import OnReply as Answer
 from workers.rulebook.flow import check_flow, check_way_in
 from workers.rulebook.steps import read_steps
 from workers.rulebook.triggers import goal, triggers
@@ -72,6 +73,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
         moves=moves(file, journey.steps, check),
         pause_when=pause_when(file.pause_when) if file.pause_when else None,
         owner=str(file.owner or ""),
+        on_reply=on_reply(file.on_reply) if file.on_reply else None,
     )
 
 
@@ -95,6 +97,11 @@ def moves(file: CampaignFile, steps: Sequence[Step], check: Checker) -> Mapping[
             check.problems.add(file.edit.place("move"), "needless-move", text, "remove it from `move`")
         check.known("step", new, ids, "see the ids with `dripline campaign show`")  # type: ignore[arg-type]
     return {str(old): str(new) for old, new in file.edit.move.items()}
+
+
+def on_reply(declared: str | Answer) -> OnReply:
+    """What a reply does."""
+    return OnReply(declared.pause // MICROSECOND if isinstance(declared, Answer) else 0)
 
 
 def pause_when(declared: Pause) -> PauseWhen:
@@ -156,10 +163,12 @@ def check_owner(file: CampaignFile, check: Checker) -> None:
 
 
 def check_told(file: CampaignFile, journey: Journey, check: Checker) -> None:
-    """A step that tells the owner needs somebody who is."""
+    """Where the owner is told there has to be one."""
+    text = "nobody owns this campaign, and no promotion has somebody to fall back on"
+    if file.on_reply and file.owner is None and not check.names.promotes:
+        check.problems.add(file.place("on_reply"), "no-owner", text, "add `owner`")
     for step in journey.steps:
         if getattr(step, "wants_owner", False) and file.owner is None and not check.names.promotes:
-            text = "nobody owns this campaign, and no promotion has somebody to fall back on"
             check.problems.add(journey.nodes[step.id].place, "no-owner", text, "add `owner`, or say whom `to` tell")
 
 

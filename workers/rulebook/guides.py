@@ -164,7 +164,43 @@ Unsubscribe: {{ unsubscribe_url }}
     },
     also=("template", "mail"),
 )
-GUIDES: Final = (START, CONDITIONS, TEMPLATES)
+HISTORY: Final = Guide(
+    "history",
+    "what happens to the leads that are there when rules change, and when old months of the log go",
+    """\
+Scores, counts and the fields that events tell are worked out from the event log and from nothing else. When rules that
+they depend on change, every lead is counted anew from its log by the new rules: in the background, while new events
+come in, and at once where an event comes in first. `dripline status` shows how many leads are left.
+
+What was decided stays decided. A mail that went out is not sent again, a promotion is not taken back, a stage is kept
+unless the rules have a way back. Decisions keep the version of the rules that they were made by, so `dripline explain
+LEAD --at 2026-03-31` takes a score of that day apart by the rules of that day.
+
+Rules that change once more meanwhile take over at once: each lead knows by which rules it was counted, and those that
+were not counted by the ones in force are. Going back to the rules before (`dripline rulebook rollback`) counts only the
+leads that had gone ahead. Rules that a process refuses (a newer version of the program has written them) never take the
+place of those that it runs; it goes on with these, counts leads by them to the end, and logs `rulebook_refused`. A
+process that is started then has nothing to go on with and stops; events wait in the database meanwhile.
+
+The log may lose its old months. Nothing changes for a lead until it is counted anew; from then on what is gone counts
+no longer: its points, its place among the first of a limit and in `every`, and in `count` and `first`. What these
+events told of the person stays, as do its stage, consent, suppression and runs through campaigns. Each
+such count is recorded with the number of events that are gone, and until then `dripline explain` shows their points in
+a line of their own. So keep months for as long as points of theirs are worth something: with a `half_life` of 30 days
+a year's old points are worth next to nothing; points with `decay: none` want their events to stay.
+""",
+    {
+        "rules/interest.yaml": """\
+score: interest
+half_life: 30 days           # after a year, 40 points are worth less than a hundredth of one
+rules:
+  demo-requested: {event: form.submitted, when: event.form == "demo", points: 40}
+  complained: {event: email.complained, points: -100, decay: none}   # for as long as its event is in the log
+""",
+    },
+    also=("recount", "log", "retention"),
+)
+GUIDES: Final = (START, CONDITIONS, TEMPLATES, HISTORY)
 
 
 def guide(word: str) -> Guide | None:

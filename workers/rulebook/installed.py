@@ -32,6 +32,7 @@ class Installed:
         sources: names of the adapters for webhook sources.
         crms: names of the CRMs.
         hooks: names of the adapters for outgoing webhooks.
+        providers: names of the adapters for e-mail providers.
         refusal: given the name of a source adapter and the options in the rules, why it refuses them, or None.
         fields: given the same, the lead fields that the options name, by the keys that lead to each.
     """
@@ -39,6 +40,7 @@ class Installed:
     sources: Collection[str]
     crms: Collection[str]
     hooks: Collection[str]
+    providers: Collection[str]
     refusal: Callable[[str, Mapping[str, Any]], Mistake | None]
     fields: Callable[[str, Mapping[str, Any]], Mapping[tuple[str, ...], str]] = lambda _, __: {}
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from integrations.addresses import one_spelling
 from workers.engine.values import OWN_SOURCE, OWN_TYPES
 
 NOTHING: Final[dict[str, Any]] = {}
@@ -149,7 +150,7 @@ def every(named: Any) -> list[str]:
 
 
 def identity(kind: str, value: object) -> str:
-    """An identity as the store writes it; addresses in lower case."""
+    """An identity as the store writes it."""
     if value.__class__ not in {str, int} or value == "":
         raise BadLine(f"the {kind} of somebody is a text or a whole number")
-    return f"{kind}:{value.strip().lower()}" if kind == "email" and isinstance(value, str) else f"{kind}:{value}"
+    return f"{kind}:{one_spelling(value)}" if kind == "email" and isinstance(value, str) else f"{kind}:{value}"

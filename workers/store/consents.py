@@ -24,7 +24,7 @@ class ConsentLine:
 
     Attributes:
         category: `*` for all of them.
-        action: `given`, `confirmed` or `withdrawn`.
+        action: `given`, `confirmed`, `withdrawn`, or `restored` where an unsubscribing was taken back.
         standing: where the person stood after it.
         occurred_at: by the event's own account.
         event_id, source: the event, and who sent it; its payload is in the log.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from integrations.addresses import spellings
 from workers.store import suppressions
 from workers.store.json import dumps
 from workers.store.locks import hold_slices
@@ -58,11 +59,6 @@ _NAMES: Final = text("""
     SELECT identity FROM identities WHERE lead_id = ANY(:leads)
     UNION SELECT 'message:' || key FROM outbox WHERE lead_id = ANY(:leads)
 """)
-
-
-def spellings(email: str) -> list[str]:
-    """The ways in which an address may stand in the store: as written, and with the domain as DNS has it."""
-    return sorted({email.strip().lower(), suppressions.normalised(email)})
 
 
 def find(conn: Connection, email: str) -> Person:

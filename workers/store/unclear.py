@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import text
 
+from integrations.addresses import spellings
 from workers.store.json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -29,6 +31,7 @@ class Unclear:
 
     Attributes:
         claim: the number of its latest claim.
+        provider: who may have it.
         name: what stands before the @ in its Message-ID.
         to: whom it went to; None if that cannot be told any more.
         since: it cannot have left before.
@@ -37,6 +40,7 @@ class Unclear:
 
     id: int
     claim: int
+    provider: str
     key: str
     name: str
     to: str | None
@@ -60,23 +64,22 @@ class Said:
     look_at: datetime | None = None
 
 
-# The address is the lead's of today, so it is told only if it is the one of then.
 _ASK: Final = text("""
     WITH due AS (
         SELECT id FROM outbox
         WHERE channel = :channel AND state = 'ambiguous' AND look_at <= :now
         ORDER BY look_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), taken AS (
-        UPDATE outbox o SET look_at = CASE WHEN o.provider = :provider THEN CAST(:again AS timestamptz) END
+        UPDATE outbox o SET look_at = CASE WHEN coalesce(o.unclear_with, o.provider) = ANY(:providers)
+                                           THEN CAST(:again AS timestamptz) END
         FROM due WHERE o.id = due.id
         RETURNING o.*
     )
-    SELECT t.id, t.claims, t.key, t.message_name,
-           CASE WHEN t.payload ? 'to' THEN t.payload ->> 'to'
-                WHEN sha256(convert_to(lower(l.email), 'UTF8')) = t.addressee THEN l.email END,
-           coalesce(t.unclear_since, t.created_at), t.settled_at
+    SELECT t.id, t.claims, coalesce(t.unclear_with, t.provider) AS with_, t.key, t.message_name,
+           t.payload ->> 'to' AS colleague, l.email, t.addressee, coalesce(t.unclear_since, t.created_at) AS since,
+           t.settled_at
     FROM taken t LEFT JOIN leads l ON l.id = t.lead_id
-    WHERE t.provider = :provider
+    WHERE t.look_at IS NOT NULL
     ORDER BY t.id
 """)
 _SAY: Final = text("""
@@ -91,6 +94,7 @@ _SAY: Final = text("""
         state = g.state,
         reason = CASE g.state WHEN 'sent' THEN 'found' WHEN 'retry' THEN 'not-found' ELSE o.reason END,
         due_at = CASE g.state WHEN 'retry' THEN :now ELSE o.due_at END,
+        provider = CASE g.state WHEN 'sent' THEN coalesce(o.unclear_with, o.provider) ELSE o.provider END,
         provider_ref = coalesce(nullif(g.ref, ''), o.provider_ref),
         settled_at = CASE g.state WHEN 'ambiguous' THEN o.settled_at ELSE :now END,
         unclear_since = CASE g.state WHEN 'retry' THEN NULL ELSE o.unclear_since END,
@@ -103,14 +107,26 @@ _SAY: Final = text("""
 
 
 def ask(
-    conn: Connection, channel: Channel, provider: str | None, now: datetime, *, again: datetime, limit: int = 20
+    conn: Connection, channel: Channel, providers: Iterable[str], now: datetime, *, again: datetime, limit: int = 20
 ) -> list[Unclear]:
-    """Rows to ask `provider` about now, which nobody else asks about until `again`.
+    """Rows to ask one of `providers` about now, which nobody else asks about until `again`.
 
-    Those of another provider, who cannot be asked here, are not looked at any more: an event or a person settles them.
+    Those of others, who cannot be asked here, are not looked at any more: an event or a person settles them.
     """
-    given = {"channel": channel, "provider": provider, "now": now, "again": again, "limit": limit}
-    return [Unclear(*row) for row in conn.execute(_ASK, given)]
+    given = {"channel": channel, "providers": list(providers), "now": now, "again": again, "limit": limit}
+    found = conn.execute(_ASK, given).all()
+    return [
+        Unclear(row.id, row.claims, row.with_, row.key, row.message_name, _to(row), row.since, row.settled_at)
+        for row in found
+    ]
+
+
+def _to(row: Any) -> str | None:
+    """Whom a mail went to: a colleague, or the lead's address of today, if it is the one of then."""
+    if row.colleague or row.email is None or row.addressee is None:
+        return row.colleague  # type: ignore[no-any-return]
+    same = bytes(row.addressee) in {sha256(each.encode()).digest() for each in spellings(row.email)}
+    return row.email if same else None
 
 
 def say(conn: Connection, said: Sequence[Said], now: datetime) -> list[str]:

@@ -16,9 +16,9 @@ from aiosmtpd.controller import Controller
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from integrations.contracts import Incoming, Mail
+from integrations.contracts import Accepted, Incoming, Mail
 from integrations.email.smtp import Adapter
-from integrations.exceptions import Rejected, Unavailable
+from integrations.exceptions import NotBegun, Rejected, Unavailable
 from integrations.inbound import maildir
 from integrations.received import read
 from tests.conftest import NOW
@@ -168,6 +168,22 @@ def test_a_hundred_mails_over_one_session(empty: Postfix, certificate: Certifica
             adapter.send(mail("ann@acme.test", f"mail:{number}"))
     there = until(lambda: empty.received("ann@acme.test"), 100)
     assert len({parsed(each)["message-id"] for each in there}) == 100
+
+
+def test_mails_that_go_together_each_have_their_own_outcome(empty: Postfix, certificate: Certificate) -> None:
+    """Postfix offers PIPELINING: each mail is announced with the end of the one before."""
+    mails = [mail("nobody@acme.test" if number % 4 == 2 else "ann@acme.test", f"mail:{number}") for number in range(40)]
+    with smtp(empty, certificate) as adapter:
+        results = [adapter.send_many([each])[0] for each in mails[:2]] + adapter.send_many(mails[2:])
+        while late := [number for number, result in enumerate(results) if isinstance(result, NotBegun)]:
+            for number, result in zip(late, adapter.send_many([mails[each] for each in late]), strict=True):
+                results[number] = result
+    assert [type(each) for each in results] == [Rejected if number % 4 == 2 else Accepted for number in range(40)]
+    there = until(lambda: empty.received("ann@acme.test"), 30)
+    taken = {str(parsed(each)["message-id"]).strip("<>") for each in there}
+    assert taken == {
+        each.message_id for each, result in zip(mails, results, strict=True) if isinstance(result, Accepted)
+    }
 
 
 @pytest.mark.parametrize(

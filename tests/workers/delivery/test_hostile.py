@@ -90,9 +90,10 @@ def settle(world: World, taken: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_over_smtp(world: World, seed: int):
+@pytest.mark.parametrize("extension", ["", "PIPELINING"])
+def test_over_smtp(world: World, seed: int, extension: str):
     world.mails(MAILS)
-    with hostile.Smtp(seed=seed) as server:
+    with hostile.Smtp(seed=seed, extension=extension) as server:
         sender = built(
             "smtp", host="127.0.0.1", port=str(server.port), security="none", timeout="2", accept_timeout="0.2"
         )

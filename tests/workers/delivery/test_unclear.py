@@ -248,8 +248,8 @@ def test_two_do_not_ask_at_the_same_time(world: World):
     world.step(hours=2)
     now = world.clock()
     with world.engine.begin() as conn:
-        assert len(unclear.ask(conn, "email", "scripted", now, again=now + HELD)) == 1
-        assert unclear.ask(conn, "email", "scripted", now, again=now + HELD) == []
+        assert len(unclear.ask(conn, "email", ["scripted"], now, again=now + HELD)) == 1
+        assert unclear.ask(conn, "email", ["scripted"], now, again=now + HELD) == []
 
 
 def test_a_worker_killed_while_asking_is_followed_by_another(world: World):

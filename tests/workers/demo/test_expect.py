@@ -12,7 +12,7 @@ from workers.dev import shipped_bundle
 from workers.engine.values import LeadState
 from workers.rulebook import compile_rulebook
 
-HELLO = ("ann@acme.test", "welcome", 1, "hello")
+HELLO = ("ann@acme.test", "welcome", "1", "hello")
 DEAL = ("ann@acme.test", "Acme", "1200.00")
 
 
@@ -28,7 +28,12 @@ def test_the_example_company_has_a_believable_quarter(mirror):
     assert len(mirror.leads) == 600
     assert stages["subscriber"] > stages["lead"] > stages["opportunity"] > 0
     assert 15 <= len(mirror.gone_out.deals) <= 30
-    assert {campaign for _, campaign, _, _ in mirror.gone_out.mails} == {"welcome", "trial-nurture"}
+    assert {campaign for _, campaign, _, _ in mirror.gone_out.mails} == {
+        "welcome",
+        "trial-nurture",
+        "asked-us",
+        "hot-lead",
+    }
     assert any(lead.state.missing for lead in mirror.leads.values())
     assert {lead.state.suppressed for lead in mirror.leads.values()} == {"", "bounced", "complained", "unsubscribed"}
 

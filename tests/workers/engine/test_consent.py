@@ -83,6 +83,32 @@ def test_who_said_what_last_counts_in_whatever_order_it_arrives():
         assert ends == {expected}, length
 
 
+def test_an_unsubscribing_that_is_taken_back_leaves_what_was_said_before_in_whatever_order_it_arrives():
+    kinds = ["consent.given", "email.unsubscribed", "email.resubscribed", "email.unsubscribed"]
+    story = [event(n, kind, category="letter")._replace(at=NOW.replace(hour=n)) for n, kind in enumerate(kinds, 1)]
+    both: frozenset[str] = frozenset({"marketing", "letter"})
+    for length, expected in enumerate([both, frozenset(), both, frozenset()], 1):
+        ends = set()
+        for order in permutations(story[:length]):
+            outcome = after()
+            for each in order:
+                outcome = after(each, state=outcome.state)
+            ends.add(frozenset(() if outcome.state.suppressed else wants(outcome)))
+        assert ends == {expected}, length
+
+
+def test_what_was_withdrawn_by_itself_stays_withdrawn():
+    gone = after(said(1, "withdrawn"), event(2, "email.unsubscribed"))
+    back = after(event(3, "email.resubscribed"), state=gone.state)
+    assert (wants(back), back.state.suppressed) == ({"marketing"}, "")
+
+
+@pytest.mark.parametrize("reason", ["complained", "bounced"])
+def test_resubscribing_lifts_no_complaint_and_no_bounce(reason: str):
+    state = replace(KNOWN, suppressed=reason)
+    assert after(event(1, "email.resubscribed"), state=state).state.suppressed == reason
+
+
 def test_unsubscribing_ends_all_marketing_and_new_consent_brings_back_only_what_it_names():
     gone = after(said(1, "given"), event(2, "email.unsubscribed"))
     assert (wants(gone), gone.state.suppressed) == (set(), "unsubscribed")

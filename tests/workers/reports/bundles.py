@@ -92,3 +92,37 @@ Hello {{ lead.first_name | default("you") }}
 }
 DEARER = RULES | {"rules/scoring/fit.yaml": RULES["rules/scoring/fit.yaml"].replace("33", "66")}
 """The same, later."""
+CAMPAIGNS = RULES | {
+    "rules/fields.yaml": RULES["rules/fields.yaml"] + "  born: date\n  renewal: date\n",
+    "rules/caps.yaml": "caps: {limit: 1 per week}\n",
+    "rules/promotion.yaml": RULES["rules/promotion.yaml"] + "  accept_within: 1 day\n  escalate: boss@acme.test\n",
+    "rules/lifecycle.yaml": RULES["rules/lifecycle.yaml"]
+    + '  disqualified: {when: score("fit") < 10, reason: too small, terminal: true}\n',
+    "rules/campaigns/asked.yaml": """
+campaign: asked
+enter: {event: form.submitted}
+key: event.form
+again: 1 day
+steps: [{send: hello}, {wait: 1 day}, {send: hello, id: second}]
+""",
+    "rules/campaigns/ways.yaml": """
+campaign: ways
+enter:
+  - {stage: sales-qualified}
+  - {segment: reader}
+  - {band: {engagement: hot}}
+  - {date: born, yearly: true}
+  - {date: renewal, before: 30 days}
+  - {schedule: monday 09:00, when: lead.employees > 1000}
+again: 300 days
+steps: [{send: hello}]
+""",
+    "rules/campaigns/receipts.yaml": """
+campaign: receipts
+enter: {event: order.placed}
+steps: [{wait: 1 day}, {send: hello}]
+""",
+}
+"""The same with campaigns of every way in."""
+SKIPPING = CAMPAIGNS | {"rules/caps.yaml": "caps: {limit: 1 per week, over: skip}\n"}
+"""The same, and what is too much is not sent."""

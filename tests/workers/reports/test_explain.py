@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.conftest import NOW
-from tests.workers.reports.bundles import DEARER, RULES
+from tests.workers.reports.bundles import CAMPAIGNS, DEARER, RULES, SKIPPING
 from workers.engine.standing import Standing
 from workers.engine.values import LeadState
 from workers.pipeline import process_slice
@@ -21,6 +21,7 @@ from workers.reports.asof import lost
 from workers.reports.story import Line, Story
 from workers.reports.words import WORDINGS, sentence
 from workers.rulebook import compile_rulebook, version_of
+from workers.simulate.words import spelled
 from workers.store import decisions, events, history, leads, rulebooks, status
 from workers.store.events import NewEvent
 from workers.store.rulebooks import Rulebooks
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 ANN = "email:ann@acme.test"
 DAY = timedelta(days=1)
-COMPILED = {version_of(bundle): compile_rulebook(bundle) for bundle in (RULES, DEARER)}
+COMPILED = {version_of(bundle): compile_rulebook(bundle) for bundle in (RULES, DEARER, CAMPAIGNS, SKIPPING)}
 BOOKS = Rulebooks(lambda files: COMPILED[version_of(files)])
 
 
@@ -61,6 +62,15 @@ def tell(engine: Engine, at: datetime | None = None, now: datetime = NOW) -> Sto
         told = story.read(conn, ANN, COMPILED.__getitem__, now, at)
     assert told is not None
     return told
+
+
+def the_campaign(told: Iterable[Any], name: str) -> Any:
+    return next(each for each in told if each.campaign == name)
+
+
+def next_monday(after: datetime) -> datetime:
+    day = after.replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=-after.weekday() % 7)
+    return day if day > after else day + timedelta(days=7)
 
 
 def the(conditions: Iterable[Any], name: str) -> Any:
@@ -135,6 +145,23 @@ def test_a_score_is_taken_apart_into_rules_events_and_versions(ann: Engine):
         ("fit.big", 33, "true of the lead's fields")
     ]
     assert priority.entries[0].note == 'score("fit") is 33, score("engagement") is 49.0262'
+
+
+def test_events_that_the_log_no_longer_holds_are_told_together(ann: Engine):
+    before = tell(ann)
+    with ann.begin() as conn:
+        conn.execute(text("DELETE FROM events WHERE event_id IN ('0', '1')"))
+    after = tell(ann)
+    assert [each.score for each in after.scores] == [each.score for each in before.scores]
+    assert (after.events, after.gone, after.fields) == (2, 2, before.fields)
+    engagement = after.scores[0].entries
+    gone = {each.rule for each in engagement if each.note == "of events that are no longer in the log"}
+    assert gone == {"part engagement", "part engagement/web"}
+    assert {each.rule for each in engagement} - gone == {"engagement.ordered", "engagement.asked"}
+    assert round(sum(entry.amount for entry in engagement), 2) == pytest.approx(after.scores[0].score, abs=0.00501)
+    then = tell(ann, at=NOW - 15 * DAY)
+    assert (then.events, then.gone) == (1, 2)
+    assert [(each.rule, each.amount) for each in then.scores[0].entries] == [("engagement.asked", 35.64)]
 
 
 def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):
@@ -226,6 +253,79 @@ def test_a_decision_of_another_program_is_shown_as_it_is():
     assert sentence(line) == "teleported x.y (to mars)"
     odd = Line(NOW, None, "scored", "x.y", "v", None, None, {"points": 3})
     assert sentence(odd) == "scored x.y (points 3)"
+
+
+# ── campaigns ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def asked(ann: Engine) -> Engine:
+    """Ann asked for a demo and placed an order, and gets one mail a week."""
+    apply(ann, CAMPAIGNS, NOW)
+    work(ann, NOW)
+    happen(ann, [event(30, "form.submitted", NOW, form="demo"), event(31, "order.placed", NOW, amount=1)], NOW)
+    work(ann, NOW)
+    return ann
+
+
+def test_why_a_lead_is_not_in_a_campaign_is_told_for_every_way_in(asked: Engine):
+    told = tell(asked)
+    ways = the_campaign(told.not_in, "ways")
+    assert ways.ways == (
+        "stage sales-qualified was not entered",
+        "it is not in segment reader",
+        "band hot of engagement was not entered",
+        "there is no date for it to come",
+        "there is no date for it to come",
+        f"it begins at {spelled(next_monday(NOW))}",
+    )
+    assert [(each.name, each.holds) for each in ways.conditions] == [("reader", False), ("when", False)]
+    assert {each.campaign for each in told.not_in} == {"welcome", "ways"}
+
+
+def test_why_a_run_waits_and_which_cap_holds_a_mail_is_told(asked: Engine):
+    first = tell(asked)
+    assert {(each.campaign, each.key, each.step, each.why) for each in first.enrolments} == {
+        ("asked", "demo", "second", ""),
+        ("receipts", "", "send-hello", ""),
+    }
+    work(asked, NOW + 2 * DAY)
+    told = tell(asked, now=NOW + 2 * DAY)
+    free = spelled(NOW + 7 * DAY)
+    assert {each.why for each in told.enrolments} == {f"held back (the cap of 1 mail in 7 days is full) until {free}"}
+    assert all(told.causes[row.key].type == "form.submitted" for row in told.outbox)
+    then = tell(asked, at=NOW + DAY / 2, now=NOW + 2 * DAY)
+    assert {(each.campaign, each.key) for each in then.enrolments} == {("asked", "demo"), ("receipts", "")}
+
+
+def test_mails_that_were_not_sent_are_told_with_their_reason(asked: Engine):
+    apply(asked, SKIPPING, NOW)
+    work(asked, NOW + DAY)
+    told = tell(asked, now=NOW + DAY).not_sent
+    assert {(each.rule, each.reason) for each in told} == {("asked.second", "cap"), ("receipts.send-hello", "cap")}
+    assert told[0].text.endswith(": mail hello not sent (the cap of 1 mail in 7 days is full)")
+
+
+def test_a_hand_off_says_until_when_it_waits_and_who_has_answered(asked: Engine):
+    happen(asked, [event(9, "order.placed", NOW, {"timeline": "now"}, amount=5000)], NOW)
+    work(asked, NOW)
+    assert tell(asked).handoff == f"sales has not accepted it yet, and may until {spelled(NOW + DAY)}"
+    work(asked, NOW + DAY)
+    late = "nobody has accepted it in time: boss@acme.test is told"
+    assert tell(asked, now=NOW + DAY).handoff == f"{late}, at {spelled(NOW + DAY)}"
+    assert tell(asked, at=NOW + DAY / 2, now=NOW + DAY).handoff == ""
+
+
+def test_a_stage_that_has_a_reason_tells_it(asked: Engine):
+    assert tell(asked).stage_reason == ""
+    ben = "email:ben@acme.test"
+    with asked.begin() as conn:
+        events.append(conn, [NewEvent("product", "40", "page.viewed", NOW, ben, (ben,), {}, {"employees": 1})], NOW)
+    process_slice(asked, slice_of(ben), BOOKS, lambda: NOW)
+    with asked.begin() as conn:
+        told = story.read(conn, ben, COMPILED.__getitem__, NOW)
+    assert told is not None
+    assert (told.stage, told.stage_reason, told.stages) == ("disqualified", "too small", [])
 
 
 def test_nobody_has_no_story(engine: Engine):

@@ -35,7 +35,7 @@ def test_no_detail_is_told_as_it_is_stored():
     [
         "test.send-a: held back (quiet hours or a day off) until (time)",
         "more.send-b: mail b to the outbox",
-        "less.send-a: held back (1 mails are all for now) until (time)",
+        "less.send-a: held back (the cap of 1 marketing mail in 1 day is full) until (time)",
         "test.wait-until-email-clicked: until (time) at the latest, for email.clicked",
         "test.wait-until-email-clicked: what it waited for is there: email.clicked",
         "test.wait-until-email-clicked: it has not happened in time",

@@ -5,6 +5,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ from workers.store.tables import OUTBOX_STATES, metadata, outbox
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 def of_metadata(_object: object, name: str | None, type_: str, reflected: bool, _compare_to: object) -> bool:
@@ -174,6 +177,16 @@ def test_rows_in_the_default_partition_move_to_their_month(engine: Engine):
     assert placed(engine) == {"2027-05-07 00:00": "events_2027_05", "2031-01-01 00:00": "events_default"}
     store(engine, late + timedelta(days=1))
     assert placed(engine)["2027-05-08 00:00"] == "events_2027_05"
+
+
+def test_a_month_is_dropped_as_the_readme_says(engine: Engine):
+    store(engine, datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    (statements,) = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    with engine.begin() as conn:
+        for statement in statements.split(";\n")[:-1]:
+            conn.execute(text(statement))
+        assert partitions.ensure(conn, NOW) == ["events_2026_01"]  # in its own month it is made again, and empty
+    assert list(placed(engine).values()) == ["events_2026_02"]
 
 
 def test_partitions_may_be_made_by_several_while_events_come(engine: Engine):

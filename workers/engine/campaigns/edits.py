@@ -36,7 +36,7 @@ def move(call: Call, name: str, run: Enrolment, campaign: Campaign) -> None:
     change(call, name, version=campaign.version, step=step, done=[names.get(each, each) for each in run.done])
     if run.hold not in {"", PAUSED} and not holds_still(before, campaign, run, step):
         change(call, name, due=call.moment, hold="")
-    detail = {"run": run.run, "from": run.version, "to": campaign.version, "step": step}
+    detail = {**run.named, "from": run.version, "to": campaign.version, "step": step}
     call.say("moved", campaign.name, detail)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.engine.campaigns.gates import closed
-from workers.engine.campaigns.runs import campaign_of, change, is_open, matches, pinned, stands, under_way
+from workers.engine.campaigns.notices import NOBODY, card, owner_of
+from workers.engine.campaigns.runs import campaign_of, change, effect_key, is_open, matches, pinned, stands, under_way
+from workers.engine.rules.journeys import REPLIED
+from workers.engine.values import Notify, micros
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
@@ -23,8 +26,26 @@ def heed(call: Call, event: Event) -> None:
             measure(call, name, campaign, event)
         if campaign.goal and matches(call, campaign.goal.trigger, event):
             reach_goal(call, name, campaign, event.id)
+        if not run.outcome and campaign.on_reply and event.type == REPLIED:
+            hear_reply(call, name, campaign, event)
         if not run.outcome and any(matches(call, trigger, event) for trigger in campaign.exits):
             leave(call, name, event.type, event.id)
+
+
+def hear_reply(call: Call, name: str, campaign: Campaign, event: Event) -> None:
+    """Somebody wrote back: whoever owns the campaign hears of it, and none of its mails gets in between."""
+    run = change(call, name, replied=max(call.state.enrolments[name].replied, micros(event.at)))
+    who = str(call.state.fields.get("email") or f"lead {call.lead_id}")
+    news = f"{who} has replied: {event.properties.get('subject') or '(no subject)'}"
+    if to := owner_of(call.rulebook, campaign):
+        key = effect_key("notice", call.lead_id, campaign.name, run, f"{REPLIED}.{event.id}")
+        text = f"{news}\n\n{card(call.state, campaign.name)}"
+        notice = Notify(key, to, f"{campaign.name}: {who} has replied", text)
+        call.say("notified", f"{campaign.name}.on_reply", {"run": run.run, "to": to}, event=event.id, effect=notice)
+    else:
+        call.say("skipped", f"{campaign.name}.on_reply", {"run": run.run, "reason": NOBODY}, event=event.id)
+    if campaign.on_reply and not campaign.on_reply.pause:
+        leave(call, name, event.type, event.id)
 
 
 def measure(call: Call, name: str, campaign: Campaign, event: Event) -> None:
@@ -37,7 +58,7 @@ def measure(call: Call, name: str, campaign: Campaign, event: Event) -> None:
             continue
         if call.moment - arm[1] <= within:
             change(call, name, arms={**run.arms, step: [arm[0], arm[1], 1]})
-            detail = {"run": run.run, "arm": arm[0]}
+            detail = {**run.named, "arm": arm[0]}
             call.say("measured", f"{campaign.name}.{step}", detail, event=event.id)
 
 
@@ -47,7 +68,7 @@ def reach_goal(call: Call, name: str, campaign: Campaign, event: int | None) -> 
     if goal is None or run.goal or not is_open(call, goal, run):
         return
     run = change(call, name, goal=call.moment)
-    detail = {"run": run.run, "held_out": run.outcome == "held_out", "step": run.step}
+    detail = {**run.named, "held_out": run.outcome == "held_out", "step": run.step}
     call.say("goal_reached", campaign.name, detail, event=event)
     if goal.leaves and not run.outcome:
         change(call, name, due=None, outcome="goal", reason="goal")
@@ -107,5 +128,5 @@ def leave(call: Call, name: str, reason: str, event: int | None) -> None:
     run = call.state.enrolments[name]
     if not run.outcome:
         change(call, name, due=None, outcome="exited", reason=reason)
-        detail = {"run": run.run, "reason": reason, "step": run.step}
+        detail = {**run.named, "reason": reason, "step": run.step}
         call.say("exited", campaign_of(name), detail, event=event)

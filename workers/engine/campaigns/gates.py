@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 QUIET: Final = "quiet-hours"
 CAP: Final = "cap"
+REPLY: Final = "replied"
 REMEMBERED: Final = 10
 """Mails that are remembered whether a cap asks for them or not: one that comes later, or is narrowed, holds at once."""
 MONTH: Final = 30 * DAY

@@ -37,8 +37,12 @@ def campaign_of(name: str) -> str:
 
 def effect_key(kind: str, lead_id: int, campaign: str, run: Enrolment, step: str) -> str:
     """What an effect of a step is, however often it is looked at: the key under which it goes out once."""
-    which = f"{blake2b(run.key.encode(), digest_size=6).hexdigest()}.{run.run}" if run.key else str(run.run)
-    return f"{kind}:{lead_id}:{campaign}:{which}:{step}"
+    return f"{kind}:{lead_id}:{campaign}:{run_word(run.key, run.run)}:{step}"
+
+
+def run_word(key: str, run: int) -> str:
+    """What tells a run of a campaign from all others of the same lead, as part of a key."""
+    return f"{blake2b(key.encode(), digest_size=6).hexdigest()}.{run}" if key else str(run)
 
 
 def share(*of: object) -> float:

@@ -90,11 +90,11 @@ def proceed(call: Call, name: str, campaign: Campaign | None) -> None:
         leave(call, name, "campaign-gone", None)
     elif (run := call.state.enrolments[name]).hold != UNTIL and is_paused(call, campaign):
         change(call, name, due=None, hold=PAUSED)
-        call.say("held", f"{campaign.name}.{run.step}", {"run": run.run, "reason": PAUSED})
+        call.say("held", f"{campaign.name}.{run.step}", {**run.named, "reason": PAUSED})
     else:
         if run.hold == PAUSED:
             change(call, name, due=call.moment, hold="")
-            call.say("resumed", f"{campaign.name}.{run.step}", {"run": run.run})
+            call.say("resumed", f"{campaign.name}.{run.step}", run.named)
         walk(call, name, campaign)
 
 
@@ -120,7 +120,7 @@ def tell(  # noqa: PLR0917  (one line of the log, put together)
     call: Call, campaign: Campaign, step: Step, run: Enrolment, verdict: Verdict, event: int | None = None
 ) -> None:
     """Record what a step decided."""
-    detail = {"run": run.run, **verdict.detail}
+    detail = {**run.named, **verdict.detail}
     call.say(verdict.kind, f"{campaign.name}.{step.id}", detail, event=event, effect=verdict.effect)
 
 
@@ -152,7 +152,7 @@ def take(call: Call, name: str, campaign: Campaign, step: Step, verdict: Verdict
 def finish(call: Call, name: str) -> None:
     """End a run that has no step left."""
     run = change(call, name, step="", due=None, hold="", outcome="finished")
-    call.say("finished", campaign_of(name), {"run": run.run})
+    call.say("finished", campaign_of(name), run.named)
 
 
 def act(call: Call, action: Action) -> None:

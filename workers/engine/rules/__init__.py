@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from workers.engine.rules.conditions import Ask, Expression, Facts, Test
 from workers.engine.rules.handoffs import Owner, PromotionRule
-from workers.engine.rules.journeys import Campaign, Cap, Controls, Goal, PauseWhen, Timing, Trigger
+from workers.engine.rules.journeys import Campaign, Cap, Controls, Goal, OnReply, PauseWhen, Timing, Trigger
 from workers.engine.rules.leads import Field, Stage
 from workers.engine.rules.rulebook import Rulebook
 from workers.engine.rules.scores import Band, EventRule, Grade, Group, Limit, Part, ProfileRule, ScoreModel, Segment
-from workers.engine.rules.sending import Account, RateLimit, Sending, Tracking, WarmUp
+from workers.engine.rules.sending import Account, RateLimit, Route, Sending, Tracking, WarmUp
 from workers.engine.rules.sources import SourceSpec
 
 __all__ = [
@@ -26,12 +26,14 @@ __all__ = [
     "Grade",
     "Group",
     "Limit",
+    "OnReply",
     "Owner",
     "Part",
     "PauseWhen",
     "ProfileRule",
     "PromotionRule",
     "RateLimit",
+    "Route",
     "Rulebook",
     "ScoreModel",
     "Segment",

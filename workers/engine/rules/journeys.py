@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from workers.engine.rules.derived import derive
 from workers.engine.watch import Watch
@@ -27,6 +27,9 @@ class Timing(Protocol):
 
     def next(self, after: datetime, fields: Mapping[str, Any], account_zone: str) -> datetime | None:
         """The next time after an instant, or None if there is none."""
+
+
+REPLIED: Final = "email.replied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,17 @@ class PauseWhen:
 
 
 @dataclass(frozen=True, slots=True)
+class OnReply:
+    """What a person's reply does to their run, beside that the owner is told.
+
+    Attributes:
+        pause: microseconds for which none of the campaign's mails goes out; 0: the run ends.
+    """
+
+    pause: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """A journey: who enters, who leaves, and the steps between.
 
@@ -106,6 +120,7 @@ class Campaign:
         moves: for `move`, the steps of this version that stand for removed ones.
         pause_when: when it stops by itself; None for never.
         owner: who is told of that, an address; empty for the promotion's fallback.
+        on_reply: what happens when somebody under way writes back; None for nothing.
         following: the same, worked out.
         by_id: steps by id.
         measures: of the splits that test something, what is counted, by the step's id.
@@ -132,6 +147,7 @@ class Campaign:
     moves: Mapping[str, str] = field(default_factory=dict)
     pause_when: PauseWhen | None = None
     owner: str = ""
+    on_reply: OnReply | None = None
     following: Mapping[str, str] = field(init=False, repr=False, compare=False)
     by_id: Mapping[str, Step] = field(init=False, repr=False, compare=False)
     measures: Mapping[str, Trigger] = field(init=False, repr=False, compare=False)
@@ -147,7 +163,8 @@ class Campaign:
         derive(self, "by_id", {step.id: step for step in self.steps})
         derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
         triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
-        derive(self, "heeded", frozenset(each.event for each in triggers if each.event))
+        answers = {REPLIED} if self.on_reply else set()
+        derive(self, "heeded", answers | frozenset(each.event for each in triggers if each.event))
         derive(self, "ending", watched(each.when for each in self.exits if not each.event))
         derive(self, "aiming", watched(each.trigger.when for each in [self.goal] if each and not each.trigger.event))
         awaited = {step.id: watched([getattr(step, "awaited", None)]) for step in self.steps}

@@ -85,8 +85,25 @@ class WarmUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Who sends the mails of a kind.
+
+    Attributes:
+        through: names of providers, the first choice first; each of the others takes over what those before it
+            provably did not take.
+        category: `marketing` or `transactional`; empty for all mails, messages to colleagues included.
+        domains: of the recipients, as DNS has them; empty for all.
+    """
+
+    through: tuple[str, ...]
+    category: str = ""
+    domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
-    """How fast mail goes out."""
+    """Through whom and how fast mail goes out. The first route that fits a mail is its own."""
 
     limits: tuple[RateLimit, ...] = ()
     warm_ups: tuple[WarmUp, ...] = ()
+    routes: tuple[Route, ...] = ()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.campaigns.notices import NOBODY, card, owner_of
 from workers.engine.campaigns.runs import effect_key
 from workers.engine.steps import Objection, Verdict, Words, said
 from workers.engine.values import Hook, Notify
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 OWNER: Final = "owner"
 LEAD: Final = "lead."
-WHO: Final = ("first_name", "last_name", "title", "company", "email", "phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,16 @@ class Step:
             return Verdict("notified", {"hook": self.hook}, Hook(key, self.hook, {"text": text}))
         to = self._recipient(visit)
         if not to:
-            return Verdict("skipped", {"reason": "nobody-to-tell", "to": self.to or OWNER})
+            return Verdict("skipped", {"reason": NOBODY, "to": self.to or OWNER})
         subject = self.subject.filled(visit) if self.subject else f"{visit.campaign.name}: {name_of(visit)}"
-        return Verdict("notified", {"to": to}, Notify(key, to, subject, f"{text}\n\n{card(visit)}"))
+        return Verdict(
+            "notified", {"to": to}, Notify(key, to, subject, f"{text}\n\n{card(visit.state, visit.campaign.name)}")
+        )
 
     def _recipient(self, visit: Visit) -> str:
         """An address; empty if there is none."""
         if self.wants_owner:
-            promotion = visit.rulebook.promotion
-            return visit.campaign.owner or (promotion.fallback if promotion else "")
+            return owner_of(visit.rulebook, visit.campaign)
         if self.to.startswith(LEAD):
             return str(visit.state.fields.get(self.to.removeprefix(LEAD)) or "")
         return self.to
@@ -79,9 +80,3 @@ def name_of(visit: Visit) -> str:
     """The lead in a word or two."""
     fields: dict[str, Any] = visit.state.fields
     return str(fields.get("company") or fields.get("email") or f"lead {visit.lead_id}")
-
-
-def card(visit: Visit) -> str:
-    """Who the lead is."""
-    known = [str(visit.state.fields[name]) for name in WHO if visit.state.fields.get(name)]
-    return "\n".join([*known, f"Stage: {visit.state.stage}", f"Campaign: {visit.campaign.name}"])

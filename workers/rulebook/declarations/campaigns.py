@@ -187,6 +187,20 @@ class Pause(Shape):
 
 
 @dataclass(frozen=True)
+class OnReply(Shape):
+    """Somebody who has written back hears from a person first: for so long none of the campaign's mails goes out. Waits
+    go on meanwhile, and the owner is told, or whom promotion falls back on. Out-of-office replies are no replies.
+    """
+
+    title = "what a reply does"
+    frame = (
+        "campaign: welcome\nenter: {event: form.submitted}\nowner: ops@acme.example\n"
+        f"on_reply:\n  {HOLE}\nsteps:\n  - send: welcome/hello"
+    )
+    pause: timedelta = field(metadata=about("for how long its mails wait, from the reply on", example="5 days"))
+
+
+@dataclass(frozen=True)
 class CampaignFile(Shape):
     """A campaign: who enters, who leaves, and the steps between. Whoever is in it keeps to the version they entered,
     unless `edit` says otherwise.
@@ -253,8 +267,17 @@ class CampaignFile(Shape):
         ),
     )
     pause_when: Pause | None = field(default=None, metadata=about("when it stops by itself", example="{bounced: 5%}"))
+    on_reply: Literal["exit"] | OnReply | None = field(
+        default=None,
+        metadata=about(
+            "what happens when somebody writes back: `exit` ends the run, `pause` holds its mails for so long; the "
+            "owner is told",
+            example="{pause: 5 days}", beside=("owner: ops@acme.example",),
+        ),
+    )  # fmt: skip
     owner: Text | None = field(
-        default=None, metadata=about("who is told when it has stopped by itself", example="ops@acme.example")
+        default=None,
+        metadata=about("who is told when it has stopped by itself, and of replies", example="ops@acme.example"),
     )
     examples: list[Example] = field(default_factory=list, metadata=EXAMPLES)
 

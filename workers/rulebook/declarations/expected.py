@@ -176,9 +176,9 @@ class HeldBack(Shape):
     frame = entry_of(NIGHT, "held")
     campaign: Text = field(metadata=about("the campaign", example="welcome"))
     step: Text | None = field(default=None, metadata=about("the id of the step", example="send-welcome-hello"))
-    reason: Literal["quiet-hours", "cap", "paused"] | None = field(
+    reason: Literal["quiet-hours", "cap", "paused", "replied"] | None = field(
         default=None,
-        metadata=about("why: `quiet-hours` (days off, too), `cap`, `paused`", example="quiet-hours"),
+        metadata=about("why: `quiet-hours` (days off, too), `cap`, `paused`, `replied`", example="quiet-hours"),
     )
     until: Moment | None = field(default=None, metadata=about(f"until when: {WHEN}", example="2026-03-03 07:00"))
     zone: Zone = field(
