@@ -15,6 +15,7 @@ import email
 import email.errors
 import email.header
 import re
+from dataclasses import replace
 from email.message import Message
 from email.utils import parseaddr
 from hashlib import blake2b
@@ -24,8 +25,10 @@ from integrations.addresses import one_spelling
 from integrations.contracts import Ignored, Incoming, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
+
+    from integrations.contracts import Request
 
 OURS: Final = re.compile(r"<([0-9a-f]{32})@[^<>\s]{1,253}>")
 """A Message-ID as we make them."""
@@ -41,7 +44,11 @@ AWAY: Final = re.compile(
 )
 DAEMON: Final = re.compile(r"^(mailer-daemon|postmaster|mail\.daemon)@", re.IGNORECASE)
 ADDRESS: Final = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,253}")
+TOKEN: Final = re.compile(r"[!-9;-~]{1,100}")
+"""A name of a header."""
 LONGEST: Final = 500
+LONGEST_IDENTITY: Final = 254
+"""Characters of an address (RFC 5321)."""
 
 
 def read(raw: bytes, now: datetime) -> Incoming | Ignored | Unreadable:
@@ -51,7 +58,11 @@ def read(raw: bytes, now: datetime) -> Incoming | Ignored | Unreadable:
         raw: the whole mail, or its beginning.
         now: when it was taken in, aware.
     """
-    message = email.message_from_bytes(raw)
+    return read_message(email.message_from_bytes(raw), raw, now)
+
+
+def read_message(message: Message, raw: bytes, now: datetime) -> Incoming | Ignored | Unreadable:
+    """The same of a mail that was parsed; `raw` is what it came in, to be kept where it cannot be understood."""
     kind = report_kind(message)
     if kind == "delivery-status":
         return bounce(message, raw, now)
@@ -64,7 +75,7 @@ def read(raw: bytes, now: datetime) -> Incoming | Ignored | Unreadable:
         return Unreadable(
             "unclear-bounce", "a mail server sent it, in no form that says what became of which mail", raw
         )
-    if not ADDRESS.fullmatch(sender):
+    if not ADDRESS.fullmatch(sender) or len(sender) > LONGEST_IDENTITY:
         return Unreadable("no-identity", "the mail has no sender that could be answered", raw)
     return answer(message, sender, raw, now)
 
@@ -74,6 +85,21 @@ def report_kind(message: Message) -> str:
     if message.get_content_type() != "multipart/report":
         return ""
     return str(message.get_param("report-type") or "").lower()
+
+
+def read_by_webhook(message: Message, request: Request, payload: bytes) -> Incoming | Ignored | Unreadable:
+    """The same of a mail that a provider has posted; `payload` is the JSON to be kept of it."""
+    made = read_message(message, request.body, request.received_at)
+    return replace(made, payload=payload) if isinstance(made, Incoming) else made
+
+
+def of_headers(pairs: Iterable[tuple[object, object]]) -> Message:
+    """A mail of which the headers alone are known, the first of equal ones first."""
+    message = Message()
+    for name, value in pairs:
+        if isinstance(name, str) and isinstance(value, str) and TOKEN.fullmatch(name):
+            message[name] = " ".join(value.split())
+    return message
 
 
 # ── reports ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,4 +212,4 @@ def header(message: Message, name: str) -> str:
         text = str(email.header.make_header(email.header.decode_header(str(value))))
     except (LookupError, UnicodeError, ValueError, email.errors.HeaderParseError):  # an encoding that nobody has
         text = str(value)
-    return " ".join(text.split())
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from integrations.contracts import Ignored, Incoming
@@ -11,8 +10,6 @@ from integrations.exceptions import Unavailable
 from integrations.received import read
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
-from workers.store import outbox
-from workers.store.database import transaction
 from workers.web.commit import Delivery
 from workers.web.journal import StoreJournal
 
@@ -30,9 +27,6 @@ log = get_logger(__name__)
 
 SOURCE: Final = "inbound"
 """The source of events that received mail becomes."""
-MESSAGE: Final = "message"
-NAME: Final = "#"
-"""Begins what a report calls a mail of ours by: what stands before the @ in its Message-ID."""
 TOGETHER: Final = 50
 """Mails that are committed together."""
 QUIET: Final = 30.0
@@ -63,7 +57,7 @@ def take(inbox: Inbox, engine: Engine, offer: Callable[[Collection[int]], None],
         return Taken()
     journal = StoreJournal(engine)
     try:
-        deliveries = named(engine, [delivery(letter, now) for letter in letters])
+        deliveries = [delivery(letter, now) for letter in letters]
         _, slices = journal.write(deliveries)
     finally:
         journal.close()
@@ -71,21 +65,6 @@ def take(inbox: Inbox, engine: Engine, offer: Callable[[Collection[int]], None],
     offer(slices)
     events, kept = sum(len(each.events) for each in deliveries), sum(len(each.unreadable) for each in deliveries)
     return Taken(len(letters), events, len(letters) - events - kept, kept)
-
-
-def named(engine: Engine, deliveries: list[Delivery]) -> list[Delivery]:
-    """The same, with each mail of ours that a report is about called by its key, as everywhere else.
-
-    A name that no mail of ours has stays as it is: the event is about nobody then, and is kept aside.
-    """
-    events = [(each, event) for each in deliveries for event in each.events]
-    names = {value.removeprefix(NAME) for _, event in events for kind, value in event.identities if kind == MESSAGE}
-    with transaction(engine) as conn:
-        keys = outbox.keys_of(conn, names)
-    for each, event in events:
-        ids = tuple((kind, keys.get(value.removeprefix(NAME), value)) for kind, value in event.identities)
-        each.events = [replace(event, identities=ids)]
-    return deliveries
 
 
 def delivery(letter: Letter, now: datetime) -> Delivery:

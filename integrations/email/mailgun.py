@@ -4,7 +4,9 @@ To set it up: the sending domain and an API key (of the account, or a sending ke
 `DRIPLINE_MAILGUN_DOMAIN` and `DRIPLINE_MAILGUN_API_KEY`; for a domain in the European Union also set
 `DRIPLINE_MAILGUN_BASE_URL=https://api.eu.mailgun.net`. For the events: Send, Webhooks, one for each kind, all to
 `https://…/hooks/mailgun`; the *HTTP webhook signing key*, which is not the API key, goes into
-`DRIPLINE_MAILGUN_SIGNING_KEY`.
+`DRIPLINE_MAILGUN_SIGNING_KEY`. To hear of answers, let them go to an address of the domain (`reply_to` in the front
+matter of mails), and make a route for it (Receiving, Routes) with the action
+`forward("https://…/hooks/mailgun")`; its posts are signed with the same key.
 
 Mailgun takes no idempotency key. Our key goes out as a user variable and stands in every event; whether Mailgun has
 taken a mail is asked from its event log. Several mails in one call get one answer for all of them, so each is a call.
@@ -23,11 +25,13 @@ Facts: documentation.mailgun.com/docs/mailgun/api-reference, .../user-manual/web
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -35,10 +39,22 @@ from urllib3.filepost import encode_multipart_formdata
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import BadSignature, ConfigurationError, Malformed, Rejected, Unavailable, Unusable
+from integrations.forms import fields, is_form
 from integrations.mime import build
 from integrations.options import check_keys
 from integrations.posting import TROUBLE_WAIT, document, metadata, refusal, told, utc_now, word
-from integrations.reading import at_path, email_identity, mapping, occurred_at, parse_json, plain, read_single, text
+from integrations.reading import (
+    at_path,
+    email_identity,
+    kind_of,
+    mapping,
+    occurred_at,
+    parse_json,
+    plain,
+    read_single,
+    text,
+)
+from integrations.received import of_headers, read_by_webhook
 from integrations.transport import Http, check_token
 
 if TYPE_CHECKING:
@@ -156,6 +172,8 @@ def _message_id(event: Any) -> str:
 
 # ── feedback ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+HEADERS: Final = "message-headers"
+"""The field of a routed mail that holds all its headers."""
 REMEMBERED: Final = 100_000
 """Tokens that a process remembers."""
 TYPES: Final[Mapping[str, str]] = {
@@ -236,7 +254,7 @@ class Feedback:
     def verify(self, request: Request) -> None:
         """Check the signature over time and token, and that the token is not used for a second event."""
         try:
-            body = parse_json(request.body)
+            body = _routed(request) if is_form(request) else parse_json(request.body)
         except Malformed as error:
             raise BadSignature("the body is no event of Mailgun's.") from error
         timestamp, token, signature = (_signed(body, name) for name in ("timestamp", "token", "signature"))
@@ -250,8 +268,30 @@ class Feedback:
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one event of a delivery."""
+        if is_form(request):
+            yield _letter(request)
+            return
         body = parse_json(request.body)
         yield read_single(body, lambda part, own, _: _read(part, own, request.received_at), request.body)
+
+
+def _routed(request: Request) -> dict[str, Any]:
+    """What is signed of a mail that a route has posted, as it stands in an event."""
+    given = fields(request)
+    signature = {name: given.get(name, b"").decode(errors="replace") for name in ("timestamp", "token", "signature")}
+    return {"signature": signature, "event-data": {"id": hashlib.blake2b(request.body, digest_size=16).hexdigest()}}
+
+
+def _letter(request: Request) -> Incoming | Unreadable | Ignored:
+    """A mail that a route has posted: whole, where the route's address ends with `mime`, else its headers."""
+    given = fields(request)
+    if raw := given.get("body-mime"):
+        return read_by_webhook(message_from_bytes(raw), request, b"{}")
+    headers = parse_json(given.get(HEADERS, b""))
+    if not isinstance(headers, list):
+        raise Malformed(f"{HEADERS} is {kind_of(headers)}, Mailgun sends a list.")
+    pairs = [(each[0], each[1]) for each in headers if isinstance(each, list) and len(each) > 1]
+    return read_by_webhook(of_headers(pairs), request, given[HEADERS])
 
 
 def _signed(body: Any, name: str) -> str:

@@ -4,7 +4,9 @@ To set it up: the token of a server goes into `DRIPLINE_POSTMARK_SERVER_TOKEN`. 
 stream than the usual one: make a broadcast stream, and put its id into `DRIPLINE_POSTMARK_STREAM`. For the events: the
 stream's Webhooks, all kinds, to `https://user:password@…/hooks/postmark`; the same `user:password` goes into
 `DRIPLINE_POSTMARK_WEBHOOK_LOGIN`. Postmark does not sign what it posts, so this login is all that tells it from a
-stranger: make it long, and use https.
+stranger: make it long, and use https. To hear of answers, let them go to the address of the inbound stream
+(`reply_to` in the front matter of mails), with the same address as its webhook; with *Include raw email content* on,
+bounces that come back there are understood, too.
 
 Postmark takes no idempotency key. Our key goes out as metadata and stands in every event, and a mail can be looked up
 by it. With the header `X-PM-KeepID`, which is set here, Postmark keeps our Message-ID.
@@ -16,19 +18,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email import message_from_bytes
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import orjson
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import DeliveryError, Rejected, Unavailable, Unknown, Unusable
 from integrations.options import check_keys
 from integrations.posting import KEY, NAME, TROUBLE_WAIT, Parts, document, metadata, parts, refusal, told, utc_now, word
-from integrations.reading import digest, email_identity, mapping, occurred_at, parse_json, plain, read_single, text
+from integrations.reading import (
+    at_path,
+    digest,
+    email_identity,
+    mapping,
+    occurred_at,
+    parse_json,
+    plain,
+    read_single,
+    text,
+)
+from integrations.received import of_headers, read_by_webhook
 from integrations.signatures import login, verify_login
 from integrations.transport import Http, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+    from email.message import Message
 
     from integrations.contracts import Mail, Request, Trace, Unreadable
     from integrations.transport import Answer
@@ -271,7 +288,25 @@ class Feedback:
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one event of a delivery."""
         body = parse_json(request.body)
-        yield read_single(body, lambda part, own, _: _read(part, own, request.received_at), request.body)
+        if isinstance(body, dict) and body.get("RecordType") in (INBOUND, None) and "FromFull" in body:
+            yield read_by_webhook(_letter(body), request, orjson.dumps(body.get("Headers") or []))
+        else:
+            yield read_single(body, lambda part, own, _: _read(part, own, request.received_at), request.body)
+
+
+def _letter(event: Mapping[str, Any]) -> Message:
+    """The mail that came in: whole, where Postmark is told to hand that over, else its headers."""
+    if isinstance(raw := event.get("RawEmail"), str) and raw:
+        return message_from_bytes(raw.encode(errors="replace"))
+    headers = event.get("Headers")
+    named = [each for each in headers if isinstance(each, dict)] if isinstance(headers, list) else []
+    return of_headers(
+        [
+            ("From", at_path(event, ("FromFull", "Email"))),
+            ("Subject", event.get("Subject")),
+            *[(each.get("Name"), each.get("Value")) for each in named],
+        ]
+    )
 
 
 def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
@@ -279,8 +314,8 @@ def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
     record, kind = event.get("RecordType"), event.get("Type")
     if record == "SubscriptionChange" and event.get("SuppressSending") is False and event.get("Origin") != RECIPIENT:
         return Ignored("not-the-recipient")
-    if record == INBOUND or (record == "Bounce" and str(kind) in ANSWERS):
-        return Ignored("inbound" if record == INBOUND else "auto-reply")
+    if record == "Bounce" and str(kind) in ANSWERS:
+        return Ignored("auto-reply")
     if not isinstance(record, str) or record not in TYPES:
         raise Unusable("unknown-type", "RecordType is none of Postmark's known here.")
     type_, time_member = TYPES[record]

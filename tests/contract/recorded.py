@@ -8,6 +8,7 @@ order. Beside these it may have:
   `sender` (it is a password, and the body is believed);
 - `forged`: pairs of texts in the body; with the first replaced by the second, the delivery must be refused;
 - `form`: the body is a form, and its field of this name holds the JSON;
+- `content_type`: of the body, where it is not told by the body itself;
 - `inside`: the event itself is JSON in a text, which is this member of the body;
 - `url`: what was posted to.
 """
@@ -18,13 +19,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import orjson
 import yaml
+from urllib3.filepost import encode_multipart_formdata
 
 from integrations import discovery
 from integrations.contracts import Ignored, Incoming, Request, Unreadable
+from integrations.forms import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,12 +50,12 @@ class Recorded:
     forged: tuple[tuple[str, str], ...] = ()
     form: str = ""
     inside: str = ""
+    checked: tuple[str, ...] = ()
 
     @property
     def whole(self) -> Any:
         """The JSON in the body."""
-        body = self.request.body
-        return orjson.loads(parse_qs(body.decode(), strict_parsing=True)[self.form][0] if self.form else body)
+        return orjson.loads(fields(self.request)[self.form] if self.form else self.request.body)
 
     @property
     def document(self) -> Any:
@@ -64,7 +67,10 @@ class Recorded:
         if self.inside:
             document = orjson.dumps({**self.whole, self.inside: document.decode(errors="replace")})
         if self.form:
-            document = urlencode({self.form: document}).encode()
+            given, kind = {**fields(self.request), self.form: document}, self.request.headers.get("content-type", "")
+            boundary = kind.partition("boundary=")[2]
+            body = encode_multipart_formdata(given, boundary)[0] if boundary else urlencode(given).encode()
+            return replace(self.request, body=body)
         return replace(self.request, body=document)
 
     def __str__(self) -> str:
@@ -82,7 +88,7 @@ def _load(adapter: str, path: Path) -> Recorded:
     request = Request(
         method="POST",
         url=case.get("url", f"https://dripline.test/hooks/{adapter}"),
-        headers=case["headers"],
+        headers={**case["headers"], **({"content-type": case["content_type"]} if "content_type" in case else {})},
         body=path.with_suffix(".body").read_bytes(),
         received_at=datetime.fromisoformat(case["received_at"]),
     )
@@ -97,6 +103,7 @@ def _load(adapter: str, path: Path) -> Recorded:
         tuple((before, after) for before, after in case.get("forged", [])),
         case.get("form", ""),
         case.get("inside", ""),
+        tuple(case["headers"]),
     )
 
 

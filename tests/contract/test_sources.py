@@ -71,7 +71,7 @@ def test_what_becomes_of_mails_and_opportunities_needs_no_declaration(case: Reco
 def test_the_original_is_kept(case: Recorded) -> None:
     whole = case.whole
     for part in case.source.normalise(case.request):
-        if not isinstance(part, Ignored):
+        if not isinstance(part, Ignored) and part.payload != case.request.body:
             original = orjson.loads(part.payload)
             assert original == whole or orjson.dumps(original) in orjson.dumps(whole)
 
@@ -106,7 +106,7 @@ def changed_bodies(case: Recorded) -> list[bytes]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_without_any_header_that_was_signed_it_is_refused(case: Recorded) -> None:
-    for missing in case.request.headers:
+    for missing in case.checked:
         headers = {name: value for name, value in case.request.headers.items() if name != missing}
         with pytest.raises(BadSignature):
             case.source.verify(replace(case.request, headers=headers))
@@ -118,7 +118,7 @@ WRONG = ["", " ", "x", "v1,", "sha256=", "=", "é", "\ud800", "v1,AAAA", "MEUCIG
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_wrong_header_is_refused(case: Recorded, wrong: str) -> None:
-    for name in case.request.headers:
+    for name in case.checked:
         with pytest.raises(BadSignature):
             case.source.verify(replace(case.request, headers={**case.request.headers, name: wrong}))
 

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import StoreUnavailable
-from workers.store import events, quarantine
+from workers.store import events, outbox, quarantine
 from workers.store.database import available, transaction
 from workers.store.quarantine import NewQuarantined
 from workers.web.commit import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
 
+    from integrations.contracts import Incoming
     from workers.store.events import Appended, NewEvent
     from workers.web.commit import Delivery
 
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Never kept: who may look into the quarantine need not be able to deliver."""
+
+
+MESSAGE: Final = "message"
+NAME: Final = "#"
+"""Begins what a report calls a mail of ours by: what stands before the @ in its Message-ID."""
 
 
 class StoreJournal:
@@ -36,7 +43,8 @@ class StoreJournal:
 
     def write(self, deliveries: Sequence[Delivery]) -> tuple[list[Receipt], Collection[int]]:
         """See `Journal.write`."""
-        batch = [events.from_incoming(each.source, incoming) for each in deliveries for incoming in each.events]
+        incoming = named(self._engine, [(each.source, event) for each in deliveries for event in each.events])
+        batch = [events.from_incoming(source, event) for source, event in incoming]
         kept = [row for each in deliveries for row in _quarantined(each)]
         received_at = max(each.request.received_at for each in deliveries)
         appended = self._append_beside(batch, kept, received_at) if kept else self._append(batch, received_at)
@@ -75,6 +83,33 @@ class StoreJournal:
             raise
         self._idle.append(conn)
         return appended
+
+
+def named(engine: Engine, events_: list[tuple[str, Incoming]]) -> list[tuple[str, Incoming]]:
+    """The same, with each mail of ours that a bounce is about called by its key, as everywhere else.
+
+    A name that no mail of ours has stays as it is: the event is about nobody then, and is kept aside.
+    """
+    names = {value[len(NAME) :] for _, event in events_ for kind, value in event.identities if is_name(kind, value)}
+    if not names:
+        return events_
+    with transaction(engine) as conn:
+        keys = outbox.keys_of(conn, names)
+    return [(source, _renamed(event, keys)) for source, event in events_]
+
+
+def is_name(kind: str, value: str) -> bool:
+    """True if this identity is what stands before the @ in a Message-ID of ours."""
+    return kind == MESSAGE and value.startswith(NAME)
+
+
+def _renamed(event: Incoming, keys: Mapping[str, str]) -> Incoming:
+    """The event, with the keys of our mails in place of their names."""
+    ids = [
+        (kind, keys.get(value[len(NAME) :], value) if is_name(kind, value) else value)
+        for kind, value in event.identities
+    ]
+    return replace(event, identities=tuple(ids))
 
 
 def _quarantined(delivery: Delivery) -> Iterator[NewQuarantined]:

@@ -6,18 +6,20 @@ import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 import pytest
 from mailgun.client import Client
 from mailgun.security import SecurityGuard
 
-from integrations.contracts import Request
+from integrations.contracts import Incoming, Request
 from integrations.email.mailgun import REMEMBERED, Adapter, Feedback, Seen
 from integrations.exceptions import BadSignature, ConfigurationError
 from integrations.mime import build
 from tests.contract import comparing
 from tests.contract.outcomes import MAIL
+from tests.contract.recorded import FIXTURES
 
 NOW: Final = datetime(2026, 9, 7, 10, tzinfo=UTC)
 KEY: Final = "8a1c4bbd3e0c4fdd0f2a3bc5d4e5f6a7"
@@ -26,6 +28,24 @@ KEY: Final = "8a1c4bbd3e0c4fdd0f2a3bc5d4e5f6a7"
 def adapter(**given: Any) -> Adapter:
     standard: Any = {"domain": "mg.northwind.example", "clock": lambda: NOW}
     return Adapter("key-test", **standard | given)
+
+
+def test_a_mail_that_a_route_posts_whole_is_read_whole() -> None:
+    time, token = str(int(NOW.timestamp())), "t" * 50
+    signature = hmac.digest(KEY.encode(), (time + token).encode(), "sha256").hex()
+    bounce = (FIXTURES / "sources/sendgrid_inbound/bounce-raw.body").read_bytes()
+    raw = bounce[bounce.index(b"From: Mail") : bounce.index(b"--r--") + 5]
+    form = {"timestamp": time, "token": token, "signature": signature, "body-mime": raw}
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    request = Request("POST", "https://dripline.test/hooks/mailgun-mime", kind, urlencode(form).encode(), NOW)
+    feedback = Feedback(KEY)
+    feedback.verify(request)
+    feedback.verify(request)  # tried again
+    (event,) = feedback.normalise(request)
+    assert isinstance(event, Incoming)
+    assert (event.type, event.identities) == ("email.bounced", (("message", "#0f7c8e1d2b3a49586776859404132231"),))
+    with pytest.raises(BadSignature):  # the same token beside another mail
+        feedback.verify(replace(request, body=request.body.replace(b"5.1.1", b"5.2.2")))
 
 
 def test_their_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
