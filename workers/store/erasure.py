@@ -120,9 +120,9 @@ _OWN: Final[Mapping[str, str]] = {
 }
 """By table, what is done to rows that are found by what the person is called; all slices are held meanwhile."""
 
-# The patterns are regular expressions over text; `encode` writes bytes that are no ASCII as \\ooo. Looking for a part of
-# the address first spares most rows the regular expression, and PostgreSQL reads in parallel what a statement only looks
-# for; so rows are found first, and changed by their key.
+# The patterns are regular expressions over text; `encode` writes bytes that are no ASCII as \\ooo. Looking for a part
+# of the address first spares most rows the regular expression, and what a statement only looks for is read in parallel;
+# so rows are found first, and changed by their key.
 _NAMING: Final[Mapping[str, str]] = {
     "other_events": """
         SELECT id, received_at AS at FROM events
