@@ -66,7 +66,7 @@ class Settings:
     senders: int = setting(
         8, "worker processes on all machines: each keeps to that part of a rate limit while Redis is away"
     )
-    delivery_chunk: int = setting(20, "most outbox rows that a worker marks as being sent; fewer where sending is slow")
+    delivery_chunk: int = setting(50, "most outbox rows that a worker marks as being sent; fewer where sending is slow")
     lease: timedelta = setting(timedelta(minutes=5), "how long a worker may be silent about a row it is sending")
     retry_schedule: tuple[timedelta, ...] = setting(
         seconds(5, 60, 300, 1800, 7200, 18000, 36000, 36000),

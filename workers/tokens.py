@@ -7,7 +7,6 @@ to work for as long as the mail exists. A token made for one purpose is worth no
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol, Self, TypeVar
@@ -158,7 +157,7 @@ def read(secret: str, token: str, kind: type[L]) -> L:
 
 
 def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
-    return hmac.new(secret.encode(), purpose + payload, hashlib.sha256).digest()[:MAC_BYTES]
+    return hmac.digest(secret.encode(), purpose + payload, "sha256")[:MAC_BYTES]
 
 
 def _decode(token: str) -> bytes:

@@ -53,6 +53,7 @@ IGNORE: Final = "ignore"
 NO_ID: Final = "no-event-id"
 OURS: Final = "dripline"
 """Kind of the identity by which our own events name a lead."""
+SCALARS: Final = frozenset({str, int, float, bool})
 OPTIONS: Final = ("type", "types", "occurred_at", "identity", "lead", "properties", "batch", "event_id")
 
 
@@ -248,8 +249,12 @@ def _values(paths: Mapping[str, Path] | Path, event: dict[str, Any]) -> dict[str
     if isinstance(paths, tuple):
         members = at_path(event, paths)
         return _plain_members(members) if isinstance(members, dict) else {}
-    found = {name: plain(at_path(event, path), ".".join(path)) for name, path in paths.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    found = {}
+    for name, path in paths.items():
+        value = at_path(event, path)
+        if value is not None:
+            found[name] = value if value.__class__ in SCALARS else plain(value, ".".join(path))
+    return found
 
 
 def _plain_members(members: dict[str, Any]) -> dict[str, Any]:

@@ -160,15 +160,15 @@ def free_port() -> int:
         return port
 
 
-def wait_for(true: Callable[[], Any], *processes: Process, patience: float = PATIENCE) -> None:
-    """Wait until something is true, while the processes live."""
+def wait_for(true: Callable[[], Any], *processes: Process, patience: float = PATIENCE, every: float = 0.02) -> None:
+    """Wait until something is true, while the processes live; looks `every` so many seconds."""
     deadline = time.monotonic() + patience
     while not true():
         for process in processes:
             process.check()
         if time.monotonic() > deadline:
             raise TimeoutError(f"nothing came of it in {patience:g} s")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _ready(port: int) -> bool:

@@ -105,7 +105,8 @@ def broken(rulebook: Rulebook) -> Iterator[Problem]:
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
+    from workers.rulebook.sandbox import Fields
 
     templates = Templates(rulebook.templates, rulebook.account.site)
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
@@ -117,15 +118,17 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
                 continue
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
-            facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}
+            facts = values | {"scores": standing(rulebook), "segments": list(rulebook.segments)}
+            facts |= {"evidence": evidence(rulebook), "recent": RECENT}
             yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, HANDED)  # type: ignore[misc]
 
 
 def questionable(rulebook: Rulebook) -> Iterator[Problem]:
     """What would be right to the machine and wrong to a reader, a filter or the law; in mails nobody sends yet, too."""
     from workers.delivery.review import Seen, review
-    from workers.delivery.templates import Fields, Templates
+    from workers.delivery.templates import Templates
     from workers.rulebook.mail.lint import Known, lint
+    from workers.rulebook.sandbox import Fields
     from workers.rulebook.templates import mail_names
 
     account = rulebook.account

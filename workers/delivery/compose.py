@@ -10,12 +10,13 @@ from integrations.contracts import Attachment, Mail
 from integrations.exceptions import Rejected
 from integrations.mime import parse_address
 from workers.clock import system_clock
-from workers.delivery.templates import Fields, Templates, one_line
+from workers.delivery.templates import Templates, one_line
 from workers.delivery.tracking import Tracker
 from workers.engine.categories import GENERAL, NO_CONSENT, may_mail, rules_out
 from workers.exceptions import RenderError
 from workers.rulebook.mail import MAIL, read_head
 from workers.rulebook.problems import Problems
+from workers.rulebook.sandbox import Fields
 from workers.store.outbox import message_name
 from workers.tokens import Confirm, Preferences, Unsubscribe, sign
 
@@ -148,10 +149,8 @@ class Composer:
 
     def _tracked(self, html: str, key: str, lead_id: int, template: str, lead: Mapping[str, Any]) -> str:
         """The HTML with the links that the rules want."""
-        html = self._tracker.named(html, key, template)
-        if not self._tracker.wanted(template, lead):
-            return html
-        return self._tracker.html(html, lead_id, key, int(self._links.clock().timestamp()))
+        made = int(self._links.clock().timestamp()) if self._tracker.wanted(template, lead) else None
+        return self._tracker.rewritten(html, lead_id, key, template, made)
 
     def notice(self, key: str, to: str, subject: str, text: str) -> Mail:
         """A plain message to a colleague, from the account's own sender.
@@ -171,13 +170,13 @@ class Composer:
         Args:
             template: its folder below `templates/`.
             facts: what was true when the lead was promoted: `lead` (fields), `scores` (score and band by name),
-                `evidence` (by name) and `recent` events, as the engine wrote them down.
+                `segments`, `evidence` (by name) and `recent` events, as the engine wrote them down.
 
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
         lead = Fields("lead", facts.get("lead") or {})
-        return self._templates.note(template, {**facts, "lead": lead, "account": self._said})
+        return self._templates.note(template, {"segments": [], **facts, "lead": lead, "account": self._said})
 
 
 def is_address(text: object) -> bool:

@@ -23,7 +23,7 @@ from workers.rulebook.mail.compiled import compile_mail, environment_of
 from workers.rulebook.sandbox import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from workers.rulebook.mail.compiled import CompiledMail, File
 
@@ -32,30 +32,6 @@ UNSAFE: Final = re.compile(r'href="\s*((?i:(?!(?:https?|mailto|tel|sms):)[a-z][a
 """A link that a mail may not have. A field's value can make one where a template begins a link with it. Finished pages
 have their attributes in lower case and in double quotes; looking for just that takes a twentieth of the time."""
 BREAKS: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
-
-
-class Fields:
-    """Values as a template sees them: nothing but names, and a name without a value is not there.
-
-    Args:
-        said: what the template calls them (`lead`), for error messages.
-        values: by name.
-    """
-
-    __slots__ = ("__said__", "_values")
-
-    def __init__(self, said: str, values: Mapping[str, Any]) -> None:
-        self.__said__ = said
-        self._values = {name: value for name, value in values.items() if value is not None}
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
 
 
 @dataclass(frozen=True, slots=True)

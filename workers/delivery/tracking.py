@@ -51,37 +51,41 @@ class Tracker:
         consent = self._tracking.consent
         return consent is None or consent.value(NO_EVENT, lead, NO_FACTS) is True
 
-    def named(self, html: str, key: str, template: str) -> str:
-        """The HTML with the UTM parameters that the rules give to every link, tracked or not."""
-        if not self._tracking.utm:
-            return html
-        campaign = key.split(":")[CAMPAIGN] if key.startswith(MAIL) else ""
-        values = {name: fill(text, campaign, template) for name, text in self._tracking.utm.items()}
-        return LINK.sub(lambda found: self._replaced(found, lambda url: with_parameters(url, values)), html)
-
-    def html(self, html: str, lead_id: int, key: str, made: int) -> str:
-        """The HTML with links and picture that tell.
+    def rewritten(self, html: str, lead_id: int, key: str, template: str, made: int | None) -> str:
+        """The HTML with the UTM parameters that the rules give to every link, and with links and picture that tell.
 
         Args:
             html: with links as they are.
             lead_id: whose mail it is.
             key: the effect's.
-            made: seconds since 1970.
+            template: its folder below `templates/`.
+            made: seconds since 1970; None for a mail that is not to be tracked (`wanted`).
         """
-        if self._tracking.clicks:
-            html = LINK.sub(lambda found: self._replaced(found, lambda url: self._click(url, lead_id, key, made)), html)
-        if not self._tracking.opens:
+        named = self._parameters(key, template)
+        clicks = made is not None and self._tracking.clicks
+
+        def link(found: re.Match[str]) -> str:
+            url = unescape(found[2] or found[3])
+            if url.startswith(self._own):  # unsubscribing and the like lead to us already
+                return found[0]
+            url = with_parameters(url, named) if named else url
+            return f'{found[1]}"{escape(self._click(url, lead_id, key, made or 0) if clicks else url)}"'
+
+        if named or clicks:
+            html = LINK.sub(link, html)
+        if made is None or not self._tracking.opens:
             return html
         token = sign(self._secret, Open(lead_id, key, made))
         picture = f'<img src="{self._base}/o/{token}.gif" width="1" height="1" alt="" style="display:block;border:0">'
         ends = [found.start() for found in END.finditer(html)]
         return html[: ends[-1]] + picture + html[ends[-1] :] if ends else html + picture
 
-    def _replaced(self, found: re.Match[str], change: Any) -> str:
-        url = unescape(found[2] or found[3])
-        if url.startswith(self._own):  # unsubscribing and the like lead to us already
-            return found[0]
-        return f'{found[1]}"{escape(change(url))}"'
+    def _parameters(self, key: str, template: str) -> tuple[tuple[str, str], ...]:
+        """Names and values of the UTM parameters."""
+        if not self._tracking.utm:
+            return ()
+        campaign = key.split(":")[CAMPAIGN] if key.startswith(MAIL) else ""
+        return tuple((name, fill(text, campaign, template)) for name, text in self._tracking.utm.items())
 
     def _click(self, url: str, lead_id: int, key: str, made: int) -> str:
         if len(url) > ROOM:
@@ -94,13 +98,9 @@ def fill(text: str, campaign: str, template: str) -> str:
     return text.replace("{campaign}", campaign).replace("{template}", template)
 
 
-def with_parameters(url: str, values: Mapping[str, str]) -> str:
-    """The address with `utm_` parameters, those left alone that it has already."""
-    return _with_parameters(url, tuple(values.items()))
-
-
 @lru_cache(maxsize=1024)  # most links are the same in all mails of a template
-def _with_parameters(url: str, values: tuple[tuple[str, str], ...]) -> str:
+def with_parameters(url: str, values: tuple[tuple[str, str], ...]) -> str:
+    """The address with `utm_` parameters, those left alone that it has already."""
     parts = urlsplit(url)
     known = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     more = {f"utm_{name}": value for name, value in values if f"utm_{name}" not in known}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Field
     from workers.engine.values import Event
 
+PLAIN: Final = (str, int)
+"""Types of values that are what they were converted to if they are equal to it."""
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
@@ -42,7 +44,7 @@ def tell_fields(call: Call, event: Event, at: int) -> None:
         if (
             name in since
             and fields.get(name) == value
-            and value.__class__ is str
+            and value.__class__ in PLAIN
             and (declared is None or declared.merge == "last")
         ):
             # told again, as every event tells the address: it was converted before

@@ -159,10 +159,9 @@ class Standing:
         profiles = self._profile if model.name in self._rulebook.steady else self._passing_profile
         known = profiles.get(model.name)
         if known is None:
-            known, fields = {}, self._state.fields
-            for rule in model.profile_rules:
-                if rule.when.value(NO_EVENT, fields, self) is True and (points := self._points(rule)) is not None:
-                    known[rule.id] = points
+            rules, held = self._rulebook.profiles[model.name]
+            holding = compress(rules, held(NO_EVENT, self._state.fields, self))
+            known = {rule.id: points for rule in holding if (points := self._points(rule)) is not None}
             profiles[model.name] = known
         return known
 

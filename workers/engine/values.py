@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -244,7 +245,8 @@ class LeadState:
 
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
-        lean = {name: value for name in _NAMES if (value := getattr(self, name)) or (name == "missing" and value == [])}
+        values = zip(_NAMES, _VALUES(self), strict=True)
+        lean = {name: value for name, value in values if value or (name == "missing" and value == [])}
         if self.scores:
             lean["scores"] = {name: pack(total) for name, total in self.scores.items()}
         if self.enrolments:
@@ -261,7 +263,7 @@ class LeadState:
         """
         if data and data.get("format") != STATE_FORMAT:
             data = converted(data)
-        state = cls(**{name: data[name] for name in _NAMES if name in data})
+        state = cls(**{name: value for name, value in data.items() if name in _KNOWN})
         state.scores = {name: unpack(total) for name, total in state.scores.items()}
         state.enrolments = {name: Enrolment(*values) for name, values in data.get("enrolments", {}).items()}
         return state
@@ -281,6 +283,8 @@ def converted(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _NAMES: Final = tuple(each.name for each in fields(LeadState))
+_KNOWN: Final = frozenset(_NAMES)
+_VALUES: Final = attrgetter(*_NAMES)
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -176,6 +176,8 @@ def put(conn: Connection, effects: Iterable[Effect], rulebook: int, now: datetim
     return conn.execute(_PUT, {"rows": dumps(rows), "rulebook": rulebook, "now": now}).rowcount if rows else 0
 
 
+# Rows are looked up by an array of ids, here and below: joined with a list, whose length PostgreSQL does not know, it
+# reads the whole table, which took half of the time that it spent on a mail.
 _CLAIM: Final = text("""
     WITH due AS (
         SELECT id FROM outbox
@@ -187,7 +189,7 @@ _CLAIM: Final = text("""
                           claimed_at = :now,
                           addressee = (SELECT sha256(convert_to(lower(l.email), 'UTF8')) FROM leads l
                                        WHERE l.id = outbox.lead_id)
-        FROM due WHERE outbox.id = due.id
+        WHERE id = ANY(ARRAY(SELECT id FROM due))
         RETURNING outbox.*
     )
     SELECT c.id, c.key, c.channel, c.lead_id, c.payload, c.attempts, c.claims, c.provider,
@@ -209,7 +211,7 @@ def claim(
     abandoned (see `expire`); `provider` is noted on the rows, where who sends them is the caller's choice.
     """
     given = {"channel": channel, "now": now, "limit": limit, "until": now + lease, "provider": provider}
-    claims = [Claim(*row) for row in conn.execute(_CLAIM, given)]
+    claims = [Claim(*row) for row in conn.execute(_CLAIM, given).all()]
     barred = suppressions.reasons(conn, [each.email for each in claims if each.email]) if channel == "email" else {}
     return [replace(each, suppressed=barred.get(each.email or "", "")) if barred else each for each in claims]
 
@@ -237,7 +239,7 @@ _SETTLE: Final = text("""
             unclear boolean, look_at timestamptz, counts boolean
         )
     ), held AS (
-        SELECT id FROM outbox WHERE id IN (SELECT id FROM given) ORDER BY id FOR UPDATE
+        SELECT id FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM given)) ORDER BY id FOR UPDATE
     )
     UPDATE outbox o SET
         state = CASE WHEN g.state <> 'skipped' AND o.evidence IS NOT NULL THEN 'sent' ELSE g.state END,
@@ -254,8 +256,9 @@ _SETTLE: Final = text("""
         unclear_with = CASE WHEN g.unclear THEN coalesce(o.unclear_with, o.provider) ELSE o.unclear_with END,
         look_at = g.look_at,
         settled_at = :now
-    FROM given g, held h
-    WHERE o.id = g.id AND h.id = o.id AND o.claims = g.claim AND o.state IN ('sending', 'ambiguous', 'retry')
+    FROM given g
+    WHERE o.id = ANY(ARRAY(SELECT id FROM held)) AND o.id = g.id AND o.claims = g.claim
+      AND o.state IN ('sending', 'ambiguous', 'retry')
     RETURNING o.id, o.state, o.reason, o.channel, o.created_at, o.payload ->> 'campaign' AS campaign,
               o.payload ->> 'step' AS step
 """)

@@ -7,6 +7,7 @@ an entry, too: `@acme.test`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +64,11 @@ def digest(email: str) -> bytes:
     return sha256(normalised(email).encode()).digest()
 
 
+@lru_cache(maxsize=4096)  # there are fewer domains than people
+def _domain_digest(domain: str) -> str:
+    return digest(domain).hex()
+
+
 _ADD: Final = text("""
     INSERT INTO suppressions (digest, email, reason, lead_id, event_id, author, created_at)
     SELECT decode(digest, 'hex'), email, reason, lead_id, event_id, author, :now
@@ -94,7 +100,12 @@ def add_digests(conn: Connection, entries: Iterable[tuple[bytes, Suppression]], 
     return conn.execute(_ADD, {"rows": dumps(rows), "now": now}).rowcount if rows else 0
 
 
-_FIND: Final = text("SELECT digest, reason FROM suppressions WHERE digest = ANY(:digests) ORDER BY created_at, reason")
+# Digests go as one text: an array of them took five times as long to write.
+_FIND: Final = text("""
+    SELECT encode(digest, 'hex'), reason FROM suppressions
+    WHERE digest = ANY(ARRAY(SELECT decode(hex, 'hex') FROM unnest(string_to_array(:digests, ',')) AS hex))
+    ORDER BY created_at, reason
+""")
 
 
 def reasons(conn: Connection, emails: Collection[str]) -> dict[str, str]:
@@ -102,13 +113,13 @@ def reasons(conn: Connection, emails: Collection[str]) -> dict[str, str]:
 
     Of several reasons it is one that rules out all mail, if there is one.
     """
-    wanted: dict[bytes, list[str]] = {}
+    wanted: dict[str, list[str]] = {}
     for email in emails:
-        for each in (email, email[email.rfind("@") :]):
-            wanted.setdefault(digest(each), []).append(email)
+        wanted.setdefault(digest(email).hex(), []).append(email)
+        wanted.setdefault(_domain_digest(email[email.rfind("@") :]), []).append(email)
     found: dict[str, str] = {}
-    for key, reason in conn.execute(_FIND, {"digests": list(wanted)}):
-        for email in wanted[bytes(key)]:
+    for key, reason in conn.execute(_FIND, {"digests": ",".join(wanted)}).all():
+        for email in wanted[key]:
             if found.get(email, UNSUBSCRIBED) == UNSUBSCRIBED:
                 found[email] = reason
     return found

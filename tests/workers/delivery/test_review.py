@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from workers.delivery.review import CLIPPED, Seen, review
-from workers.delivery.templates import Fields, Templates
+from workers.delivery.templates import Templates
+from workers.rulebook.sandbox import Fields
 
 OUT = "https://go.acme.test/unsubscribe/x?a=1&b=2"
 ADDRESS = "Acme & Co, Road 1, Town"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from workers.delivery.templates import Fields, Templates
+from workers.delivery.templates import Templates
 from workers.exceptions import RenderError
-from workers.rulebook.sandbox import MOST_CHARACTERS
+from workers.rulebook.sandbox import MOST_CHARACTERS, Fields
 
 HEAD = "---\nsubject: Hello\ncategory: marketing\n---\n"
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.delivery.templates import Fields, Templates
+from workers.delivery.templates import Templates
 from workers.exceptions import RenderError
 from workers.rulebook.guards import unguarded
+from workers.rulebook.sandbox import Fields
 
 FIELDS = ("name", "size")
 

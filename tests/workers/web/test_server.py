@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import uvicorn
 from sqlalchemy import text
 
 from tests.servers import Postgres
@@ -22,9 +24,11 @@ from workers.store.database import connect, migrate
 from workers.web import server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
+    from starlette.types import Receive, Scope, Send
 
     from integrations.contracts import Incoming, Request
     from tests.workers.web.support import Web
@@ -210,6 +214,50 @@ def test_stopping_finishes_what_is_under_way(engine: Engine, clock: SteppedClock
         web.server.stop()
         assert answer.result().status == 202
         assert web.rows("SELECT event_id FROM events") == [("a",)]
+
+
+class Lifespan:
+    """An application that only starts and stops, and notes it."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        for word in ("startup", "shutdown"):
+            self.heard.append((await receive())["type"])
+            await send({"type": f"lifespan.{word}.complete"})
+
+    def refused(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+def test_a_signal_while_the_server_is_being_made_stops_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = uvicorn.Config.get_loop_factory
+
+    def interrupted(config: uvicorn.Config) -> Callable[[], AbstractEventLoop] | None:
+        signal.raise_signal(signal.SIGTERM)
+        return made(config)
+
+    monkeypatch.setattr(uvicorn.Config, "get_loop_factory", interrupted)
+    monkeypatch.setattr(server, "settle_down", lambda: None)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    app = Lifespan()
+    try:
+        with server.bind("127.0.0.1", 0) as listener, pytest.raises(SystemExit, match="0"):
+            server.serve(app, listener)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert app.heard == ["lifespan.startup", "lifespan.shutdown"]
+
+
+def test_a_connection_that_nothing_comes_by_is_closed(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.2)
+    for path in ("/hooks/plain", "/healthz"):
+        conn = http.client.HTTPConnection(web.server.host, web.server.port, timeout=10)
+        conn.request("POST" if path.startswith("/hooks") else "GET", path, b'["a"]', GOOD)
+        conn.getresponse().read()
+        assert conn.sock.recv(1) == b""
+        conn.close()
 
 
 def test_no_acknowledged_event_is_lost_when_the_database_restarts(clock: SteppedClock) -> None:

@@ -11,7 +11,7 @@ from workers.engine.rules.conditions import Test, each_alone
 from workers.engine.rules.derived import derive
 from workers.engine.rules.journeys import Controls, timed
 from workers.engine.rules.leads import stages_ahead
-from workers.engine.rules.scores import EventRule
+from workers.engine.rules.scores import EventRule, ProfileRule
 from workers.engine.rules.sending import Sending, Tracking
 from workers.engine.values import stamp
 from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Intake = tuple[tuple[EventRule, ...], Test]
 """The rules for one type of event, and a function of such an event: whether each of them holds, and behind these
 whether something about the event is not as it is declared."""
+
+Profile = tuple[tuple[ProfileRule, ...], Test]
+"""The profile rules of a score, and whether each of them holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Rulebook:
         decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment.
+        profiles: the profile rules of each model, and their joined conditions.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
         changing: the models whose scores time changes, other than by turning the conditions of their rules.
@@ -124,6 +128,7 @@ class Rulebook:
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    profiles: Mapping[str, Profile] = field(init=False, repr=False, compare=False)
     steady: frozenset[str] = field(init=False, repr=False, compare=False)
     fluid: frozenset[str] = field(init=False, repr=False, compare=False)
     changing: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -154,6 +159,7 @@ class Rulebook:
             joined = tuple(each.name for each in segments), self.join([each.when for each in segments], None)
             derive(self, name, joined)
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
+        derive(self, "profiles", Profiles(self))
         derive(self, "intake", Intakes(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
         derive(self, "expiring", tuple(each for each in self.decays.items() if isinstance(each[1], Expiry)))
@@ -196,3 +202,16 @@ class Intakes(dict[str, Intake]):
         if rules or declared is not None:
             self[kind] = intake
         return intake
+
+
+class Profiles(dict[str, Profile]):
+    """What every lead is asked by a model, put together when the first one is."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self._rulebook = rulebook
+
+    def __missing__(self, model: str) -> Profile:
+        rules = self._rulebook.models[model].profile_rules
+        profile = self[model] = rules, self._rulebook.join([rule.when for rule in rules], None)
+        return profile

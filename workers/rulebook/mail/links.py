@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
@@ -33,6 +34,7 @@ def is_relative(address: str) -> bool:
     return bool(address) and not address.startswith(("#", OPENS)) and not _SCHEME.match(address)
 
 
+@lru_cache(maxsize=1024)  # most links are the same in all mails of a template
 def absolute(address: str, site: str) -> str:
     """An address that leads to the same place from everywhere; as it is, if there is no site."""
     if not is_relative(address):

@@ -8,6 +8,6 @@ it does while it is rendered is paid for from one budget (`meter`).
 
 from __future__ import annotations
 
-from workers.rulebook.sandbox.environment import CONTENT, MOST_CHARACTERS, BoundedEnvironment, Lines, render
+from workers.rulebook.sandbox.environment import CONTENT, MOST_CHARACTERS, BoundedEnvironment, Fields, Lines, render
 
-__all__ = ["CONTENT", "MOST_CHARACTERS", "BoundedEnvironment", "Lines", "render"]
+__all__ = ["CONTENT", "MOST_CHARACTERS", "BoundedEnvironment", "Fields", "Lines", "render"]

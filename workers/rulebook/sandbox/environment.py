@@ -26,7 +26,7 @@ from workers.rulebook.sandbox.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
     from jinja2 import Template
     from jinja2.runtime import Context
@@ -38,6 +38,30 @@ MOST_CHARACTERS: Final = 500_000
 CONTENT: Final = "content"
 """The block of a layout that holds what a mail says outside of blocks."""
 ESCAPED: Final = (".html", ".mjml")
+
+
+class Fields:
+    """Values as a template sees them: nothing but names, and a name without a value is not there.
+
+    Args:
+        said: what the template calls them (`lead`), for error messages.
+        values: by name.
+    """
+
+    __slots__ = ("__said__", "_values")
+
+    def __init__(self, said: str, values: Mapping[str, Any]) -> None:
+        self.__said__ = said
+        self._values = {name: value for name, value in values.items() if value is not None}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
 
 class Lines(Protocol):
@@ -92,6 +116,16 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters = FILTERS | INTERNAL | dict(internal or {})
         self.tests = dict(TESTS)
         self.globals = dict(GLOBALS)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """See Jinja2, whose chain of mappings takes longer to copy for each mail than the whole subject to render."""
+        return {**self.globals, **(d or {})}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """See Jinja2; that a name is no attribute need not show by an error first."""
+        if type(obj) is Fields:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
 
     def holds(self, path: str) -> bool:
         """True if there is a template of this path."""
@@ -191,13 +225,21 @@ def render(template: Template, values: Mapping[str, Any], lines: Lines | None = 
     """
     token = begin()
     try:
-        return _joined(list(template.generate(**values)))
+        return _joined(_parts(template, values))
     except RecursionError as error:
         raise RenderError(f"{template.name}: it includes or calls itself without end") from error
     except Exception as error:  # a filter given a stranger's value may raise anything, and only this mail is concerned
         raise RenderError(f"{_place(template, error, lines)}: {str(error) or type(error).__name__}") from error
     finally:
         end(token)
+
+
+def _parts(template: Template, values: Mapping[str, Any]) -> list[str]:
+    """As `Template.generate` does it, without handing each part through another generator."""
+    try:
+        return list(template.root_render_func(template.new_context(dict(values))))
+    except Exception:  # noqa: BLE001  Jinja2 raises it again, with the template's own lines
+        return template.environment.handle_exception()
 
 
 def _joined(parts: list[str]) -> str:

@@ -171,6 +171,7 @@ def metered(function: Callable[..., Any]) -> Callable[..., Any]:
 
     With the context as its argument it is also one that Jinja2 never runs while it compiles.
     """
+    wants = getattr(getattr(function, "jinja_pass_arg", None), "name", None)
 
     @pass_context
     @wraps(function, assigned=("__name__", "__doc__"), updated=())
@@ -178,23 +179,24 @@ def metered(function: Callable[..., Any]) -> Callable[..., Any]:
         value = listed(value)
         size, longest = pay_for(value), max(map(pay_for, (*args, *given.values())), default=0)
         pay(STEP + len(args) + size * (longest // LONG))
-        made = listed(function(*_leading(function, context), value, *args, **given))
+        if wants is None:
+            made = listed(function(value, *args, **given))
+        else:
+            made = listed(function(_leading(wants, context), value, *args, **given))
         pay_for(made)
         return made
 
     return run
 
 
-def _leading(function: Callable[..., Any], context: Context) -> tuple[Any, ...]:
+def _leading(wants: str, context: Context) -> Any:
     """The argument that a filter of Jinja2 wants before the value."""
-    match getattr(getattr(function, "jinja_pass_arg", None), "name", None):
-        case "context":
-            return (context,)
+    match wants:
         case "eval_context":
-            return (context.eval_ctx,)
+            return context.eval_ctx
         case "environment":
-            return (context.environment,)
-    return ()
+            return context.environment
+    return context
 
 
 def _all(standard: Mapping[str, Any], names: str, own: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
