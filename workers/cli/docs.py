@@ -30,9 +30,8 @@ def command(word: str) -> int:
     except KeyError as error:
         if not adapter:
             near = nearest(word, names())
-            click.echo(
-                f"Error: {f'there is no word `{word}`; did you mean {near}?' if near else error.args[0]}", err=True
-            )
+            said = f"there is no word `{word}`; did you mean {near}?" if near else error.args[0]
+            click.echo(f"Error: {said}", err=True)
             return 1
         told = ""
     click.echo("\n\n\n".join(filter(None, [told, adapter])))
