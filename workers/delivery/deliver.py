@@ -61,10 +61,15 @@ that was sent and not recorded has to be cleared up by a person."""
 
 @dataclass(frozen=True, slots=True)
 class Untried:
-    """A claimed row that was not sent, and when it may be."""
+    """A claimed row that was not sent, and when it may be.
+
+    Attributes:
+        paced: it is a rate limit that it waits for.
+    """
 
     claim: Claim
     due_at: datetime
+    paced: bool = False
 
 
 @dataclass(slots=True)
@@ -125,10 +130,10 @@ class Deliverer:
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._chunks.next(sender.provider or sender.channel))
+            claims = self._exchange(sender, results, self._size(sender))
             _count(run, results)
             results = self._timed(sender, claims)
-            if not results.outcomes:
+            if not results.outcomes and not self._others_may_go(results):
                 break
             run.more = time.monotonic() - began > RUN
         if len(results):
@@ -142,6 +147,18 @@ class Deliverer:
     def _closed(self, sender: Sender) -> bool:
         """True if this channel's only provider is being left alone: its rows stay where they are."""
         return sender.provider is not None and self._health.paused(sender.provider, self._clock()) is not None
+
+    def _size(self, sender: Sender) -> int:
+        """How many rows to claim: one to see whether it may go, if the provider's limit holds everybody back."""
+        full = sender.provider is not None and self._pace.full(sender.provider, self._clock()) > NAP
+        return 1 if full else self._chunks.next(sender.provider or sender.channel)
+
+    def _others_may_go(self, results: Results) -> bool:
+        """True if all that was claimed waits for the limits of its domains: mails to others stand behind it."""
+        now = self._clock()
+        return bool(results.untried) and all(
+            each.paced and not self._pace.full(each.claim.provider or "", now) for each in results.untried
+        )
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,10 +233,11 @@ class Deliverer:
         together = Together(sender, self._policy)
         for claim, fresh in self._looked_up(sender, claims, known=known):
             now = self._clock()
-            until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
+            unwell = self._unwell(sender, claim, now)
+            turn = None if unwell else self._paced(sender, claim, now)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            if until or late or not fresh or not _taken(together, claim, now):
-                results.untried.append(Untried(claim, until or now))
+            if unwell or turn or late or not fresh or not _taken(together, claim, now):
+                results.untried.append(Untried(claim, unwell or turn or now, turn is not None))
             elif together.full:
                 self._note(sender, results, together.leave(now))
         self._note(sender, results, together.leave(self._clock()))
