@@ -148,7 +148,7 @@ def entry(one: Entry) -> str:
     if one.at is not None:
         rules = f", rules {one.version[:8]}" if one.version else ""
         because = f"{local(one.at)}  {one.type or 'event'} (event {one.event}{rules})"
-    note = f"  {one.note}" if one.note and one.points != one.amount else ""
+    note = f"  {one.note}" if one.note and (one.points != one.amount or one.event) else ""
     return f"{one.amount:+9.2f}  {given:<9} {one.rule:<36} {because}{note}".rstrip()
 
 

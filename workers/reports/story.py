@@ -366,6 +366,7 @@ NOTES: Final = {
     "too-many-keys": "not counted: more different values than its limit tells apart",
     "gone": "of events that are no longer in the log",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
+    "credited": "a machine did it; counts because the person did something themselves soon after",
     "profile": "true of the lead's fields",
     "range": "cut off by the range",
 }
