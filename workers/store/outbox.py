@@ -314,21 +314,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def settle_and_claim(
-    conn: Connection,
-    outcomes: Sequence[Outcome],
-    channel: Channel,
-    now: datetime,
-    *,
-    limit: int,
-    lease: timedelta,
-    provider: str | None = None,
-) -> tuple[dict[int, str], list[Claim]]:
-    """Record the outcomes of one chunk and mark the next: `settle`, then `claim`, for one commit between two chunks."""
-    settled = settle(conn, outcomes, now)
-    return settled, claim(conn, channel, now, limit=limit, lease=lease, provider=provider)
-
-
 # Tries are given back, the claim's number never: whoever repeats this after a lost answer finds another claim's number.
 # Also after the lease ended: then the row is unclear only because nobody had said yet that it was not even tried.
 # What an event proved meanwhile stays proved.
