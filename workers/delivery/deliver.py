@@ -7,7 +7,6 @@ burning through the whole outbox, and what was claimed meanwhile is given back u
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -19,16 +18,17 @@ from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
 from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
+from workers.delivery.people import People
 from workers.delivery.routing import chosen, following
 from workers.delivery.together import Together
 from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
-from workers.store import consents, outbox, suppressions
+from workers.store import outbox
 from workers.store.database import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-FRESH: Final = 0.05
-"""Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
-transaction that claims. With a provider that takes longer for a mail every mail is looked up by itself, with a fast one
-a few together are; those may wait for each other as long again (`together.LONGEST`, `integrations.contracts.PROMPT`).
-So no mail begins to leave later than a tenth of a second after somebody's refusal was committed."""
 UNLIMITED: Final = Sending()
 NAP: Final = 250_000
 """Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
@@ -182,16 +177,6 @@ class Deliverer:
         line = {name: self._health.paused(name, now) for name in sender.line(claim)}
         return {name: until for name, until in line.items() if until}
 
-    def _looked_up_anew(self, claims: Sequence[Claim]) -> list[Claim]:
-        """The claims as the people they are for have it now."""
-        with transaction(self._engine) as conn:
-            barred = suppressions.reasons(conn, [claim.email for claim in claims if claim.email])
-            said = consents.now_are(conn, [claim.lead_id for claim in claims])
-        return [
-            replace(claim, suppressed=barred.get(claim.email or "", ""), consents=said.get(claim.lead_id, {}))
-            for claim in claims
-        ]
-
     # ── a chunk ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _timed(self, sender: Sender, claims: Sequence[Claim]) -> Results:
@@ -212,17 +197,24 @@ class Deliverer:
     def _round(
         self, sender: Sender, claims: Sequence[Claim], results: Results, claimed: float, *, known: bool = True
     ) -> Sequence[Claim]:
-        """Send those of a chunk that was `claimed` then; those that it came to too late. `known` as in `_looked_up`."""
-        together = Together(sender, self._policy)
-        for claim, fresh in self._looked_up(sender, claims, known=known):
-            now = self._clock()
-            until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
+        """Send those of a chunk that was `claimed` then; returns those that it came to too late.
+
+        What the claims say of their people is `known` from claiming just now, or has to be looked up.
+        """
+        together, people = Together(sender, self._policy), People(self._engine, sender, claims, known=known)
+
+        def leave() -> None:
+            self._note(sender, results, together.leave(self._clock()))
+
+        for number, claim in enumerate(claims):
+            until = self._unwell(sender, claim, self._clock()) or self._paced(sender, claim, leave)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            if until or late or not fresh or not _taken(together, claim, now):
+            now, fresh = self._clock(), None if until or late else people.now(number)
+            if fresh is None or not _taken(together, fresh, now):
                 results.untried.append(Untried(claim, until or now))
             elif together.full:
-                self._note(sender, results, together.leave(now))
-        self._note(sender, results, together.leave(self._clock()))
+                leave()
+        leave()
         return together.left_behind
 
     def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
@@ -233,32 +225,18 @@ class Deliverer:
         paused = self._paused(sender, claim, now)
         return now if len(paused) < len(sender.line(claim)) else min([until, *paused.values()])
 
-    def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
-        """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
+    def _paced(self, sender: Sender, claim: Claim, leave: Callable[[], None]) -> datetime | None:
+        """When a mail may go that is too much now; None if it may go. A moment is waited for here, after the others."""
         if sender.channel != "email" or "to" in claim.payload:  # a message to a colleague is no mass mail
             return None
+        now = self._clock()
         wait = self._pace.wait(claim.provider or "", claim.email, now)
         if 0 < wait <= NAP:
+            leave()
             time.sleep(seconds(wait))
             now = self._clock()
             wait = self._pace.wait(claim.provider or "", claim.email, now)
         return now + timedelta(microseconds=wait) if wait else None
-
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim], *, known: bool) -> Iterator[tuple[Claim, bool]]:
-        """Each claim as its person has it: as `known` from claiming just now, or looked up anew.
-
-        False beside it where it would have to be looked up and PostgreSQL is away.
-        """
-        looked, fresh = time.monotonic() if known else -math.inf, list(claims)
-        for number in range(len(fresh)):
-            if sender.channel == "email" and time.monotonic() - looked > FRESH:
-                try:
-                    fresh[number:] = self._looked_up_anew(fresh[number:])
-                except StoreUnavailable:
-                    yield from ((each, False) for each in fresh[number:])
-                    return
-                looked = time.monotonic()
-            yield fresh[number], True
 
     def _note(self, sender: Sender, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
         for claim, each in made:

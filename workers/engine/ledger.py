@@ -17,10 +17,11 @@ from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from workers.engine.rules import EventRule, Group, Rulebook, ScoreModel
+    from workers.engine.rules.intake import Earned
     from workers.engine.standing import Standing
     from workers.engine.values import Event, LeadState
 
@@ -68,9 +69,9 @@ class _Recorder(Call):
         kept = self.entries.setdefault((rule.id, event), [at, units, 0])
         kept[2] += sign
 
-    def add_all(self, rules: Iterable[EventRule], event: tuple[int, int]) -> None:
+    def add_all(self, earned: Earned, event: tuple[int, int]) -> None:
         """See `Call.add_all`."""
-        for rule in rules:
+        for rule in earned.rules:
             self.add(rule, (*event, rule.units or 0))
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from workers.engine.event_types import SALES
 from workers.engine.hours import add_business_time
-from workers.engine.intake import SALES
 from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
