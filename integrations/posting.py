@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from integrations.contracts import Accepted
 from integrations.exceptions import DeliveryError, Rejected, Unavailable, Unknown
 from integrations.mime import build, parse_address
+from integrations.reading import at_path
 from integrations.transport import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from integrations.contracts import Mail
+    from integrations.contracts import Mail, Trace
     from integrations.transport import Answer
 
 KEY: Final = "dripline_key"
@@ -135,6 +137,31 @@ def told(metadata: object, *, armour: bool = False) -> dict[str, Any]:
     key, name = metadata.get(KEY), metadata.get(NAME)
     found = {"message_key": disarmoured(key) if armour else key} if isinstance(key, str) else {}
     return found | ({"message_id": name} if isinstance(name, str) else {})
+
+
+def among(
+    listed: Sequence[Any], trace: Trace, vendor: str, *, about: tuple[str, ...], ref: tuple[str, ...], most: int
+) -> Accepted | None:
+    """The mail of a trace among what a vendor lists, by the metadata that came back; None if it is not among it.
+
+    Args:
+        listed: JSON objects: events, or mails.
+        trace: what is known of the mail.
+        vendor: its name, for messages.
+        about: where in an object our metadata stand.
+        ref: where the vendor's own id does.
+        most: how many the vendor lists at most; of so many, the mail may be among those that are left out.
+
+    Raises:
+        Unavailable: it may be among those that are left out.
+    """
+    for each in listed:
+        said = told(at_path(each, about))
+        if said.get("message_key") == trace.key or said.get("message_id") == trace.name:
+            return Accepted(word(at_path(each, ref)) or trace.name)
+    if len(listed) >= most:
+        raise Unavailable(f"{vendor} has more about this recipient than one question returns")
+    return None
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────

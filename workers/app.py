@@ -282,6 +282,7 @@ class App:
         done = self._process(slices)
         self.announcer.channels(done.channels)
         self.announcer.slices(done.more, together=1)
+        self.announcer.slices(done.overdue - done.more)
         if done.events or done.woken or done.failed:
             log.info(
                 "slices_processed", slices=len(slices), events=done.events, woken=done.woken, recounted=done.recounted,

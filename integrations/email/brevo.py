@@ -26,7 +26,7 @@ import orjson
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import Rejected, Unknown, Unusable
-from integrations.options import check_keys
+from integrations.logins import LoginSource
 from integrations.posting import Parts, Person, document, metadata, parts, refusal, told, utc_now, word
 from integrations.reading import (
     digest,
@@ -39,7 +39,6 @@ from integrations.reading import (
     read_part,
     read_single,
 )
-from integrations.signatures import login, verify_login
 from integrations.transport import Http, check_token
 
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ MAKES_ONE: Final = ("event", "message-id", "email", "ts_epoch", "ts_event", "lin
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(LoginSource):
     """Brevo as a source of e-mail events.
 
     Attributes:
@@ -206,27 +205,7 @@ class Feedback:
         previous_webhook_login: still accepted while the login is being replaced.
     """
 
-    webhook_login: str = field(repr=False)
-    previous_webhook_login: str = field(default="", repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    _logins: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the logins."""
-        logins = [login(self.webhook_login, "webhook_login")]
-        if self.previous_webhook_login:
-            logins.append(login(self.previous_webhook_login, "previous_webhook_login"))
-        object.__setattr__(self, "_logins", tuple(logins))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "brevo")
-
-    def verify(self, request: Request) -> None:
-        """Check the login: Brevo signs nothing."""
-        verify_login(self._logins, request)
+    adapter: ClassVar[str] = "brevo"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The event of a delivery, or the events of a batched one."""

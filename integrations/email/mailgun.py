@@ -42,7 +42,7 @@ from integrations.exceptions import BadSignature, ConfigurationError, Malformed,
 from integrations.forms import fields, is_form
 from integrations.mime import build
 from integrations.options import check_keys
-from integrations.posting import TROUBLE_WAIT, document, metadata, refusal, told, utc_now, word
+from integrations.posting import TROUBLE_WAIT, among, document, metadata, refusal, told, utc_now, word
 from integrations.reading import (
     at_path,
     email_identity,
@@ -146,13 +146,8 @@ class Adapter:
         events = document(answer).get("items")
         if answer.status != 200 or not isinstance(events, list):  # noqa: PLR2004  (anything else is no list)
             raise _refusal(answer)
-        for event in events:
-            about = told(at_path(event, ("user-variables",)))
-            if about.get("message_key") == trace.key or about.get("message_id") == trace.name:
-                return Accepted(_message_id(event) or trace.name)
-        if len(events) >= LOOKED_THROUGH:
-            raise Unavailable("Mailgun has more events about this recipient than one question returns")
-        return None
+        ref = ("message", "headers", "message-id")
+        return among(events, trace, "Mailgun", about=("user-variables",), ref=ref, most=LOOKED_THROUGH)
 
     def close(self) -> None:
         """Close the connections."""
@@ -163,11 +158,6 @@ def _refusal(answer: Answer) -> DeliveryError:
     if answer.body.startswith(WRONG_PLACE):
         return Unavailable("this is no address of Mailgun's API; check BASE_URL and DOMAIN", TROUBLE_WAIT)
     return refusal("Mailgun", answer, "", word(document(answer).get("message")))
-
-
-def _message_id(event: Any) -> str:
-    found = at_path(event, ("message", "headers", "message-id"))
-    return found if isinstance(found, str) else ""
 
 
 # ── feedback ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,19 @@ from urllib.parse import parse_qsl
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import BadSignature, Malformed, Rejected, Unavailable, Unusable
 from integrations.options import check_keys
-from integrations.posting import BUSY_WAIT, TROUBLE_WAIT, Parts, document, metadata, parts, refusal, told, utc_now, word
+from integrations.posting import (
+    BUSY_WAIT,
+    TROUBLE_WAIT,
+    Parts,
+    among,
+    document,
+    metadata,
+    parts,
+    refusal,
+    told,
+    utc_now,
+    word,
+)
 from integrations.reading import (
     at_path,
     digest,
@@ -118,16 +130,10 @@ class Adapter:
             "limit": LOOKED_THROUGH,
         }  # fmt: skip
         answer = self._http.send("POST", SEARCH, asked)
-        found = answer.json()
-        if answer.status != 200 or not isinstance(found, list):  # noqa: PLR2004  (anything else is no list)
+        listed = answer.json()
+        if answer.status != 200 or not isinstance(listed, list):  # noqa: PLR2004  (anything else is no list)
             raise _refusal(answer)
-        for each in found:
-            about = told(at_path(each, ("metadata",)))
-            if about.get("message_key") == trace.key or about.get("message_id") == trace.name:
-                return Accepted(word(at_path(each, ("_id",))))
-        if len(found) >= LOOKED_THROUGH:
-            raise Unavailable("Mandrill has more mails to this recipient than one question returns")
-        return None
+        return among(listed, trace, "Mandrill", about=("metadata",), ref=("_id",), most=LOOKED_THROUGH)
 
     def close(self) -> None:
         """Close the connections."""

@@ -25,7 +25,7 @@ import orjson
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import DeliveryError, Rejected, Unavailable, Unknown, Unusable
-from integrations.options import check_keys
+from integrations.logins import LoginSource
 from integrations.posting import KEY, NAME, TROUBLE_WAIT, Parts, document, metadata, parts, refusal, told, utc_now, word
 from integrations.reading import (
     at_path,
@@ -39,7 +39,6 @@ from integrations.reading import (
     text,
 )
 from integrations.received import of_headers, read_by_webhook
-from integrations.signatures import login, verify_login
 from integrations.transport import Http, check_token
 
 if TYPE_CHECKING:
@@ -255,7 +254,7 @@ MAKES_ONE: Final = ("RecordType", "MessageID", "Recipient", "Email", "OriginalLi
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(LoginSource):
     """Postmark as a source of e-mail events.
 
     Attributes:
@@ -263,27 +262,7 @@ class Feedback:
         previous_webhook_login: still accepted while the login is being replaced.
     """
 
-    webhook_login: str = field(repr=False)
-    previous_webhook_login: str = field(default="", repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    _logins: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the logins."""
-        logins = [login(self.webhook_login, "webhook_login")]
-        if self.previous_webhook_login:
-            logins.append(login(self.previous_webhook_login, "previous_webhook_login"))
-        object.__setattr__(self, "_logins", tuple(logins))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "postmark")
-
-    def verify(self, request: Request) -> None:
-        """Check the login: Postmark signs nothing."""
-        verify_login(self._logins, request)
+    adapter: ClassVar[str] = "postmark"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one event of a delivery."""

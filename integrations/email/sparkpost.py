@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import Malformed, Rejected, Unavailable, Unusable
-from integrations.options import check_keys
-from integrations.posting import Parts, Person, document, metadata, parts, refusal, told, utc_now, word
+from integrations.logins import LoginSource
+from integrations.posting import Parts, Person, among, document, metadata, parts, refusal, told, utc_now, word
 from integrations.reading import (
     at_path,
     email_identity,
@@ -38,7 +38,6 @@ from integrations.reading import (
     read_part,
     text,
 )
-from integrations.signatures import login, verify_login
 from integrations.transport import Http, check_token
 
 if TYPE_CHECKING:
@@ -132,13 +131,8 @@ class Adapter:
         events = document(answer).get("results")
         if answer.status != 200 or not isinstance(events, list):  # noqa: PLR2004  (anything else is no list)
             raise _refusal(answer)
-        for event in events:
-            about = told(at_path(event, ("rcpt_meta",)))
-            if about.get("message_key") == trace.key or about.get("message_id") == trace.name:
-                return Accepted(word(at_path(event, ("transmission_id",))))
-        if len(events) >= LOOKED_THROUGH:
-            raise Unavailable("SparkPost has more events about this recipient than one question returns")
-        return None
+        ref = ("transmission_id",)
+        return among(events, trace, "SparkPost", about=("rcpt_meta",), ref=ref, most=LOOKED_THROUGH)
 
     def close(self) -> None:
         """Close the connections."""
@@ -220,7 +214,7 @@ PROPERTIES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(LoginSource):
     """SparkPost as a source of e-mail events.
 
     Attributes:
@@ -228,27 +222,7 @@ class Feedback:
         previous_webhook_login: still accepted while the login is being replaced.
     """
 
-    webhook_login: str = field(repr=False)
-    previous_webhook_login: str = field(default="", repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    _logins: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the logins."""
-        logins = [login(self.webhook_login, "webhook_login")]
-        if self.previous_webhook_login:
-            logins.append(login(self.previous_webhook_login, "previous_webhook_login"))
-        object.__setattr__(self, "_logins", tuple(logins))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "sparkpost")
-
-    def verify(self, request: Request) -> None:
-        """Check the login: SparkPost signs nothing."""
-        verify_login(self._logins, request)
+    adapter: ClassVar[str] = "sparkpost"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The events of one batch."""

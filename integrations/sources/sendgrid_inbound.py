@@ -13,26 +13,25 @@ Facts: twilio.com/docs/sendgrid/for-developers/parsing-email/setting-up-the-inbo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email import message_from_bytes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from integrations.contracts import Incoming, Unreadable
 from integrations.exceptions import Malformed
 from integrations.forms import fields
-from integrations.options import check_keys
+from integrations.logins import LoginSource
 from integrations.reading import parse_json
 from integrations.received import read_by_webhook
-from integrations.signatures import login, verify_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from integrations.contracts import Ignored, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(LoginSource):
     """SendGrid as a source of mail that comes back.
 
     Attributes:
@@ -40,27 +39,7 @@ class Adapter:
         previous_webhook_login: still accepted while the login is being replaced.
     """
 
-    webhook_login: str = field(repr=False)
-    previous_webhook_login: str = field(default="", repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    _logins: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the logins."""
-        logins = [login(self.webhook_login, "webhook_login")]
-        if self.previous_webhook_login:
-            logins.append(login(self.previous_webhook_login, "previous_webhook_login"))
-        object.__setattr__(self, "_logins", tuple(logins))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "sendgrid_inbound")
-
-    def verify(self, request: Request) -> None:
-        """Check the login: SendGrid signs nothing here."""
-        verify_login(self._logins, request)
+    adapter: ClassVar[str] = "sendgrid_inbound"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one mail of a delivery."""

@@ -125,6 +125,20 @@ def test_what_waits_in_several_slices_goes_through_together_and_the_rest_one_by_
     assert (rest.events, rest.more) == (len(crowd) - first.events, set())
 
 
+def test_wake_ups_that_fall_due_together_are_worked_off_a_few_at_a_time_and_events_come_with_each(engine: Engine):
+    append(engine, *(event(n, f"p{n}") for n in range(30)))
+    run(engine)
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE leads SET slice = 5, wake_at = :now"), {"now": NOW})
+    first = process_slice(engine, 5, RULES, SteppedClock(NOW), batch=80)
+    assert (first.woken, first.more, first.overdue) == (10, set(), {5})
+    together = process_together(engine, [5, 6], RULES, SteppedClock(NOW), batch=80)
+    assert (together.woken, together.more, together.overdue) == (10, set(), {5})
+    append(engine, *(event(n, "ann") for n in range(40, 50)))
+    last = process_slice(engine, slice_of("email:ann@acme.test"), RULES, SteppedClock(NOW), batch=8, batches=1)
+    assert (last.events, last.more, last.overdue) == (8, {slice_of("email:ann@acme.test")}, set())
+
+
 # ── who is who ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -118,7 +118,8 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
                 continue
             yield from tried(lambda name=name, values=values: templates.render(name, values), rulebook, known, used)  # type: ignore[misc]
         if rulebook.promotion and (note := rulebook.promotion.note):
-            facts = values | {"scores": standing(rulebook), "evidence": evidence(rulebook), "recent": RECENT}
+            facts = values | {"scores": standing(rulebook), "segments": list(rulebook.segments)}
+            facts |= {"evidence": evidence(rulebook), "recent": RECENT}
             yield from tried(lambda note=note, facts=facts: templates.note(note, facts), rulebook, known, HANDED)  # type: ignore[misc]
 
 

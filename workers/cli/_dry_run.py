@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from workers.reports.edits import Fate
     from workers.simulate.impact import Impact
     from workers.store.activations import Activation
+
+MASSES: Final = frozenset({"account", "consent", "tracking", "sending"})
+"""Kinds of things of which there is one, or no number."""
 
 
 @dataclass(slots=True)
@@ -124,7 +127,9 @@ def show(outlook: Outlook) -> None:
         click.echo("Nothing is different.")
     show_group("Files", outlook.files)
     for kind in dict.fromkeys(each.kind for each in outlook.changes):
-        show_group(f"{kind.capitalize()}s", [each for each in outlook.changes if each.kind == kind])
+        show_group(
+            kind.capitalize() + "s" * (kind not in MASSES), [each for each in outlook.changes if each.kind == kind]
+        )
     show_fates(outlook.fates)
     show_consequences(outlook)
     if outlook.impact is not None:

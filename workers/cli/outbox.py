@@ -42,11 +42,14 @@ def list_(state: str | None, unclear: bool, limit: int, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    columns = ("id", "what", "state", "reason", "attempts", "due", "settled", "said")
+    columns = ("id", "what", "state", "reason", "by", "attempts", "due", "settled", "said")
     shown = [
-        (r.id, r.key, r.state, r.reason, r.attempts, local(r.due_at), local(r.settled_at), cut(r.last_error or "", 60))
+        (
+            r.id, r.key, r.state, r.reason, r.provider or "", r.attempts, local(r.due_at), local(r.settled_at),
+            cut(r.last_error or "", 60),
+        )
         for r in rows
-    ]
+    ]  # fmt: skip
     table(columns, shown, empty="The outbox holds no such row.")
 
 

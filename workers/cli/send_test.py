@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workers.cli._base import as_json, print_json, settings
 from workers.cli._mails import Wanted, make, options
+
+if TYPE_CHECKING:
+    from workers.config import Settings
 
 SECTION = "Rules"
 
@@ -18,7 +22,8 @@ SECTION = "Rules"
 @click.option("--through", default="", help="The e-mail provider, if it is not to be the one that the rules say.")
 @as_json
 def command(*, to: str, through: str, as_json: bool, **wanted: Any) -> int:
-    """Send a mail to yourself, through the e-mail provider that the rules or else the settings say.
+    """Send a mail to yourself, through the e-mail provider that the rules or else the settings say; beside a running
+    `dripline dev`, as it does.
 
     TEMPLATE is a folder below templates/. The mail is that of a sample lead of whom everything is known, unless --lead
     names somebody, or --with gives fields; its subject begins with [Test]. It is noted nowhere, its links lead to
@@ -38,7 +43,7 @@ def command(*, to: str, through: str, as_json: bool, **wanted: Any) -> int:
     if not is_address(to):
         raise click.ClickException(f"{to!r} is no address")
     made = make(Wanted(**wanted), to=to, subject="[Test] {}")
-    adapters = Adapters(settings(), system_clock)
+    adapters = Adapters(settled(settings()), system_clock)
     name = through or adapters.routes(made.routes).fitting(made.words.category, to)[0]
     provider = adapters.email(name)
     try:
@@ -52,3 +57,11 @@ def command(*, to: str, through: str, as_json: bool, **wanted: Any) -> int:
     else:
         click.echo(f"Sent to {to} by {name} ({accepted.ref}), as {made.whose} would get it.")
     return 0
+
+
+def settled(loaded: Settings) -> Settings:
+    """The settings, by which mail goes where `dripline dev` of this folder puts it, if it runs and nothing is said."""
+    from workers.adapters import MAILBOX
+    from workers.dev.folder import Folder
+
+    return replace(loaded, email=MAILBOX) if not loaded.email and Folder(loaded.data_dir).url() else loaded

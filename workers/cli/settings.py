@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,24 +132,13 @@ def of_adapters(loaded: Settings, declared: Mapping[str, str], senders: Sequence
 
 def of_adapter(loaded: Settings, cls: type, name: str) -> Iterator[dict[str, Any]]:
     """The settings of one adapter, under the name that it goes by here."""
-    from integrations import discovery
-    from workers.config import spelled
+    from workers.cli._adapters import settings_of
 
-    for each in fields(cls):
-        if each.init and str(each.type) in discovery.READERS:
-            variable = discovery.variable(name, each.name)
-            value = loaded.adapters.get(variable, "")
-            needed = each.default is MISSING and variable != "DRIPLINE_MAILBOX_FOLDER"  # lies in the data folder
-            yield {
-                "variable": variable,
-                "value": HIDDEN if value and not each.repr else value,
-                "default": "(needed)" if needed else "" if each.default is MISSING else spelled(each.default),
-                "says": f"{name}: {said(cls, each.name)}",
-            }
-
-
-def said(cls: type, field: str) -> str:
-    """What the adapter's own documentation says about a setting, its first sentence."""
-    lines = [line.strip() for each in cls.__mro__ for line in (each.__doc__ or "").splitlines()]
-    told = next((line for line in lines if field in line.partition(": ")[0].split(", ")), "")
-    return told.partition(": ")[2] or field.replace("_", " ")
+    for each in settings_of(cls, name):
+        value = loaded.adapters.get(each["variable"], "")
+        yield {
+            "variable": each["variable"],
+            "value": HIDDEN if value and each["secret"] else value,
+            "default": each["default"],
+            "says": f"{name}: {each['says']}",
+        }

@@ -170,13 +170,13 @@ class Composer:
         Args:
             template: its folder below `templates/`.
             facts: what was true when the lead was promoted: `lead` (fields), `scores` (score and band by name),
-                `evidence` (by name) and `recent` events, as the engine wrote them down.
+                `segments`, `evidence` (by name) and `recent` events, as the engine wrote them down.
 
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
         lead = Fields("lead", facts.get("lead") or {})
-        return self._templates.note(template, {**facts, "lead": lead, "account": self._said})
+        return self._templates.note(template, {"segments": [], **facts, "lead": lead, "account": self._said})
 
 
 def is_address(text: object) -> bool:

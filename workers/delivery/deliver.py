@@ -7,7 +7,6 @@ burning through the whole outbox, and what was claimed meanwhile is given back u
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -19,16 +18,17 @@ from workers.delivery.chunks import Chunks
 from workers.delivery.health import Health
 from workers.delivery.limits import MemoryLimiter, Pace, seconds
 from workers.delivery.lookup import look_up
+from workers.delivery.people import People
 from workers.delivery.routing import chosen, following
 from workers.delivery.together import Together
 from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
-from workers.store import consents, outbox, suppressions
+from workers.store import outbox
 from workers.store.database import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-FRESH: Final = 0.05
-"""Seconds for which a look at suppressions and consent counts as the instant of sending. The first look is made by the
-transaction that claims. With a provider that takes longer for a mail every mail is looked up by itself, with a fast one
-a few together are; those may wait for each other as long again (`together.LONGEST`, `integrations.contracts.PROMPT`).
-So no mail begins to leave later than a tenth of a second after somebody's refusal was committed."""
 UNLIMITED: Final = Sending()
 NAP: Final = 250_000
 """Microseconds that a mail may have to wait for its turn in this very thread; one that has to wait longer is given back
@@ -61,10 +56,15 @@ that was sent and not recorded has to be cleared up by a person."""
 
 @dataclass(frozen=True, slots=True)
 class Untried:
-    """A claimed row that was not sent, and when it may be."""
+    """A claimed row that was not sent, and when it may be.
+
+    Attributes:
+        paced: it is a rate limit that it waits for.
+    """
 
     claim: Claim
     due_at: datetime
+    paced: bool = False
 
 
 @dataclass(slots=True)
@@ -125,10 +125,10 @@ class Deliverer:
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._chunks.next(sender.provider or sender.channel))
+            claims = self._exchange(sender, results, self._size(sender))
             _count(run, results)
             results = self._timed(sender, claims)
-            if not results.outcomes:
+            if not results.outcomes and not self._others_may_go(results):
                 break
             run.more = time.monotonic() - began > RUN
         if len(results):
@@ -142,6 +142,18 @@ class Deliverer:
     def _closed(self, sender: Sender) -> bool:
         """True if this channel's only provider is being left alone: its rows stay where they are."""
         return sender.provider is not None and self._health.paused(sender.provider, self._clock()) is not None
+
+    def _size(self, sender: Sender) -> int:
+        """How many rows to claim: one to see whether it may go, if the provider's limit holds everybody back."""
+        full = sender.provider is not None and self._pace.full(sender.provider, self._clock()) > NAP
+        return 1 if full else self._chunks.next(sender.provider or sender.channel)
+
+    def _others_may_go(self, results: Results) -> bool:
+        """True if all that was claimed waits for the limits of its domains: mails to others stand behind it."""
+        now = self._clock()
+        return bool(results.untried) and all(
+            each.paced and not self._pace.full(each.claim.provider or "", now) for each in results.untried
+        )
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,16 +194,6 @@ class Deliverer:
         line = {name: self._health.paused(name, now) for name in sender.line(claim)}
         return {name: until for name, until in line.items() if until}
 
-    def _looked_up_anew(self, claims: Sequence[Claim]) -> list[Claim]:
-        """The claims as the people they are for have it now."""
-        with transaction(self._engine) as conn:
-            barred = suppressions.reasons(conn, [claim.email for claim in claims if claim.email])
-            said = consents.now_are(conn, [claim.lead_id for claim in claims])
-        return [
-            replace(claim, suppressed=barred.get(claim.email or "", ""), consents=said.get(claim.lead_id, {}))
-            for claim in claims
-        ]
-
     # ── a chunk ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _timed(self, sender: Sender, claims: Sequence[Claim]) -> Results:
@@ -212,17 +214,25 @@ class Deliverer:
     def _round(
         self, sender: Sender, claims: Sequence[Claim], results: Results, claimed: float, *, known: bool = True
     ) -> Sequence[Claim]:
-        """Send those of a chunk that was `claimed` then; those that it came to too late. `known` as in `_looked_up`."""
-        together = Together(sender, self._policy)
-        for claim, fresh in self._looked_up(sender, claims, known=known):
-            now = self._clock()
-            until = self._unwell(sender, claim, now) or self._paced(sender, claim, now)
+        """Send those of a chunk that was `claimed` then; returns those that it came to too late.
+
+        What the claims say of their people is `known` from claiming just now, or has to be looked up.
+        """
+        together, people = Together(sender, self._policy), People(self._engine, sender, claims, known=known)
+
+        def leave() -> None:
+            self._note(sender, results, together.leave(self._clock()))
+
+        for number, claim in enumerate(claims):
+            unwell = self._unwell(sender, claim, self._clock())
+            turn = None if unwell else self._paced(sender, claim, leave)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            if until or late or not fresh or not _taken(together, claim, now):
-                results.untried.append(Untried(claim, until or now))
+            now, fresh = self._clock(), None if unwell or turn or late else people.now(number)
+            if fresh is None or not _taken(together, fresh, now):
+                results.untried.append(Untried(claim, unwell or turn or now, turn is not None))
             elif together.full:
-                self._note(sender, results, together.leave(now))
-        self._note(sender, results, together.leave(self._clock()))
+                leave()
+        leave()
         return together.left_behind
 
     def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
@@ -233,32 +243,18 @@ class Deliverer:
         paused = self._paused(sender, claim, now)
         return now if len(paused) < len(sender.line(claim)) else min([until, *paused.values()])
 
-    def _paced(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
-        """When a mail may go that is too much now; None if it may go. A moment is waited for here."""
+    def _paced(self, sender: Sender, claim: Claim, leave: Callable[[], None]) -> datetime | None:
+        """When a mail may go that is too much now; None if it may go. A moment is waited for here, after the others."""
         if sender.channel != "email" or "to" in claim.payload:  # a message to a colleague is no mass mail
             return None
+        now = self._clock()
         wait = self._pace.wait(claim.provider or "", claim.email, now)
         if 0 < wait <= NAP:
+            leave()
             time.sleep(seconds(wait))
             now = self._clock()
             wait = self._pace.wait(claim.provider or "", claim.email, now)
         return now + timedelta(microseconds=wait) if wait else None
-
-    def _looked_up(self, sender: Sender, claims: Sequence[Claim], *, known: bool) -> Iterator[tuple[Claim, bool]]:
-        """Each claim as its person has it: as `known` from claiming just now, or looked up anew.
-
-        False beside it where it would have to be looked up and PostgreSQL is away.
-        """
-        looked, fresh = time.monotonic() if known else -math.inf, list(claims)
-        for number in range(len(fresh)):
-            if sender.channel == "email" and time.monotonic() - looked > FRESH:
-                try:
-                    fresh[number:] = self._looked_up_anew(fresh[number:])
-                except StoreUnavailable:
-                    yield from ((each, False) for each in fresh[number:])
-                    return
-                looked = time.monotonic()
-            yield fresh[number], True
 
     def _note(self, sender: Sender, results: Results, made: Sequence[tuple[Claim, Attempt]]) -> None:
         for claim, each in made:

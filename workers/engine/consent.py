@@ -15,6 +15,7 @@ from workers.engine.categories import (
     rules_out,
     standing,
 )
+from workers.engine.event_types import CONFIRM, LIFT, RESUBSCRIBE, WITHDRAW
 from workers.engine.values import Consent, Send
 
 if TYPE_CHECKING:
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from workers.engine.categories import Category
     from workers.engine.values import Event
 
-GIVE: Final = "consent.given"
-CONFIRM: Final = "consent.confirmed"
-WITHDRAW: Final = "consent.withdrawn"
-LIFT: Final = "suppression.removed"
-RESUBSCRIBE: Final = "email.resubscribed"
-HEARD: Final = frozenset({GIVE, CONFIRM, WITHDRAW, LIFT, RESUBSCRIBE})
 CONFIRMATION: Final = "consent.confirm"
 """What stands for the campaign in the keys of confirmation mails; no campaign can have this name."""
 TRANSACTIONAL: Final = "transactional"

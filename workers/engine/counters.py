@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.values import mark, micros
+from workers.engine.values import mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,9 +50,8 @@ class Counted:
     values: Mapping[str, int] = field(default_factory=dict)
 
 
-def take_count(state: LeadState, event: Event, wanted: Counted) -> None:
-    """Count one event."""
-    at = micros(event.at)
+def take_count(state: LeadState, event: Event, at: int, wanted: Counted) -> None:
+    """Count one event, which happened at that microsecond."""
     total, first, last = state.counts.get(event.type, (0, at, at))
     state.counts[event.type] = [total + 1, min(first, at), max(last, at)]
     for grain, keep in wanted.grains.items():
@@ -67,6 +66,9 @@ def take_count(state: LeadState, event: Event, wanted: Counted) -> None:
 
 def counted_grains(grains: Mapping[str, int], index: int, keep: int) -> dict[str, int]:
     """The counts with one more in a grain, without the grains that no present or later span reaches."""
+    present = str(index)
+    if present in grains:
+        return {**grains, present: grains[present] + 1}
     counts = {int(number): count for number, count in grains.items()}
     counts[index] = counts.get(index, 0) + 1
     oldest = max(counts) - keep

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
 from workers.engine.recount import recount
 from workers.engine.standing import Standing
-from workers.engine.turning import is_within, leaving, limits, turning
-from workers.engine.values import EPOCH, instant
+from workers.engine.turning import NEVER, Turnings, is_within, leaving, limits
+from workers.engine.values import EPOCH, instant, micros
 from workers.exceptions import NeedsHistory
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from workers.engine.watch import Watch
 
 
-BY_TIME: Final = attrgetter("at", "id")
-NEVER: Final = 1 << 62
-"""An instant that does not come."""
+BY_TIME: Final = itemgetter(2, 0)
+"""An event's `at` and `id`, by their places: half of what their names cost."""
 
 
 class Outcome(NamedTuple):
@@ -84,25 +83,48 @@ class Session:
         rulebook: the rules in force, the same all the time.
     """
 
-    __slots__ = ("_due", "_journeys", "_lead_id", "_limits", "_others", "_rulebook", "_standing", "_until", "state")
+    __slots__ = (
+        "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_others", "_rulebook", "_standing",
+        "_turnings", "_until", "state",
+    )  # fmt: skip
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
         self.state = state
         self._lead_id = lead_id
         self._rulebook = rulebook
-        self._standing = Standing(state, rulebook, EPOCH, 0)
+        settled = bool(state.plan) and state.plan == rulebook.plan and state.scoring == rulebook.scoring
+        self._standing = Standing(state, rulebook, EPOCH, 0, settled=settled)
         self._until = self._others = 0
+        self._bound = NEVER
         self._due: tuple[int, datetime | None] = NEVER, None
-        self._limits: Mapping[str, Between] | None = None
+        self._limits: Mapping[str, Between] = {}
+        self._loose = True
+        self._turnings = Turnings()
+        self._call: Call | None = None
         self._journeys: list[Watch] = []
 
-    def decide(self, events: Sequence[Event], now: datetime, *, history: Sequence[Event] | None = None) -> Outcome:
+    def decide(
+        self,
+        events: Sequence[Event],
+        now: datetime,
+        *,
+        history: Sequence[Event] | None = None,
+        stop: datetime | None = None,
+    ) -> Outcome:
         """See `decide`.
 
         After `NeedsHistory` the next call has to be the same one with the history. Counting anew forgets whatever an
         event has changed before it asked for that; with several events at a time, begin a new session instead.
+
+        Args:
+            events: see `decide`.
+            now: see `decide`.
+            history: see `decide`.
+            stop: the lead is looked at again by then whatever happens, so nothing is worked out that lies behind it,
+                and an outcome without `wake_at` says no more than that nothing is due before. See `wake_at`.
         """
         call, state = Call(self.state, self._lead_id, self._rulebook, now, self._standing), self.state
+        self._call = call
         ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
         if history is None:
             self._take_in(call, ordered)
@@ -111,33 +133,53 @@ class Session:
         state.scoring = self._rulebook.scoring
         if self._rulebook.expiring:
             forget_expired(call)
-        known = None if call.changed or call.moment >= self._until else self._limits
-        settles = known is None or (call.scored and not is_within(call, known))
+        settles = call.changed or call.moment >= self._until or self._loose
+        settles = settles or (call.scored and not is_within(call, self._limits))
         if settles:
             settle(call, ordered)
         before = state.stage, state.promotions
         campaigns.take_events(call, ordered)
         campaigns.go_on(call)
+        bound = NEVER if stop is None else micros(stop) + 1
         journeys = campaigns.watched(call) if state.enrolments else []
         if settles or before != (state.stage, state.promotions) or journeys != self._journeys:
             self._look_ahead(call, journeys)
-        elif call.scored and known is not None:
-            self._until = leaving(call, known, self._others)
+            self._follow_scores(call, bound)
+        elif call.scored or bound > self._bound:
+            self._follow_scores(call, bound)
         return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
+
+    def wake_at(self) -> datetime | None:
+        """When the lead has to be looked at again after the last decision, however far ahead that is; None for never.
+
+        What `decide` was not asked for because of its `stop` is worked out now.
+        """
+        if self._call is None:
+            return None
+        if self._bound < NEVER:
+            self._follow_scores(self._call, NEVER)
+        return self._wake_at(self._call)
 
     def _look_ahead(self, call: Call, journeys: list[Watch]) -> None:
         """Find out how long what was decided holds: until when, and between which scores."""
         self._journeys = journeys
         watches = [*watched(call), *journeys]
-        self._others = turning(call, watches, min([NEVER, *wakings(call), *campaigns.wakings(call)]))
-        scores = limits(call, watches)
-        self._until = leaving(call, scores, self._others)
-        self._limits = scores
-        if any(watch.loose for watch in watches):
-            self._limits = None
+        due = min([NEVER, *wakings(call), *campaigns.wakings(call)])
+        self._others = self._turnings.first(call, watches, due)
+        self._limits = limits(call, watches)
+        self._loose = any(watch.loose for watch in watches)
+
+    def _follow_scores(self, call: Call, bound: int) -> None:
+        """Find out, as far as before `bound`, when time takes a score out of its limits."""
+        end = min(self._others, bound)
+        self._until = leaving(call, self._limits, end)
+        if self._until < end < self._others:  # where a search ends tells in it: all callers shall find the same instant
+            self._until = leaving(call, self._limits, self._others)
+        self._bound = bound if self._until == bound else NEVER
 
     def _wake_at(self, call: Call) -> datetime | None:
-        wake_at = min([self._until, *campaigns.wakings(call)])
+        known = self._until if self._until < self._bound else NEVER
+        wake_at = min([known, *campaigns.wakings(call)]) if call.state.enrolments or call.state.agenda else known
         if wake_at != self._due[0]:
             self._due = wake_at, None if wake_at >= NEVER else instant(wake_at)
         return self._due[1]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Field
     from workers.engine.values import Event
 
-PLAIN: Final = (str, int)
-"""Types of values that are what they were converted to if they are equal to it."""
+PLAIN: Final[frozenset[Any]] = frozenset({str, int, float, bool})
+"""Types of values that are what they were converted to if they are equal to it, and of its type."""
 MOST_TEXT: Final = 2_000
 """Characters of a text; a longer one is cut by its sender's mistake and refused."""
 MOST_ITEMS: Final = 100
@@ -40,11 +40,12 @@ def tell_fields(call: Call, event: Event, at: int) -> None:
     """Take over what the event tells; a value that can't be taken is recorded with the reason and changes nothing."""
     told, fields, since = [at, event.id], call.state.fields, call.state.told
     for name, value in event.lead.items():
-        declared = call.rulebook.fields.get(name)
+        declared, known = call.rulebook.fields.get(name), fields.get(name)
         if (
-            name in since
-            and fields.get(name) == value
-            and value.__class__ in PLAIN
+            known == value
+            and known.__class__ is value.__class__
+            and known.__class__ in PLAIN
+            and name in since
             and (declared is None or declared.merge == "last")
         ):
             # told again, as every event tells the address: it was converted before
@@ -192,7 +193,8 @@ def moment(value: Any) -> str:
 
 def country(value: Any) -> str:
     """A two-letter country code (ISO 3166-1), in capitals."""
-    if not re.fullmatch(r"[A-Za-z]{2}", code := str(value).strip()):
+    code = str(value).strip()
+    if not (len(code) == len("DE") and code.isascii() and code.isalpha()):
         raise Refused("not a two-letter country code")
     return code.upper()
 

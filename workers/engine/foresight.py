@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.counters import DAY, in_span
-from workers.engine.outlook import closes, first_closed
+from workers.engine.outlook import MILLISECOND, closes, first_closed
 from workers.engine.scoring import NO_EVENT
 
 if TYPE_CHECKING:
@@ -59,14 +59,16 @@ def closed(call: Call, gap: Course, asks: Iterable[Ask], before: int) -> int | N
     """
     end = min(call.moment + FAR, before - 1)
     asked = set(asks)
+    fading = any(ask.what == "score" for ask in asked)
+    within = MILLISECOND if fading else 1
     ends = sorted({at for ask in asked for at in jumps(call, ask) if call.moment < at <= end})
     for start, jump in pairwise([call.moment, *ends]):
-        if (found := closes(gap, start, jump - 1)) is not None:
+        if (found := closes(gap, start, jump - 1, within)) is not None:
             return found
         if gap(jump) <= 0:
             return jump
-    fading = any(ask.what == "score" for ask in asked)
-    return (first_closed if fading else closes)(gap, ends[-1] if ends else call.moment, end)
+    start = ends[-1] if ends else call.moment
+    return first_closed(gap, start, end) if fading else closes(gap, start, end, within)
 
 
 def jumps(call: Call, ask: Ask) -> Iterator[int]:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.categories import UNSUBSCRIBED
-from workers.engine.consent import HEARD, take_consent, take_sign, unsubscribe
+from workers.engine.consent import take_consent, take_sign, unsubscribe
 from workers.engine.counters import take_count
 from workers.engine.decay import units
 from workers.engine.declared import record_unusable
+from workers.engine.event_types import HEARD, SALES, SUPPRESSING
 from workers.engine.fields import tell_fields
 from workers.engine.limits import TOO_MANY_KEYS, admit
-from workers.engine.quarantine import ENGAGEMENT, hold, is_human, is_machine, release
+from workers.engine.quarantine import hold, release
 from workers.engine.rules import Expression
 from workers.engine.values import Suppress, mark, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from workers.engine.call import Call
     from workers.engine.rules import EventRule
+    from workers.engine.rules.intake import Intake
     from workers.engine.values import Event
 
 NOBODY: Final[Mapping[str, Any]] = {}
 """The lead that conditions on events see."""
 RECENT: Final = 5
-SALES: Final = frozenset({"crm.accepted", "crm.stage_changed", "crm.won", "crm.lost"})
-"""What says how a hand-off and its opportunity are doing."""
-SUPPRESSING: Final = frozenset({"email.unsubscribed", "email.complained", "email.bounced"})
-TOLD_ELSEWHERE: Final = SALES | SUPPRESSING | HEARD
 
 
 def take_in(call: Call, event: Event) -> None:
@@ -39,25 +36,25 @@ def take_in(call: Call, event: Event) -> None:
     Raises:
         NeedsHistory: what it means depends on events that the state no longer remembers.
     """
-    at, state = micros(event.at), call.state
+    at, state, rulebook = micros(event.at), call.state, call.rulebook
     state.events += 1
     state.last = max(state.last, at)
-    rules, truths = call.rulebook.intake[event.type]
-    held = truths(event.properties, NOBODY, call.standing)
+    intake = rulebook.intake[event.type]
+    held = intake.truths(event.properties, NOBODY, call.standing)
     if held[-1] and not call.quiet:
         record_unusable(call, event)
     if event.lead:
         tell_fields(call, event, at)
-    credit = call.rulebook.credit
-    if event.type in ENGAGEMENT and is_machine(event) and not hold(state, event, credit, whole=call.whole):
+    credit, machine = rulebook.credit, intake.engages and event.properties.get("machine") is True
+    if machine and not hold(state, event, credit, whole=call.whole):
         call.say("skipped", "machine", {"reason": "machine", "type": event.type}, event=event.id)
         return
-    if (credit or state.machines) and is_human(event):
-        for machine in release(state, at, credit, whole=call.whole):
-            call.say("credited", "machine", {"type": machine.type, "sign": event.id}, event=machine.id)
-            score_credited(call, machine)
-    score(call, event, at, compress(rules, held) if True in held else ())
-    if event.type in TOLD_ELSEWHERE or event.type in call.rulebook.signs:
+    if intake.human and not machine and (credit or state.machines):
+        for waiting in release(state, at, credit, whole=call.whole):
+            call.say("credited", "machine", {"type": waiting.type, "sign": event.id}, event=waiting.id)
+            score_credited(call, waiting)
+    score(call, event, at, intake, held)
+    if intake.says:
         take_word(call, event, at)
 
 
@@ -75,29 +72,31 @@ def take_word(call: Call, event: Event, at: int) -> None:
 
 def score_credited(call: Call, machine: Event) -> None:
     """Score an event of the quarantine after all."""
-    rules, truths = call.rulebook.intake[machine.type]
-    score(call, machine, micros(machine.at), compress(rules, truths(machine.properties, NOBODY, call.standing)))
+    intake = call.rulebook.intake[machine.type]
+    held = intake.truths(machine.properties, NOBODY, call.standing)
+    score(call, machine, micros(machine.at), intake, held)
 
 
-def score(call: Call, event: Event, at: int, rules: Iterable[EventRule]) -> None:
+def score(call: Call, event: Event, at: int, intake: Intake, held: tuple[bool, ...]) -> None:
     """Count the event, and add the points of the rules that it fulfils; one decision says which."""
-    wanted = call.rulebook.counted.get(event.type)
-    if wanted is not None:
+    if intake.counted is not None:
         call.changed = True
-        take_count(call.state, event, wanted)
-    if not rules:
-        return
-    tally, plain = Tally([], []), []
-    for rule in rules:
-        if rule.units is None:
-            apply(call, rule, event, at, tally)
-        else:  # by far the most frequent
-            plain.append(rule)
-            tally.entries.append((rule.id, rule.model, rule.points))  # type: ignore[arg-type]
-    if plain:
-        call.add_all(plain, (at, event.id))
-    if tally.entries or tally.limited:
-        tell_score(call, event, at, tally)
+        call.counted.append(event.type)
+        take_count(call.state, event, at, intake.counted)
+    earned = intake.earned[held]
+    if earned.sums:
+        call.add_all(earned, (at, event.id))
+        remember(call, event, at, earned.points)
+        call.say("scored", earned.rules[0].id, earned.detail, event=event.id)
+    elif earned.rules:
+        score_each(call, event, at, earned.rules)
+
+
+def remember(call: Call, event: Event, at: int, points: float) -> None:
+    """Keep it among the latest that scored."""
+    recent, entry = call.state.recent, [at, event.id, event.type, points]
+    later = recent and entry < recent[-1]
+    call.state.recent = sorted([*recent, entry])[-RECENT:] if later else [*recent[1 - RECENT :], entry]
 
 
 @dataclass(slots=True)
@@ -108,18 +107,19 @@ class Tally:
     limited: list[str]
 
 
-def tell_score(call: Call, event: Event, at: int, tally: Tally) -> None:
-    """Record what an event earned."""
+def score_each(call: Call, event: Event, at: int, rules: Sequence[EventRule]) -> None:
+    """Add the points of rules that do not count every event, or not all of them alike."""
+    tally = Tally([], [])
+    for rule in rules:
+        apply(call, rule, event, at, tally)
+    if not (tally.entries or tally.limited):
+        return
     detail: dict[str, Any] = {"type": event.type, "entries": tally.entries}
     if tally.limited:
         detail["limited"] = tally.limited
     if tally.entries:
-        points = tally.entries[0][2] if len(tally.entries) == 1 else sum([each[2] for each in tally.entries])
-        recent, entry = call.state.recent, [at, event.id, event.type, points]
-        later = recent and entry < recent[-1]
-        call.state.recent = sorted([*recent, entry])[-RECENT:] if later else [*recent[1 - RECENT :], entry]
-    rule = tally.entries[0][0] if tally.entries else tally.limited[0]
-    call.say("scored", rule, detail, event=event.id)
+        remember(call, event, at, sum([points for _, _, points in tally.entries]))
+    call.say("scored", tally.entries[0][0] if tally.entries else tally.limited[0], detail, event=event.id)
 
 
 def apply(call: Call, rule: EventRule, event: Event, at: int, tally: Tally) -> None:

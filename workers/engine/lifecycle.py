@@ -32,24 +32,19 @@ def settle_bands(call: Call) -> None:
 
 def settle_band(call: Call, model: ScoreModel) -> None:
     """One model's band: a band with `hold` is entered when the score has been there long enough."""
-    before, wanted = call.state.bands.get(model.name), call.standing.band_now(model)
+    before, wanted, holding = call.state.bands.get(model.name), call.standing.band_now(model), call.state.holding
     if before == wanted:
-        call.state.holding.pop(model.name, None)
+        if holding:
+            holding.pop(model.name, None)
         return
-    target = next((band for band in model.bands if band.name == wanted), None)
+    target = model.band_of.get(wanted)
     if target is None:
-        call.state.holding.pop(model.name, None)
-    elif rises(model, before, target):
+        holding.pop(model.name, None)
+    elif model.ranks[wanted] > model.ranks.get(before, 0):
         if not may_enter(call, model, target):
             return
-        call.state.holding.pop(model.name, None)
+        holding.pop(model.name, None)
     change_band(call, model, before, wanted)
-
-
-def rises(model: ScoreModel, before: str | None, target: Band) -> bool:
-    """True if the target lies above the present band."""
-    names = [None, *(band.name for band in model.bands)]
-    return names.index(target.name) > (names.index(before) if before in names else 0)
 
 
 def may_enter(call: Call, model: ScoreModel, target: Band) -> bool:
@@ -68,7 +63,7 @@ def may_enter(call: Call, model: ScoreModel, target: Band) -> bool:
 
 def change_band(call: Call, model: ScoreModel, before: str | None, after: str | None) -> None:
     """Leave one band and enter another, or none."""
-    left = next((band for band in model.bands if band.name == before), None)
+    left = model.band_of.get(before)
     if left is not None and left.cool_down:
         call.state.cooling[f"{model.name}|{left.name}"] = call.moment + left.cool_down
     if after is None:
@@ -99,7 +94,7 @@ def band_wakings(call: Call, model: ScoreModel) -> list[int]:
     instants = []
     held = call.state.holding.get(model.name)
     if held is not None:
-        target = next((band for band in model.bands if band.name == held[0]), None)
+        target = model.band_of.get(held[0])
         instants.append(held[1] + (target.hold if target else 0))
     if call.state.cooling:
         instants += [
@@ -118,13 +113,14 @@ def settle_segments(call: Call) -> None:
     """Note which segments the lead has entered and left."""
     if not call.rulebook.segments and not call.state.segments:
         return
-    before = call.state.segments
-    after = call.standing.segments()
-    if before != after:
-        entered = [name for name in after if name not in before]
-        left = [name for name in before if name not in after]
-        call.state.segments = after
-        call.joined += entered
+    before, after = call.state.segments, call.standing.segments()
+    if before == after:
+        return
+    here, there = set(before), set(after)
+    entered, left = [name for name in after if name not in here], [name for name in before if name not in there]
+    call.state.segments = after
+    call.joined += entered
+    if entered or left:  # neither, where the file has them in another order now
         call.say("segmented", (entered or left)[0], {"entered": entered, "left": left})
 
 

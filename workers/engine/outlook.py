@@ -11,7 +11,7 @@ from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from workers.engine.decay import HALVINGS, RESOLUTION, monotone, opposite
-from workers.engine.scoring import clamp
+from workers.engine.scoring import clamp, part_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,6 +90,8 @@ def of_many(sums: Sums, fading: Sequence[Part], between: Between, end: int) -> i
     """When a score of several sums passes one of two numbers."""
     pieces = [piece for part in fading for piece in monotone(sums.held[part.name])]
     gains = {any_of(piece) > 0 for piece in pieces}
+    if len(gains) == 1 and stays(sums, between, end, falls=True in gains):
+        return None
     if len(gains) > 1:
         bounds = bounds_of(sums)
         falls = searched(lambda a, b: bounds(a, b)[0] - between[0], sums.now, end)
@@ -98,6 +100,14 @@ def of_many(sums: Sums, fading: Sequence[Part], between: Between, end: int) -> i
     if gains == {True}:
         return closes(above(score_at, between[0]), sums.now, end)
     return closes(lambda at: between[1] - score_at(at), sums.now, end)
+
+
+def stays(sums: Sums, between: Between, end: int, *, falls: bool) -> bool:
+    """True if a score that only falls, or only rises, surely has not passed its number at the end yet."""
+    if between[0 if falls else 1] in {-inf, inf}:
+        return True
+    last = part_sums(sums.model, sums.held, sums.profile, end)
+    return last > between[0] + RESOLUTION if falls else last < between[1] - RESOLUTION
 
 
 def any_of(total: Any) -> int:
@@ -157,8 +167,11 @@ def above(score_at: Course, target: float) -> Course:
     return lambda at: log2(max(score_at(at), lowest) / target)
 
 
-def closes(gap: Course, now: int, end: int) -> int | None:
-    """The instant, up to `end`, at which a gap that only narrows is closed (zero or less); None if it stays open."""
+def closes(gap: Course, now: int, end: int, within: int = MILLISECOND) -> int | None:
+    """The instant, up to `end`, at which a gap that only narrows is closed (zero or less); None if it stays open.
+
+    It is found `within` so many microseconds; to one of them, it is the same wherever the search begins and ends.
+    """
     if end <= now or gap(end) > 0:
         return None
     low, width, high = now, gap(now), min(end, now + HOUR)
@@ -170,7 +183,7 @@ def closes(gap: Course, now: int, end: int) -> int | None:
     while below > 0:
         low, width, high = high, below, min(end, now + 2 * (high - now))
         below = gap(high)
-    return narrowed(gap, (low, width), (high, below))
+    return narrowed(gap, (low, width), (high, below), within)
 
 
 def first_closed(gap: Course, now: int, end: int) -> int | None:
@@ -188,15 +201,15 @@ def first_closed(gap: Course, now: int, end: int) -> int | None:
     return None
 
 
-def narrowed(gap: Course, low: tuple[int, float], high: tuple[int, float]) -> int:
-    """An instant at which the gap is closed, a millisecond after it is not; ends are (instant, gap).
+def narrowed(gap: Course, low: tuple[int, float], high: tuple[int, float], within: int = MILLISECOND) -> int:
+    """An instant at which the gap is closed, at most `within` after it is not; ends are (instant, gap).
 
     The Illinois method: the line through both ends says where to look next, and an end that stays for a second time
     counts half, so that both of them close in.
     """
     (left, width), (right, below) = low, high
     stayed = ""
-    while right - left > MILLISECOND:
+    while right - left > within:
         middle = left + int((right - left) * width / (width - below)) if width > below else (left + right) // 2
         middle = min(right - 1, max(left + 1, middle))
         distance = gap(middle)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from workers.engine.event_types import SALES
 from workers.engine.hours import add_business_time
-from workers.engine.intake import SALES
 from workers.engine.lifecycle import enter_stage, stage_index, stage_of
 from workers.engine.scoring import NO_EVENT
 from workers.engine.values import Notify, Promote, instant, micros
@@ -156,13 +156,17 @@ def money(value: object) -> str | None:
 
 
 def facts(call: Call, held: Mapping[str, bool]) -> dict[str, Any]:
-    """What a hand-off note may say: fields, scores with bands, evidence, and the latest scoring events."""
+    """What a hand-off note may say: fields, scores with bands, segments, evidence, and the latest scoring events."""
     recent = [
         {"at": instant(at).isoformat(), "type": kind, "points": points}
         for at, _, kind, points in sorted(call.state.recent, reverse=True)
     ]
     scores = {name: {"score": score, "band": call.standing.band(name)} for name, score in call.scores().items()}
-    return {"lead": dict(call.state.fields), "scores": scores, "evidence": dict(held), "recent": recent}
+    segments = list(call.state.segments)
+    return {
+        "lead": dict(call.state.fields), "scores": scores, "segments": segments, "evidence": dict(held),
+        "recent": recent,
+    }  # fmt: skip
 
 
 def note(call: Call, held: Mapping[str, bool]) -> str:
@@ -173,6 +177,7 @@ def note(call: Call, held: Mapping[str, bool]) -> str:
     for name, score in call.scores().items():
         band = call.standing.band(name)
         lines.append(f"Score {name}: {score:g}" + (f" ({band})" if band else ""))
+    lines += [f"In: {', '.join(call.state.segments)}"] if call.state.segments else []
     lines += [f"{'Has' if met else 'Not yet known'}: {name}" for name, met in held.items()]
     lines += [
         f"{instant(at):%Y-%m-%d} {kind} ({points:+g})"

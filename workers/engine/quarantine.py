@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.event_types import ENGAGEMENT, NO_SIGN
 from workers.engine.values import Event, instant, micros
 from workers.exceptions import NeedsHistory
 
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 20
 """Machine events, and human signs, remembered per lead; beyond them the lead is counted anew from the log."""
-ENGAGEMENT: Final = frozenset({"email.opened", "email.clicked"})
-NO_SIGN: Final = frozenset({
-    "email.delivered", "email.sent", "email.deferred", "email.dropped", "email.auto_replied", "email.bounced",
-    "email.complained", "email.unsubscribed", "crm.stage_changed", "crm.won", "crm.lost", "crm.accepted",
-    "suppression.removed",
-})  # fmt: skip
-"""What happens to a person or is done about them, not by them."""
 
 
 def is_machine(event: Event) -> bool:
@@ -67,7 +61,10 @@ def release(state: LeadState, at: int, credit: int, *, whole: bool) -> list[Even
     Raises:
         NeedsHistory: such an event may have been forgotten.
     """
-    state.humans = sorted([*state.humans, at])[-MOST:]
+    later = bool(state.humans) and at < state.humans[-1]
+    state.humans = sorted([*state.humans, at])[-MOST:] if later else [*state.humans[1 - MOST :], at]
+    if not state.machines:
+        return []
     credited = [each for each in state.machines if at - credit <= each[0] <= at]
     if not whole and len(state.machines) == MOST and at - credit < state.machines[0][0]:
         raise NeedsHistory("a human sign for machine events that are no longer remembered")

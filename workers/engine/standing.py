@@ -32,6 +32,7 @@ class Standing:
         rulebook: the rules in force.
         now: aware.
         moment: the same in microseconds, where the caller knows it.
+        settled: True if the state's segments are those that these very rules put the lead into.
     """
 
     __slots__ = (
@@ -39,7 +40,9 @@ class Standing:
         "_segments", "_state", "_whole",
     )  # fmt: skip
 
-    def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime, moment: int | None = None) -> None:
+    def __init__(
+        self, state: LeadState, rulebook: Rulebook, now: datetime, moment: int | None = None, *, settled: bool = False
+    ) -> None:
         self._state = state
         self._rulebook = rulebook
         self._now = now
@@ -49,6 +52,10 @@ class Standing:
         self._lasting: list[str] | None = None
         self._passing: list[str] = []
         self._whole: list[str] = []
+        if settled:
+            self._whole, unmoved = state.segments, rulebook.unmoved
+            self._lasting = [name for name in self._whole if name in unmoved]
+            self._passing = [name for name in self._whole if name not in unmoved]
         self._profile: dict[str, dict[str, float]] = {}
         self._passing_profile: dict[str, dict[str, float]] = {}
         self._later: Standing | None = None
@@ -123,13 +130,17 @@ class Standing:
         names, held = rulebook.passing
         passing = list(compress(names, held(NO_EVENT, fields, self)))
         if self._lasting is None:
-            names, held = rulebook.lasting
-            self._lasting = list(compress(names, held(NO_EVENT, fields, self)))
+            self._lasting = self._by_fields_alone()
         elif passing == self._passing:
             return self._whole
         self._passing, order = passing, rulebook.places
         self._whole = sorted([*self._lasting, *passing], key=order.__getitem__)
         return self._whole
+
+    def _by_fields_alone(self) -> list[str]:
+        """The lead's segments that depend on nothing else."""
+        names, held = self._rulebook.lasting
+        return list(compress(names, held(NO_EVENT, self._state.fields, self)))
 
     def count(self, event: str, within: Span | None = None) -> int:
         """How many events of a type, ever or within a span that ends now."""

@@ -8,12 +8,13 @@ they are.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.engine.counters import in_span
 from workers.engine.foresight import left, turned
 from workers.engine.lifecycle import band_limits
 from workers.engine.outlook import ANYWHERE
+from workers.engine.watch import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from workers.engine.call import Call
     from workers.engine.counters import Span
     from workers.engine.outlook import Between
-    from workers.engine.watch import Watch
+    from workers.engine.watch import Lasting, Moving, Watch
+
+NEVER: Final = 1 << 62
+"""An instant that does not come."""
 
 
 def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
@@ -62,14 +66,42 @@ def leaving(call: Call, limits: Mapping[str, Between], before: int) -> int:
     return found
 
 
-def turning(call: Call, watches: Iterable[Watch], before: int) -> int:
-    """The first instant after now, up to `before`, at which time turns a condition that is about something else."""
-    found = before
-    for watch in watches:
-        found = min([found, *aging(call, watch), *running_out(call, watch)])
-        for moving in watch.movings:
-            found = turned(call, moving, found) or found
-    return found
+class Turnings:
+    """When each thing but a score that is watched of a lead turns: worked out anew when what it asks about changes."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Lasting, int] = {}
+
+    def first(self, call: Call, watches: Iterable[Watch], before: int) -> int:
+        """The first instant after now, up to `before`, at which time turns a condition that is about something else."""
+        self._forget(call)
+        found, known = before, self._known
+        for watch in watches:
+            if watch.ages:
+                found = min([found, *aging(call, watch)])
+            for lasting in watch.lasting:
+                at = known.get(lasting, 0)
+                if at <= call.moment:
+                    at = known[lasting] = turns(call, lasting.what)
+                found = min(found, at)
+            for moving in watch.movings:
+                found = turned(call, moving, found) or found
+        return found
+
+    def _forget(self, call: Call) -> None:
+        """Forget what may have changed since the last time."""
+        if call.told:
+            self._known.clear()
+        elif call.counted and self._known:
+            self._known = {each: at for each, at in self._known.items() if each.events.isdisjoint(call.counted)}
+
+
+def turns(call: Call, what: Moving | Running) -> int:
+    """When something of its own turns."""
+    at = running_out(call, what) if isinstance(what, Running) else turned(call, what, NEVER)
+    return NEVER if at is None else at
 
 
 def aging(call: Call, watch: Watch) -> Iterator[int]:
@@ -80,13 +112,11 @@ def aging(call: Call, watch: Watch) -> Iterator[int]:
             yield seen[2] + ages[index]
 
 
-def running_out(call: Call, watch: Watch) -> Iterator[int]:
+def running_out(call: Call, count: Running) -> int | None:
     """When a count within a span falls below the next of the numbers that matter."""
-    for (event, detail, span), leasts in watch.leasts.items():
-        held = in_span(call.state, event, detail, span, call.moment)
-        index = bisect_right(leasts, sum(held.values())) - 1
-        if index >= 0 and (at := falls_below(held, span, leasts[index])) is not None:
-            yield at
+    held = in_span(call.state, count.event, count.detail, count.span, call.moment)
+    index = bisect_right(count.leasts, sum(held.values())) - 1
+    return falls_below(held, count.span, count.leasts[index]) if index >= 0 else None
 
 
 def falls_below(held: Mapping[int, int], span: Span, least: int) -> int | None:

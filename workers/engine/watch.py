@@ -54,6 +54,23 @@ class Moving(NamedTuple):
     asks: frozenset[Ask]
 
 
+class Running(NamedTuple):
+    """A count within a span that is compared with numbers, in order: it turns when fewer than one of them are left."""
+
+    event: str
+    detail: str
+    span: Span
+    leasts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lasting:
+    """Something that turns at an instant which holds until fields change, or one of these events is counted."""
+
+    what: Running | Moving
+    events: frozenset[str]
+
+
 Turn = Level | Age | Least | Moving
 """A part of a condition that time may turn."""
 
@@ -65,14 +82,14 @@ class Watch:
     Attributes:
         levels: for each score that is watched, the numbers that it may pass, in order; its bands beside them.
         ages: for each event type, the ages that its latest event may reach, in order.
-        leasts: for each (event, property, span), the numbers that the count may fall below, in order.
+        lasting: counts within spans, and whatever else depends on fields and counted events alone.
         movings: everything else.
         loose: True if some condition may ask for a score in another way than by comparing it with a number.
     """
 
     levels: Mapping[str, tuple[float, ...]]
     ages: Mapping[str, tuple[int, ...]]
-    leasts: Mapping[tuple[str, str, Span], tuple[int, ...]]
+    lasting: tuple[Lasting, ...]
     movings: tuple[Moving, ...]
     loose: bool
 
@@ -95,7 +112,21 @@ class Watch:
                 movings[turn] = None
         asked = any(ask.what == "score" for moving in movings for ask in moving.asks)
         loose = asked or any(each.code is None for each in conditions)  # one that was made by hand may ask anything
-        return cls(in_order(levels), in_order(ages), in_order(leasts), tuple(movings), loose)
+        counts = [Running(*of, numbers) for of, numbers in in_order(leasts).items()]
+        lasting = [Lasting(each, frozenset({each.event})) for each in counts]
+        lasting += [Lasting(each, counted(each)) for each in movings if is_lasting(each)]
+        others = tuple(each for each in movings if not is_lasting(each))
+        return cls(in_order(levels), in_order(ages), tuple(lasting), others, loose)
+
+
+def is_lasting(moving: Moving) -> bool:
+    """True if nothing that it looks at changes but by telling fields and counting events."""
+    return all(ask.what in {"field", "now", "first", "last", "days_since", "count", "distinct"} for ask in moving.asks)
+
+
+def counted(moving: Moving) -> frozenset[str]:
+    """The types of events that it looks at."""
+    return frozenset(ask.name for ask in moving.asks if ask.what not in {"field", "now"})
 
 
 def in_order(found: Mapping[K, set[N]]) -> dict[K, tuple[N, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.consent import GIVE
+from workers.engine.event_types import GIVE
 from workers.store import erasure
 
 if TYPE_CHECKING:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
+
+SETS: Final = ("channels", "more", "overdue")
+"""Fields that are sets; the others are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Processed:
         forgotten: events about people who were erased, and who have not consented anew; erased as they came.
         channels: where the outbox has something new.
         more: slices with work left that could go on at once.
+        overdue: slices with wake-ups left that could; new events come before them.
     """
 
     events: int = 0
@@ -50,9 +55,10 @@ class Processed:
     forgotten: int = 0
     channels: frozenset[str] = frozenset()
     more: frozenset[int] = frozenset()
+    overdue: frozenset[int] = frozenset()
 
     def __add__(self, other: Processed) -> Processed:
         """Both together."""
-        counts = [f.name for f in fields(self) if f.name not in {"channels", "more"}]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in counts}
-        return Processed(**sums, channels=self.channels | other.channels, more=self.more | other.more)
+        sets = {name: getattr(self, name) | getattr(other, name) for name in SETS}
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name not in SETS}
+        return Processed(**sums, **sets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from workers.engine.decide import decide as engine_decide
 from workers.log import get_logger
@@ -15,7 +15,7 @@ from workers.store.database import data_fault, transaction
 from workers.store.locks import hold_free_slices, hold_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from workers.store.rulebooks import Active
 
 log = get_logger(__name__)
+
+
+TURNS: Final = 8
+"""A turn wakes at most an eighth of a batch's worth of leads in a slice. So however many fall due at one instant, new
+events of every slice have their turn about once a second, and eight slices together still fill a batch."""
 
 
 class ActiveRulebook(Protocol):
@@ -45,11 +50,11 @@ def process_slice(
     batch: int = 1000,
     batches: int = 100,
 ) -> Processed:
-    """Process everything that is due in a slice, batch after batch.
+    """Process the events that are due in a slice, batch after batch, and with each batch some of its wake-ups.
 
     Safe to call anywhere at any time, for the same slice too: callers take turns. `clock` is asked once per batch.
-    At most `batch` events, and as many wake-ups, share a transaction; after `batches` of them it is somebody else's
-    turn, and the result's `more` has the slice.
+    At most `batch` events, and an eighth as many wake-ups, share a transaction; after `batches` of them it is somebody
+    else's turn, and the result's `more` has the slice. If only wake-ups are left, `overdue` has it.
 
     Raises:
         StoreUnavailable: PostgreSQL is away or busy; what was committed stays, the rest waits.
@@ -77,8 +82,9 @@ def process_together(
 ) -> Processed:
     """Process what is due in several slices together: where little waits in each, that costs half as much an event.
 
-    They have equal parts of a batch. `more` has those with work left after so many batches, and those that somebody
-    else is at: they are to be processed one by one, `process_slice`, by as many as have time.
+    They have equal parts of a batch. `more` has those with events left after so many batches, and those that somebody
+    else is at: they are to be processed one by one, `process_slice`, by as many as have time. Those in `overdue`, where
+    only wake-ups are left, may be processed together again.
 
     Raises:
         StoreUnavailable, NoRulebook: as `process_slice`.
@@ -129,14 +135,15 @@ class _Run:
         self._decide = decide
 
     def batch(self, now: datetime, limit: int) -> tuple[Processed, frozenset[int]]:
-        """Process one batch; also says of which slices it was a full one, so that there may be more."""
-        each = max(1, limit // len(self._slices))
+        """Process one batch; also says of which slices it had as many events as it may, so that there may be more."""
+        each, few = max(1, limit // len(self._slices)), max(1, limit // TURNS)
         left, full = Processed(), frozenset[int]()
         try:
             with transaction(self._engine) as conn:
                 held = self._hold(conn)
-                claimed, due = events.take(conn, held, now, each), leads.due(conn, held, now, each)
-                left, full = Processed(more=self._slices - held), crowded(claimed, due, each)
+                claimed, due = events.take(conn, held, now, each), leads.due(conn, held, now, few)
+                full = crowded((event.slice for event in claimed), each)
+                left = Processed(more=self._slices - held, overdue=crowded(due.values(), few))
                 done = left + self._work(conn, held, claimed, due, now)
                 return done, full | {min(held)} if done.recorded else full  # what it has told itself waits there
         except _BatchFailed as failed:
@@ -218,7 +225,6 @@ class _Run:
         return Processed(failed=1 - quarantined, quarantined=quarantined)
 
 
-def crowded(claimed: Iterable[Claimed], due: Mapping[int, int], most: int) -> frozenset[int]:
-    """Slices of which `most` events were claimed, or as many leads are due."""
-    sizes = (*Counter(event.slice for event in claimed).items(), *Counter(due.values()).items())
-    return frozenset(slice_ for slice_, size in sizes if size >= most)
+def crowded(slices: Iterable[int], most: int) -> frozenset[int]:
+    """Slices that are named `most` times."""
+    return frozenset(slice_ for slice_, size in Counter(slices).items() if size >= most)

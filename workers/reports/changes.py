@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.rules import Sending, Tracking
 from workers.rulebook.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import Cap, Rulebook
 
 NOTHING: Final = object()
+NAMED: Final = ("name", "email", "event")
+"""What parts of a thing are known again by."""
 LONGEST: Final = 60
 """Characters of a value that are shown."""
 
@@ -63,7 +67,18 @@ def things(rulebook: Rulebook) -> dict[str, Mapping[str, Any]]:
         "stage": {stage.name: stage for stage in rulebook.stages},
         "promotion": promotion,
         "campaign": rulebook.campaigns,
+        "cap": {capped(cap): cap for cap in rulebook.caps},
+        "machine": {"credit_within": timedelta(microseconds=rulebook.credit)} if rulebook.credit else {},
+        "consent": rulebook.consent.categories,
+        "tracking": {"tracking": rulebook.tracking} if rulebook.tracking != Tracking() else {},
+        "sending": {"sending": rulebook.sending} if rulebook.sending != Sending() else {},
     }
+
+
+def capped(cap: Cap) -> str:
+    """What a cap counts, and in how long: its name, as it has no other."""
+    days = timedelta(microseconds=cap.window) / timedelta(days=1)
+    return f"{cap.category or 'all mail'} in {days:g} day{'s' * (days != 1)}"
 
 
 def scale(model: Any) -> dict[str, Any]:
@@ -99,25 +114,32 @@ def details(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
         if (before_by_name := by_name(old)) and (after_by_name := by_name(new)):
             yield from parts(name, before_by_name, after_by_name)
             continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from parts(name, old, new)
+            continue
         if isinstance(old, list) and isinstance(new, list):
             old, new = [each for each in old if each not in new], [each for each in new if each not in old]
         yield name, spelled(old), spelled(new)
 
 
 def by_name(value: Any) -> dict[str, dict[str, Any]]:
-    """A list of things that have names, by these; empty for anything else."""
-    named = isinstance(value, list) and all(isinstance(each, dict) and each.get("name") for each in value)
-    return {each["name"]: each for each in value} if named else {}
+    """A list of things that something names, by that; empty for anything else."""
+    for key in NAMED if isinstance(value, list) else ():
+        named = {each[key]: each for each in value if isinstance(each, dict) and each.get(key)}
+        if named and len(named) == len(value):
+            return named
+    return {}
 
 
 def parts(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Which of several named parts of a thing differ (`bands hot enter`)."""
     for part in {**before, **after}:
-        if part not in before or part not in after:
+        old, new = before.get(part, NOTHING), after.get(part, NOTHING)
+        if isinstance(old, dict) != isinstance(new, dict):
             yield name, part if part in before else spelled(NOTHING), part if part in after else spelled(NOTHING)
-            continue
-        for what, old, new in details(before[part], after[part]):
-            yield f"{name} {part} {what}", old, new
+        elif old != new:
+            for what, was, becomes in details(old, new):
+                yield f"{name} {part} {what}".rstrip(), was, becomes
 
 
 def spelled(value: Any) -> str:
@@ -129,5 +151,5 @@ def spelled(value: Any) -> str:
             str(each.get("id") or each.get("name") or each) if isinstance(each, dict) else spelled(each)
             for each in value
         )
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value).removesuffix(", 0:00:00")
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.campaigns.exits import said
 from workers.engine.hours import zone_by
+from workers.engine.rules.journeys import REPLIED
 from workers.engine.steps import end, split
 from workers.rulebook.declarations.examples import BEGINNING
 from workers.rulebook.declarations.expected import Ran
@@ -207,3 +208,5 @@ def reasons(campaign: Campaign) -> Iterator[str]:
     """Why leads exit a campaign, as far as it says."""
     for trigger in campaign.exits:
         yield trigger.event or said(trigger)
+    if campaign.on_reply and not campaign.on_reply.pause:
+        yield REPLIED

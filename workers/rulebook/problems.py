@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from workers.exceptions import ExpressionError
 
 
 Level = Literal["error", "warning"]
+ADVICE: Final = {
+    "yaml-syntax": (
+        "look at this line and the one above: spaces and no tabs before a key, a colon and a space behind it, quotes "
+        "and brackets closed"
+    ),
+    "yaml-alias": "write the value out where it is used",
+    "too-deep": "take it apart: nothing in the rule files goes so deep",
+    "too-large": "make several files of it",
+    "missing-key": "`dripline docs` shows an example of every word",
+    "wrong-type": "`dripline docs` shows an example of every word",
+}
+"""What to do about a kind of mistake, where nothing more particular can be said."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +45,7 @@ class Problem:
         file, line, column: where; both count from 1.
         code: a constant word for the kind of mistake (`unknown-key`).
         text: what is wrong, one sentence without a full stop.
-        hint: what to do about it; may be empty.
+        hint: what to do about it.
         level: `error`, or `warning` for what can be meant so.
     """
 
@@ -72,7 +84,7 @@ class Problems:
 
     def add(self, place: Place, code: str, text: str, hint: str = "") -> None:
         """Record an error."""
-        self._found.add(Problem(place.file, place.line, place.column, code, text, hint))
+        self._found.add(Problem(place.file, place.line, place.column, code, text, hint or ADVICE.get(code, "")))
 
     def warn(self, place: Place, code: str, text: str, hint: str = "") -> None:
         """Record a warning."""

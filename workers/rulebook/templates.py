@@ -27,9 +27,9 @@ VARIABLES: Final = frozenset(
 )
 SHARED: Final = ("layouts/", "partials/")
 """Folders of templates that others bring in, with names that those may have set."""
-NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "evidence", "recent"})
-"""What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; criteria with true or false; and
-the latest scoring events, each with `at`, `type` and `points`."""
+NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "segments", "evidence", "recent"})
+"""What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; the names of the segments that it is
+in; criteria with true or false; and the latest scoring events, each with `at`, `type` and `points`."""
 
 
 def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:

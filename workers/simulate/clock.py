@@ -12,7 +12,7 @@ from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -188,22 +188,26 @@ class Life:
         self._numbers = numbers
         self._recorded: set[str] = set()
         self._changes = deque(changes)
+        self._now: datetime | None = None
 
     def go(self, until: datetime | None) -> None:
         """Take it through; without `until`, to the last that is heard of it."""
         person, look = self._person, self._look
+        stops = [at for at, _ in person.heard] if until is None else [*(at for at, _ in person.heard), until]
         if person.met is not None:
-            look((), person.met)
-        for at, event in person.heard:
+            look((), person.met, stops[0] if stops else None)
+        for (at, event), stop in zip_longest(person.heard, stops[1:]):
             if self._changes:
                 self._change(at)
             if person.wake_at is not None and person.wake_at <= at:
                 self._wake(at)
             person.events.append(event)
-            look((event,), at)
+            look((event,), at, stop)
         if until is not None:
             self._change(until)
             self._wake(until)
+        if self._now is not None:
+            self._be_due(self._session.wake_at(), self._now)
 
     def _change(self, until: datetime) -> None:
         """Go by other rules whenever they have been published until then; whoever is known is looked at anew."""
@@ -212,36 +216,40 @@ class Life:
             self._wake(at)
             self._session = Session(self._person.state, self._person.id, rulebook)
             if self._person.met is not None or self._person.events:
-                self._look((), at)
+                self._look((), at, until)
 
     def _wake(self, until: datetime) -> None:
         """Look at it whenever something falls due until then."""
         while self._person.wake_at is not None and self._person.wake_at <= until:
             self._counts["wake-ups"] += 1
-            self._look((), self._person.wake_at)
+            self._look((), self._person.wake_at, until)
 
-    def _look(self, events: tuple[Event, ...], now: datetime) -> None:
+    def _look(self, events: tuple[Event, ...], now: datetime, stop: datetime | None) -> None:
+        """Decide; what falls due behind `stop` is of no interest yet."""
+        self._now = now
         try:
-            outcome = self._session.decide(events, now)
+            outcome = self._session.decide(events, now, stop=stop)
         except NeedsHistory:
             self._counts["recounts"] += 1
-            outcome = self._session.decide(events, now, history=self._person.events)
-        due = outcome.wake_at
-        self._person.wake_at = now + LEAST_WAIT if due is not None and due - now < LEAST_WAIT else due
+            outcome = self._session.decide(events, now, history=self._person.events, stop=stop)
+        self._be_due(outcome.wake_at, now)
         if outcome.decisions:
             self.decided += outcome.decisions
             for decision in outcome.decisions:
                 if decision.effect is not None and isinstance(decision.effect, Record):
-                    self._hear_own(decision.effect, now)
+                    self._hear_own(decision.effect, now, stop)
 
-    def _hear_own(self, told: Record, now: datetime) -> None:
+    def _be_due(self, due: datetime | None, now: datetime) -> None:
+        self._person.wake_at = now + LEAST_WAIT if due is not None and due - now < LEAST_WAIT else due
+
+    def _hear_own(self, told: Record, now: datetime, stop: datetime | None) -> None:
         """Hear at once what was told to the log; nothing twice."""
         if told.key not in self._recorded:
             self._recorded.add(told.key)
             own = told.as_event(next(self._numbers), now)
             self._counts["events"] += 1
             self._person.events.append(own)
-            self._look((own,), now)
+            self._look((own,), now, stop)
 
 
 # ── what leads share ─────────────────────────────────────────────────────────────────────────────────────────

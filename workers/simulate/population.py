@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.values import Event, LeadState
+from workers.engine.values import Event, LeadState, micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,7 +91,8 @@ class Population:
 
     def meet(self, identity: str, fields: dict[str, Any], now: datetime, number: int | None = None) -> Person:
         """Know a lead from `now` on, before anything happens to it; `number` is its id, which nobody has yet."""
-        person = Person(number or len(self.people) + 1, [identity], LeadState(fields=fields), met=now)
+        state = LeadState(fields=fields, told={name: [micros(now), 0] for name in fields})
+        person = Person(number or len(self.people) + 1, [identity], state, met=now)
         self.people[person.id] = self._by_identity[identity] = person
         return person
 

@@ -7,6 +7,7 @@ without the person, and a proof.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -51,10 +52,8 @@ class Proof:
     erased: Mapping[str, int] = field(default_factory=dict)
 
 
-_LEADS: Final = text("""
-    SELECT lead_id FROM identities WHERE identity = ANY(:names)
-    UNION SELECT id FROM leads WHERE lower(email) = ANY(:emails)
-""")
+_KNOWN: Final = text("SELECT lead_id FROM identities WHERE identity = ANY(:names)")
+_WRITTEN_TO: Final = text("SELECT id FROM leads WHERE lower(email) = ANY(:emails)")
 _NAMES: Final = text("""
     SELECT identity FROM identities WHERE lead_id = ANY(:leads)
     UNION SELECT 'message:' || key FROM outbox WHERE lead_id = ANY(:leads)
@@ -63,9 +62,18 @@ _NAMES: Final = text("""
 
 def find(conn: Connection, email: str) -> Person:
     """Whoever has this address, with everything else they go by; without any lead if it is not known."""
-    emails = spellings(email)
-    names = [f"email:{each}" for each in emails]
-    leads = sorted(conn.scalars(_LEADS, {"names": names, "emails": emails}))
+    return _find(conn, email, _written_to(conn, email))
+
+
+def _written_to(conn: Connection, email: str) -> set[int]:
+    """Leads that are written to at this address, whatever they are known by; reads the table from end to end."""
+    return set(conn.scalars(_WRITTEN_TO, {"emails": spellings(email)}))
+
+
+def _find(conn: Connection, email: str, more: Collection[int]) -> Person:
+    """Whoever is known by this address, and `more` leads, as one person."""
+    names = [f"email:{each}" for each in spellings(email)]
+    leads = sorted({*more, *conn.scalars(_KNOWN, {"names": names})})
     known = conn.scalars(_NAMES, {"leads": leads})
     return Person(tuple(leads), tuple(sorted({*names, *known})))
 
@@ -112,7 +120,27 @@ _OWN: Final[Mapping[str, str]] = {
 }
 """By table, what is done to rows that are found by what the person is called; all slices are held meanwhile."""
 
-# The patterns are regular expressions over text; bytes that are no ASCII are written as \\ooo by `encode`.
+# The patterns are regular expressions over text; `encode` writes bytes that are no ASCII as \\ooo. Looking for a part
+# of the address first spares most rows the regular expression, and what a statement only looks for is read in parallel;
+# so rows are found first, and changed by their key.
+_NAMING: Final[Mapping[str, str]] = {
+    "other_events": """
+        SELECT id, received_at AS at FROM events
+        WHERE identities && CAST(:names AS text[])
+           OR (encode(payload, 'escape') ILIKE :part AND encode(payload, 'escape') ~* :pattern)
+           OR (properties::text ILIKE :part AND properties::text ~* :pattern)
+           OR (lead::text ILIKE :part AND lead::text ~* :pattern)
+    """,
+    "other_decisions": """
+        SELECT id, decided_at AS at FROM decisions WHERE detail::text ILIKE :part AND detail::text ~* :pattern
+    """,
+    "quarantine": """
+        SELECT id, received_at AS at FROM quarantine
+        WHERE encode(payload, 'escape') ~* :pattern OR headers::text ~* :pattern OR url ~* :pattern
+           OR detail ~* :pattern
+    """,
+}
+"""By table, the rows of others that name the person; each reads its table from end to end."""
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "other_events": """
         UPDATE events SET
@@ -120,21 +148,25 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
             properties = regexp_replace(properties::text, :pattern, 'erased', 'gi')::jsonb,
             lead = regexp_replace(lead::text, :pattern, 'erased', 'gi')::jsonb,
             payload = '{}'
-        WHERE identities && :names OR encode(payload, 'escape') ~* :pattern
-           OR properties::text ~* :pattern OR lead::text ~* :pattern
+        FROM json_to_recordset(:rows ::json) AS found (id bigint, at timestamptz)
+        WHERE events.id = found.id AND events.received_at = found.at
     """,
     "other_decisions": """
         UPDATE decisions SET detail = regexp_replace(detail::text, :pattern, 'erased', 'gi')::jsonb
-        WHERE detail::text ~* :pattern
+        FROM json_to_recordset(:rows ::json) AS found (id bigint, at timestamptz)
+        WHERE decisions.id = found.id AND decisions.decided_at = found.at
     """,
     "quarantine": """
         UPDATE quarantine SET payload = NULL, headers = NULL, url = NULL, detail = 'erased with the person it named',
                               replayed_at = coalesce(replayed_at, :now)
-        WHERE encode(payload, 'escape') ~* :pattern OR headers::text ~* :pattern OR url ~* :pattern
-           OR detail ~* :pattern
+        FROM json_to_recordset(:rows ::json) AS found (id bigint, at timestamptz)
+        WHERE quarantine.id = found.id
     """,
 }
-"""By table, what is done to rows of others that name the person; each reads its table from end to end."""
+"""By table, what is done to these rows."""
+_PLAIN: Final = re.compile("[a-z0-9]+")
+LONG_ENOUGH: Final = 4
+"""Letters of a name that few others have in a row; domains are shared by many."""
 _PROVE: Final = text("""
     INSERT INTO erasures (digest, erased_at, author, erased) VALUES (:digest, :now, :author, CAST(:erased AS jsonb))
 """)
@@ -162,8 +194,9 @@ def forget(conn: Connection, email: str, now: datetime, author: str) -> Proof:
     Raises:
         DBAPIError: a slice was held by somebody for longer than the connection's `lock_timeout`.
     """
+    written_to = _written_to(conn, email)  # takes a while where there are many leads, and holds up nobody yet
     hold_slices(conn, range(SLICES))
-    person = find(conn, email)
+    person = _find(conn, email, written_to)
     given = {
         "leads": list(person.leads), "names": list(person.identities), "digests": digests_of(person), "now": now
     }  # fmt: skip
@@ -176,11 +209,15 @@ def forget_elsewhere(conn: Connection, email: str, now: datetime, author: str) -
     """Take the address out of what belongs to other people: their events and decisions, and the quarantine.
 
     Deliveries in quarantine that name it lose their contents as a whole, and count as seen to. The tables are read from
-    end to end, and nobody waits for it meanwhile.
+    end to end, and nobody waits for it meanwhile: about five seconds for a million events of half a kilobyte.
     """
     names = [f"email:{each}" for each in spellings(email)]
-    given = {"names": names, "pattern": pattern_of(email), "now": now}
-    erased = {table: _changed(conn, statement, given) for table, statement in _ELSEWHERE.items()}
+    given = {"names": names, "pattern": pattern_of(email), "part": f"%{_part(email)}%", "now": now}
+    erased = dict.fromkeys(_ELSEWHERE, 0)
+    for table, statement in _ELSEWHERE.items():
+        naming = conn.execute(text(_NAMING[table]), used(_NAMING[table], given))
+        if rows := [{"id": row.id, "at": row.at} for row in naming]:
+            erased[table] = _changed(conn, statement, {**given, "rows": dumps(rows)})
     return _prove(conn, email, now, author, erased)
 
 
@@ -191,6 +228,14 @@ def pattern_of(email: str) -> str:
         name, _, domain = each.rpartition("@")
         ways.append("(@|%40|\\\\+u0040)".join("".join(map(_letter, part)) for part in (name, domain)))
     return f"(?<![[:alnum:]])({'|'.join(ways)})(?![[:alnum:]])"
+
+
+def _part(email: str) -> str:
+    """A part that stands in the address however it is written: letters and digits of ASCII; empty if there is none."""
+    name, _, domain = email.strip().lower().rpartition("@")
+    one_way = len({each.rpartition("@")[2] for each in spellings(email)}) == 1
+    found = [max(_PLAIN.findall(each), key=len, default="") for each in (name, domain if one_way else "")]
+    return found[0] if len(found[0]) >= LONG_ENOUGH else max(found, key=len)
 
 
 def _letter(letter: str) -> str:

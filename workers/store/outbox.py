@@ -314,21 +314,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def settle_and_claim(
-    conn: Connection,
-    outcomes: Sequence[Outcome],
-    channel: Channel,
-    now: datetime,
-    *,
-    limit: int,
-    lease: timedelta,
-    provider: str | None = None,
-) -> tuple[dict[int, str], list[Claim]]:
-    """Record the outcomes of one chunk and mark the next: `settle`, then `claim`, for one commit between two chunks."""
-    settled = settle(conn, outcomes, now)
-    return settled, claim(conn, channel, now, limit=limit, lease=lease, provider=provider)
-
-
 # Tries are given back, the claim's number never: whoever repeats this after a lost answer finds another claim's number.
 # Also after the lease ended: then the row is unclear only because nobody had said yet that it was not even tried.
 # What an event proved meanwhile stays proved.
@@ -395,14 +380,17 @@ def notices(conn: Connection, keys: Collection[str]) -> frozenset[str]:
     return frozenset(conn.scalars(_NOTICES, {"keys": list(keys)})) if keys else frozenset()
 
 
+# In the order of the index, and not by EXISTS: where much is due, the planner hopes to meet a row soon by reading the
+# table from its beginning, and reads all of it for the channel that has none.
 _DUE: Final = text("""
     SELECT channel FROM unnest(CAST(:channels AS text[])) AS channel
-    WHERE EXISTS (
-        SELECT FROM outbox
-        WHERE outbox.channel = channel.channel AND state IN ('pending', 'retry') AND due_at <= :now
-    ) OR EXISTS (
-        SELECT FROM outbox
-        WHERE outbox.channel = channel.channel AND state = 'ambiguous' AND look_at <= :now
+    WHERE :now >= (
+        SELECT due_at FROM outbox
+        WHERE outbox.channel = channel.channel AND state IN ('pending', 'retry') ORDER BY due_at LIMIT 1
+    ) OR :now >= (
+        SELECT look_at FROM outbox
+        WHERE outbox.channel = channel.channel AND state = 'ambiguous' AND look_at IS NOT NULL
+        ORDER BY look_at LIMIT 1
     )
 """)
 

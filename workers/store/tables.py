@@ -324,7 +324,7 @@ enrolments: Final = Table(
     Column("changed_at", _instant(), nullable=False),
     Column("resumed_by", Integer, nullable=False, server_default=text("0"), doc="of a held run: what made it go on"),
     PrimaryKeyConstraint("lead_id", "campaign", "key", name="enrolments_pkey"),
-    Index("enrolments_standing", "campaign", "version", "step", postgresql_where=text("outcome = ''")),
+    Index("enrolments_standing", "campaign", "version", postgresql_where=text("outcome = ''")),
     Index("enrolments_ended", "campaign", "outcome", postgresql_where=text("outcome <> ''")),
     Index(
         "enrolments_held",

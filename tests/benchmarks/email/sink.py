@@ -30,6 +30,7 @@ class Seen:
     Attributes:
         distinct: Message-IDs.
         seconds: from the first final dot to the last.
+        by_second: messages by the second in which they came.
         kept: the latest few messages, as they came.
     """
 
@@ -39,6 +40,7 @@ class Seen:
     first: float = 0.0
     last: float = 0.0
     ids: set[bytes] = field(default_factory=set)
+    by_second: dict[int, int] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
     def take(self, message: bytes) -> None:
@@ -46,6 +48,7 @@ class Seen:
         self.last = time.monotonic()
         self.first = self.first or self.last
         self.mails += 1
+        self.by_second[int(self.last)] = self.by_second.get(int(self.last), 0) + 1
         self.bytes += len(message)
         found = MESSAGE_ID.search(message)
         self.ids.add(found[1] if found else b"")

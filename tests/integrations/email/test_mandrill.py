@@ -93,7 +93,7 @@ def test_too_many_mails_to_one_person_are_no_proof_of_absence() -> None:
     step = {"status": 200, "json": [{"metadata": {}}] * 100}
     with scripted.Http(steps=[step]) as server:
         adapter = Adapter("md-test", base_url=comparing.url(server))
-        with pytest.raises(Exception, match="more mails to this recipient"):
+        with pytest.raises(Exception, match="more about this recipient"):
             adapter.find(TRACE)
         adapter.close()
     asked = server.requests[0]["json"]

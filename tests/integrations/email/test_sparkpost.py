@@ -59,7 +59,7 @@ def test_what_looks_like_a_substitution_is_text(written: str, goes_out: str) -> 
 def test_too_many_events_about_one_person_are_no_proof_of_absence() -> None:
     with scripted.Http(steps=[{"status": 200, "json": {"results": [{}] * 1000}}]) as server:
         adapter = Adapter("sp-test", base_url=comparing.url(server))
-        with pytest.raises(Unavailable, match="more events"):
+        with pytest.raises(Unavailable, match="more about"):
             adapter.find(TRACE)
         adapter.close()
     assert "from=2026-09-07T09%3A30%3A00Z" in server.requests[0]["path"]

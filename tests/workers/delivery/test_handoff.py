@@ -8,7 +8,7 @@ import pytest
 
 from integrations.exceptions import Unavailable
 from tests.conftest import NOW
-from tests.workers.delivery.test_deliver import COMPOSER, DETAILS, Scripted, World
+from tests.workers.delivery.world import COMPOSER, DETAILS, Scripted, World
 from workers.delivery.senders import CrmSender
 from workers.exceptions import RenderError, StoreUnavailable
 from workers.store import rulebooks, suppressions

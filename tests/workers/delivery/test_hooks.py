@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract.scripted import Http, nobody_listens
-from tests.workers.delivery.test_deliver import World
+from tests.workers.delivery.world import World
 from workers.adapters import Adapters
 from workers.config import Settings
 from workers.delivery.senders import HookSender

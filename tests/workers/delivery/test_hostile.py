@@ -10,7 +10,7 @@ import pytest
 
 from integrations import discovery
 from tests.contract import hostile
-from tests.workers.delivery.test_deliver import COMPOSER, World
+from tests.workers.delivery.world import COMPOSER, World
 from workers.delivery.senders import EmailSender
 from workers.store import evidence
 from workers.store.evidence import Evidence

@@ -14,8 +14,8 @@ from integrations.contracts import Accepted, Trace
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.conftest import NOW
 from tests.contract import hostile
-from tests.workers.delivery.test_deliver import COMPOSER, Killed, Scripted, World
 from tests.workers.delivery.test_hostile import MAILS, built, over_http, settle, states
+from tests.workers.delivery.world import COMPOSER, Killed, Scripted, World
 from tests.workers.rulebook.base import BASE
 from workers.delivery.attempts import NOT_CONFIGURED
 from workers.delivery.deliver import Deliverer

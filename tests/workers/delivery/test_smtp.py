@@ -15,7 +15,7 @@ from integrations import discovery
 from integrations.contracts import Incoming, Request
 from tests.conftest import NOW
 from tests.contract.recorded import recorded
-from tests.workers.delivery.test_deliver import COMPOSER, World
+from tests.workers.delivery.world import COMPOSER, World
 from tests.workers.processing import append, newsletter, run
 from workers import tokens
 from workers.delivery.senders import EmailSender

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from integrations.contracts import Accepted, Mail, Trace
 from integrations.exceptions import DeliveryError, Rejected, Unavailable, Unknown
 from tests.conftest import NOW
-from tests.workers.delivery.test_deliver import COMPOSER, Killed, Scripted, World
+from tests.workers.delivery.world import COMPOSER, Killed, Scripted, World
 from workers.delivery.lookup import HELD, LONGEST, SOONEST
 from workers.delivery.senders import EmailSender
 from workers.store import clearing, evidence, outbox, suppressions, unclear

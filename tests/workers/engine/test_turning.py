@@ -208,19 +208,37 @@ def test_runs_go_on_and_end_when_time_turns_what_they_wait_for(events, share) ->
 # ── sessions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("rules", [RULES, JOURNEYS], ids=["standing", "journeys"])
+ASKS_IN_OTHER_WAYS: Final = {"overtaken", "calm"}
+"""With one of these, a session has to look at where the lead stands with every event."""
+CALM: Final = compile_rulebook(
+    bundle(
+        {name: text for name, text in CONDITIONS.items() if name not in ASKS_IN_OTHER_WAYS},
+        {name: text for name, text in SCORES.items() if name != "mood"},
+    )
+)
+
+
+def test_there_is_a_rulebook_that_is_not_loose() -> None:
+    assert not any(watch.loose for watch in CALM.watched.values())
+    assert any(watch.loose for watch in RULES.watched.values())
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["unbounded", "bounded"])
+@pytest.mark.parametrize("rules", [RULES, CALM, JOURNEYS], ids=["loose", "tight", "journeys"])
 @settings(max_examples=40, deadline=None)
 @given(events=histories(), delays=st.lists(st.integers(0, 3 * 86_400), min_size=9, max_size=9))
-def test_a_session_decides_as_separate_calls_do(rules: Rulebook, events, delays) -> None:
-    """Events come late, and the lead is looked at whenever it wants to be."""
+def test_a_session_decides_as_separate_calls_do(rules: Rulebook, stops, events, delays) -> None:
+    """Events come late, and the lead is looked at whenever it wants to be; the session may know when the next comes."""
     late = [timedelta(seconds=seconds if seconds % 3 == 0 else 0) for seconds in delays]
     heard = sorted((event.at + each, event) for event, each in zip(events, late, strict=False))
     session, state, due, log = Session(LeadState(), 1, rules), LeadState(), None, []
-    for at, event in [*heard, (NOW + 40 * DAY, None)]:
+    looked = [*heard, (NOW + 40 * DAY, None)]
+    for (at, event), (following, _) in zip(looked, [*looked[1:], looked[-1]], strict=True):
         while due is not None and due <= at:
-            ours, theirs = session.decide((), due), decide(state, 1, (), rules, due)
-            assert ours == theirs
+            ours, theirs = session.decide((), due, stop=at if stops else None), decide(state, 1, (), rules, due)
+            assert (ours.decisions, ours.state) == (theirs.decisions, theirs.state)
             state, due = theirs.state, theirs.wake_at
+            assert session.wake_at() == due
         if event is None:
             return
         log.append(event)
@@ -228,10 +246,13 @@ def test_a_session_decides_as_separate_calls_do(rules: Rulebook, events, delays)
             theirs = decide(state, 1, (event,), rules, at)
         except NeedsHistory:
             theirs = decide(state, 1, (event,), rules, at, history=log)
+        stop = following if stops else None
         try:
-            ours = session.decide((event,), at)
+            ours = session.decide((event,), at, stop=stop)
         except NeedsHistory:
-            ours = session.decide((event,), at, history=log)
+            ours = session.decide((event,), at, history=log, stop=stop)
         assert (ours.decisions, ours.state) == (theirs.decisions, theirs.state)
         state, due = theirs.state, theirs.wake_at
+        if stops and due is not None and due <= following:
+            assert ours.wake_at == due
         state = LeadState.load(state.dump())

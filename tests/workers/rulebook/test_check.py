@@ -29,6 +29,7 @@ def test_case(case):
     assert shown == [place for place, _ in case["problems"]], "\n" + "\n".join(map(str, found))
     for problem, (_, word) in zip(found, case["problems"], strict=True):
         assert word in f"{problem.text}; {problem.hint}"
+        assert problem.hint, "nothing says what to do"
 
 
 def test_the_base_has_no_mistake():

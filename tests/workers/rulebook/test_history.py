@@ -16,7 +16,7 @@ from workers.engine.counters import take_count
 from workers.engine.expressions import Scope, compile_expression
 from workers.engine.expressions.contradictions import contradictions
 from workers.engine.standing import Standing
-from workers.engine.values import Event, LeadState
+from workers.engine.values import Event, LeadState, micros
 from workers.rulebook.history import counted
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -62,7 +62,7 @@ def asked(expression, events, seed=0):
     Random(seed).shuffle(events)
     for event in events:
         if event.type in wanted:
-            take_count(state, event, wanted[event.type])
+            take_count(state, event, micros(event.at), wanted[event.type])
     return expression.value({}, {}, Standing(LeadState.load(state.dump()), rulebook(), NOW))
 
 
@@ -134,7 +134,7 @@ def test_one_count_answers_all_spans(events, spans):
     state = LeadState()
     for event in events:
         if event.type in together:
-            take_count(state, event, together[event.type])
+            take_count(state, event, micros(event.at), together[event.type])
     standing = Standing(state, rulebook(), NOW)
     for expression in expressions:
         assert expression.value({}, {}, standing) == asked(expression, events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import yaml
 
 from tests.workers.rulebook.base import BASE
 from workers.engine.expressions.durations import parse_duration
+from workers.engine.rules import Controls
 from workers.engine.standing import Standing
 from workers.rulebook import compile_rulebook
 from workers.simulate.clock import run
@@ -74,17 +76,31 @@ def sayings(decision: Decision) -> Iterator[str]:
     yield f"{decision.kind} {decision.rule}? {decision.detail.get('doubt')}"
 
 
+def files_of(case: dict[str, Any]) -> dict[str, str]:
+    alone = {"rules/campaigns/test.yaml": case["campaign"]} if "campaign" in case else {}
+    return {**case.get("files", {}), **alone}
+
+
 def rules_of(case: dict[str, Any]) -> Rulebook:
-    files = dict(case.get("files", {}))
-    if "campaign" in case:
-        files["rules/campaigns/test.yaml"] = case["campaign"]
-    return compile_rulebook(RULES | files)
+    return compile_rulebook(RULES | files_of(case))
+
+
+def changes_of(case: dict[str, Any]) -> list[tuple[datetime, Rulebook]]:
+    """What is edited, paused and decided on the way: each change replaces files, and says what is set by hand then."""
+    files, rules, archive, told = RULES | files_of(case), rules_of(case), {}, []
+    for change in case.get("changes", ()):
+        archive |= {(name, each.version): each for name, each in rules.campaigns.items()}
+        files |= files_of(change)
+        rules = compile_rulebook(files)
+        controls = Controls(frozenset(change.get("paused", ())), change.get("winners", {}))
+        told.append((START + after(change["at"]), replace(rules, archive=dict(archive), controls=controls)))
+    return told
 
 
 def played(case: dict[str, Any]) -> Result:
     events = [heard(each, case.get("who", f"email:{EMAIL}")) for each in case["events"]]
     events[0] = events[0]._replace(lead={**events[0].lead, **case.get("lead", {})})
-    return run(events, rules_of(case), START + after(case["until"]))
+    return run(events, rules_of(case), START + after(case["until"]), changes=changes_of(case))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

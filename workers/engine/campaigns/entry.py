@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from workers.engine.campaigns.gates import closed
 from workers.engine.campaigns.runs import forget_old, holds, matches, name_of, put, share, stands
 from workers.engine.lifecycle import stage_index
-from workers.engine.values import BEFORE, Enrolment, instant
+from workers.engine.values import BEFORE, Enrolment, instant, mark
 
 if TYPE_CHECKING:
     from workers.engine.call import Call
     from workers.engine.rules import Campaign, Goal, Trigger
     from workers.engine.values import Event
 
-LONGEST_KEY: Final = 100
 MOST_RUNS: Final = 50
 """Runs of one campaign that one lead can be in at a time; more are a mistake in the rules or an attack."""
 
@@ -92,7 +91,7 @@ def key_for(call: Call, campaign: Campaign, event: Event | None) -> str:
     if campaign.key is None or event is None:
         return ""
     value = campaign.key.value(event.properties, call.state.fields, call.standing)
-    return "" if value is None else str(value)[:LONGEST_KEY]
+    return "" if value is None else mark(value)
 
 
 def refusal(call: Call, campaign: Campaign, before: Enrolment | None) -> str:

@@ -27,6 +27,7 @@ from workers.engine.expressions.functions import called
 from workers.engine.expressions.kinds import (
     ANY,
     BOOLEAN,
+    CODES,
     DATE,
     DATETIME,
     DECLARED,
@@ -152,7 +153,8 @@ class Compiler:
             if reason := self._scope.refused.get("lead"):
                 raise ExpressionError("a lead's fields cannot be asked here", reason, node.offset, code="not-here")
             part = self.known(node, LEAD, {"email": "email", **self._scope.fields}, "field", "in rules/fields.yaml")
-            return replace(part, kind=limited(part.kind, self._scope.allowed.get(node.name)))
+            said = self._scope.fields.get(node.name, "")
+            return replace(part, kind=limited(part.kind, said, self._scope.allowed.get(node.name)))
         if node.owner != "event":
             whole = f"{node.owner}.{node.name}"
             quoted = f'a type of event stands in quotes: "{whole}"' if whole in self._scope.events else ""
@@ -360,7 +362,8 @@ def check_choice(kind: Kind, other: Part, constants: Iterable[Any]) -> None:
     """Refuse the name of a band or stage that does not exist, or a value that a field never has."""
     for value in constants:
         if kind.choices is not None and isinstance(value, str) and value not in kind.choices:
-            hint = suggestion(value, kind.choices, '"{}"')
+            hint = "" if kind is CODES else suggestion(value, kind.choices, '"{}"')  # two letters are near to too many
+            hint = hint or kind.form
             text = f'there is no {kind.noun} "{value}"'
             raise ExpressionError(text, hint, other.offset, code=f"unknown-{kind.noun.split()[-1]}")
 

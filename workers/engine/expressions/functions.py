@@ -289,11 +289,17 @@ def called(
     return function.build(Called(build, offset, texts, within))
 
 
+OF_LATE: Final = (
+    "only `count` and `distinct` look at a stretch of time; of the latest event ask `days_since(…) < 7`, or compare "
+    "`last(…)` with a time"
+)
+
+
 def span_given(word: str, function: Function, named: Sequence[tuple[str, Part]]) -> timedelta | None:
     """The duration behind `within=`, if there is one."""
     for key, value in named:
         if not function.spans or key != WITHIN:
-            hint = "leave its name out" if not function.spans else f"write {function.usage}"
+            hint = f"write {function.usage}" if function.spans else OF_LATE if key == WITHIN else "leave its name out"
             raise ExpressionError(f"`{word}` has no argument `{key}`", hint, value.offset)
     if not named:
         return None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
+
+from workers.engine.fields import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,6 +22,7 @@ class Kind:
         described: the same in a sentence.
         choices: for text, the only values it can have; None for any.
         noun: what one of the choices is called (`band`, `stage`).
+        form: how the choices are written, where that helps more than a list of them.
         items: for a list, the type of its elements; None if that is not known.
     """
 
@@ -25,6 +30,7 @@ class Kind:
     described: str
     choices: frozenset[str] | None = field(default=None, compare=False)
     noun: str = field(default="", compare=False)
+    form: str = field(default="", compare=False)
     items: Kind | None = field(default=None, compare=False)
 
 
@@ -60,16 +66,31 @@ DECLARED: Final[Mapping[str, Kind]] = {
 ORDERED: Final = frozenset({NUMBER, TEXT, DATE, DATETIME, ANY})
 
 
+CODES: Final = Kind(
+    "text", "text", frozenset(map("".join, product(ascii_uppercase, repeat=2))), "country",
+    "a country has two capital letters, like DE",
+)  # fmt: skip
+NAMES: Final = Kind("text", "text", ZONES, "time zone", "a zone has an IANA name, like Europe/Berlin")
+FORMED: Final[Mapping[str, Kind]] = {"country": CODES, "zone": NAMES}
+"""Texts of which a lead's field holds those alone that are of its type's form."""
+
+
 def text_of(noun: str, choices: Collection[str] | None) -> Kind:
     """Text that can only be one of `choices`, each of which is called a `noun`; None for any text."""
     return Kind("text", "text", None if choices is None else frozenset(choices), noun)
 
 
-def limited(kind: Kind, allowed: Collection[str] | None) -> Kind:
-    """A field's type, known to be one of a few texts, or a list of such; None for any."""
-    if allowed is None:
+def limited(kind: Kind, declared: str, allowed: Collection[str] | None) -> Kind:
+    """A field's type, known to be one of a few texts, or a list of such; `allowed` is None for any.
+
+    Args:
+        kind: what expressions know of it.
+        declared: what rule files say that it is.
+        allowed: the values that it may have.
+    """
+    choice = FORMED.get(declared.removeprefix("list of ")) if allowed is None else text_of("allowed value", allowed)
+    if choice is None:
         return kind
-    choice = text_of("allowed value", allowed)
     return choice if kind == TEXT else replace(kind, items=choice)
 
 

@@ -35,9 +35,9 @@ def turns(root: tree.Node, scope: Scope) -> Iterator[Turn]:
     for leaf in comparisons(root):
         compiler = Compiler(scope)
         holds = compiled(leaf, compiler)
-        asks = frozenset(ask for ask in compiler.build.asks if ask.moves)
-        if asks:
-            yield from known(leaf, asks) or [Moving(holds, apart(leaf, scope), asks)]
+        asks = frozenset(compiler.build.asks)
+        if moving := [ask for ask in asks if ask.moves]:
+            yield from known(leaf, moving) or [Moving(holds, apart(leaf, scope), asks)]
 
 
 def comparisons(node: tree.Node) -> Iterator[tree.Node]:

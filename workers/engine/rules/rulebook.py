@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from workers.engine.categories import NO_POLICY
 from workers.engine.decay import Expiry
-from workers.engine.rules.conditions import Test, each_alone
+from workers.engine.rules.conditions import each_alone
 from workers.engine.rules.derived import derive
+from workers.engine.rules.intake import Intakes, Profiles
 from workers.engine.rules.journeys import Controls, timed
 from workers.engine.rules.leads import stages_ahead
-from workers.engine.rules.scores import EventRule, ProfileRule
 from workers.engine.rules.sending import Sending, Tracking
 from workers.engine.values import stamp
 from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
@@ -22,21 +22,14 @@ if TYPE_CHECKING:
     from workers.engine.categories import Category, ConsentPolicy, Sign
     from workers.engine.counters import Counted
     from workers.engine.decay import Decay
-    from workers.engine.rules.conditions import Join
+    from workers.engine.rules.conditions import Join, Test
     from workers.engine.rules.handoffs import PromotionRule
+    from workers.engine.rules.intake import Intake, Profile
     from workers.engine.rules.journeys import Campaign, Cap, Trigger
     from workers.engine.rules.leads import Field, Stage
-    from workers.engine.rules.scores import Grade, ScoreModel, Segment
+    from workers.engine.rules.scores import EventRule, Grade, ScoreModel, Segment
     from workers.engine.rules.sending import Account
     from workers.engine.rules.sources import SourceSpec
-
-
-Intake = tuple[tuple[EventRule, ...], Test]
-"""The rules for one type of event, and a function of such an event: whether each of them holds, and behind these
-whether something about the event is not as it is declared."""
-
-Profile = tuple[tuple[ProfileRule, ...], Test]
-"""The profile rules of a score, and whether each of them holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ class Rulebook:
         intake: what every event of a type is asked.
         decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
-        places: position of each segment.
+        places: position of each segment; `unmoved` are those that depend on fields alone.
         profiles: the profile rules of each model, and their joined conditions.
         steady: the models whose profile rules depend on fields alone.
         fluid: the models that are worked out anew for every instant: formulas, and points that change with time.
@@ -128,6 +121,7 @@ class Rulebook:
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     passing: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    unmoved: frozenset[str] = field(init=False, repr=False, compare=False)
     profiles: Mapping[str, Profile] = field(init=False, repr=False, compare=False)
     steady: frozenset[str] = field(init=False, repr=False, compare=False)
     fluid: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -153,6 +147,7 @@ class Rulebook:
         derive(self, "back", {name: tuple(s for s in self.stages if name in s.back_from) for name in names})
         derive(self, "ahead", {name: stages_ahead(self.stages, name) for name in names})
         steady = steady_segments(self.segments)
+        derive(self, "unmoved", steady)
         derive(self, "places", {name: index for index, name in enumerate(self.segments)})
         for name, which in (("lasting", True), ("passing", False)):
             segments = [each for each in self.segments.values() if (each.name in steady) is which]
@@ -186,32 +181,3 @@ def signs(policy: ConsentPolicy) -> dict[str, tuple[tuple[Category, Sign], ...]]
     """By event type, how consent is given, and to what."""
     pairs = [(category, sign) for category in policy.categories.values() for sign in category.signs]
     return {kind: tuple(pair for pair in pairs if pair[1].event == kind) for kind in {each.event for _, each in pairs}}
-
-
-class Intakes(dict[str, Intake]):
-    """What every event of a type is asked, put together when the first one comes: `check` needs none of it."""
-
-    def __init__(self, rulebook: Rulebook) -> None:
-        super().__init__()
-        self._rulebook = rulebook
-
-    def __missing__(self, kind: str) -> Intake:
-        """Put it together; of types that nobody declares nothing is kept, as anybody may make them up."""
-        rules, declared = self._rulebook.by_event.get(kind, ()), self._rulebook.events.get(kind)
-        intake = rules, self._rulebook.join([rule.when for rule in rules], declared)
-        if rules or declared is not None:
-            self[kind] = intake
-        return intake
-
-
-class Profiles(dict[str, Profile]):
-    """What every lead is asked by a model, put together when the first one is."""
-
-    def __init__(self, rulebook: Rulebook) -> None:
-        super().__init__()
-        self._rulebook = rulebook
-
-    def __missing__(self, model: str) -> Profile:
-        rules = self._rulebook.models[model].profile_rules
-        profile = self[model] = rules, self._rulebook.join([rule.when for rule in rules], None)
-        return profile

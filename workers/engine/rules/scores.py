@@ -125,7 +125,7 @@ class ScoreModel:
 
     Attributes:
         minimum, maximum: the clamp, applied when the score is read, like those of groups and parts.
-        bands: from lowest `enter` to highest.
+        bands: from lowest `enter` to highest; `band_of` has them by name, and `ranks` their places from 1, 0 for none.
         groups: what is added up; empty for a formula.
         parts, profile_rules: those of all groups; `fading` are the parts that lose their worth.
         free: True if no part and no group has a clamp of its own.
@@ -138,6 +138,8 @@ class ScoreModel:
     bands: tuple[Band, ...] = ()
     groups: tuple[Group, ...] = ()
     formula: Expression | None = None
+    band_of: Mapping[str | None, Band] = field(init=False, repr=False, compare=False)
+    ranks: Mapping[str | None, int] = field(init=False, repr=False, compare=False)
     parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     fading: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     profile_rules: tuple[ProfileRule, ...] = field(init=False, repr=False, compare=False)
@@ -146,6 +148,8 @@ class ScoreModel:
 
     def __post_init__(self) -> None:
         """Work out once what every event asks for."""
+        derive(self, "band_of", {band.name: band for band in self.bands})
+        derive(self, "ranks", {None: 0} | {band.name: rank for rank, band in enumerate(self.bands, 1)})
         derive(self, "parts", tuple(part for group in self.groups for part in group.parts))
         derive(self, "fading", tuple(part for part in self.parts if part.decay is not KEEP))
         derive(self, "profile_rules", tuple(rule for group in self.groups for rule in group.profile_rules))

@@ -168,7 +168,9 @@ class Promotion(Shape):
     note: Text | None = field(
         default=None,
         metadata=about(
-            "the hand-off note's folder below `templates/`, which holds a `note.txt`; default: the built-in note",
+            "the hand-off note's folder below `templates/`, which holds a `note.txt`. It may say `lead`, `account`, "
+            "`scores` (`scores.fit.score` and `.band`), `segments`, `evidence` (by name, true or false) and `recent` "
+            "events (`at`, `type`, `points`); default: the built-in note",
             example="handoff/note",
         ),
     )
