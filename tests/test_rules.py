@@ -5,6 +5,7 @@ A new step, trigger or key fails here until `rules/` has a use for it, or it sta
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ import pytest
 from tests.workers.rulebook.used import STEPS, all_words, words_of
 from tests.workers.simulate.test_campaigns import CASES, files_of
 from workers.cli._checking import check_all
+from workers.engine.expressions.functions import FUNCTIONS
+from workers.engine.expressions.vocabulary import FILTER_NAMES
 from workers.rulebook import compile_rulebook, examples_of, read
 from workers.simulate.examples import Run, run_examples
 
@@ -68,6 +71,13 @@ def test_the_example_company_uses_every_word_of_the_language() -> None:
     used = words_of(BUNDLE)
     assert without(all_words() - used, UNUSED) == []
     assert [reason for reason in UNUSED if not any(each.startswith(reason) for each in all_words() - used)] == []
+
+
+def test_the_example_company_uses_every_function_and_filter_of_expressions() -> None:
+    rules = "\n".join(text for path, text in BUNDLE.items() if path.startswith("rules/"))
+    written = re.sub(r"(^|\s)#.*", "", rules)
+    assert [word for word in FUNCTIONS if not re.search(rf"\b{word}\(", written)] == []
+    assert [word for word in sorted(FILTER_NAMES) if not re.search(rf"\|\s*{word}\b", written)] == []
 
 
 def test_every_step_of_the_example_company_is_come_to_in_an_example(runs: list[Run]) -> None:

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
     from workers.reports.runs import Enrolment
     from workers.reports.story import Cause, Entry, Score, Story
+    from workers.reports.unscored import Unscored
     from workers.reports.whynot import Condition, NotIn, Promotion
 
 SECTION = "Look and act"
 WAYS = {"finished": "finished", "exited": "left"}
+LATEST = 3
+"""Events without points; the rest is shown with --all."""
 SHOWN = 12
 """Entries of a score; the rest is added up, and shown with --all."""
 
@@ -26,12 +29,13 @@ SHOWN = 12
 @click.argument("email")
 @click.option("--at", "at", type=INSTANT, help="Look back at this instant, e.g. 2026-03-31 or 2026-03-31T12:00:00Z.")
 @click.option("--timeline", is_flag=True, help="The whole story, one line for each decision, in order.")
-@click.option("--all", "every", is_flag=True, help="Every entry of every score.")
+@click.option("--all", "every", is_flag=True, help="Every entry of every score, and every event without points.")
 @as_json
 def command(email: str, at: datetime | None, timeline: bool, every: bool, as_json: bool) -> int:
     """Tell why a lead stands where it stands, and why not elsewhere.
 
-    Its scores taken apart, down to event, rule and version, the amounts adding up to the score; its stage and what
+    Its scores taken apart, down to event, rule and version, the amounts adding up to the score; the latest events that
+    gave no points, and the condition that was false; its stage and what
     stands against the next one; whether it was promoted, or what is missing; its mails, and the campaigns it is not
     in. EMAIL is the lead's address, or another identity as kind:value.
 
@@ -72,6 +76,7 @@ def show(story: Story, entries: int | None) -> None:
     head(story)
     for score in story.scores:
         show_score(score, entries)
+    show_unscored(story.unscored, LATEST if entries is not None else None)
     if story.grades:
         section("Grades")
         for name, grade in story.grades.items():
@@ -148,8 +153,20 @@ def entry(one: Entry) -> str:
     if one.at is not None:
         rules = f", rules {one.version[:8]}" if one.version else ""
         because = f"{local(one.at)}  {one.type or 'event'} (event {one.event}{rules})"
-    note = f"  {one.note}" if one.note and one.points != one.amount else ""
+    note = f"  {one.note}" if one.note and (one.points != one.amount or one.event) else ""
     return f"{one.amount:+9.2f}  {given:<9} {one.rule:<36} {because}{note}".rstrip()
+
+
+def show_unscored(events: Sequence[Unscored], most: int | None) -> None:
+    """Events that gave nothing; nothing where there is none."""
+    if events:
+        section("Events that gave no points")
+    for each in events[:most]:
+        click.echo(f"  {local(each.at)}  {each.type} (event {each.event})")
+        for rule, why in each.why:
+            click.echo(f"    {rule}: {why}")
+    if rest := events[len(events[:most]) :]:
+        click.echo(f"  {len(rest)} earlier ones: --all")
 
 
 # ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────

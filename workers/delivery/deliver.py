@@ -47,6 +47,8 @@ NAP: Final = 250_000
 with the time of its turn."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
+SECOND: Final = 2
+"""The chunk at which it shows that there is more work than for one."""
 TROUBLES: Final = frozenset({"retry", "ambiguous", "dead"})
 """States that make a run worth a warning."""
 SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
@@ -56,10 +58,15 @@ that was sent and not recorded has to be cleared up by a person."""
 
 @dataclass(frozen=True, slots=True)
 class Untried:
-    """A claimed row that was not sent, and when it may be."""
+    """A claimed row that was not sent, and when it may be.
+
+    Attributes:
+        paced: it is a rate limit that it waits for.
+    """
 
     claim: Claim
     due_at: datetime
+    paced: bool = False
 
 
 @dataclass(slots=True)
@@ -105,25 +112,30 @@ class Deliverer:
         self._health = Health(policy.schedule[0])
         self._chunks = Chunks(policy.chunk)
 
-    def run(self, sender: Sender, sending: Sending = UNLIMITED) -> Run:
+    def run(self, sender: Sender, sending: Sending = UNLIMITED, call: Callable[[], None] = lambda: None) -> Run:
         """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
 
         Args:
             sender: one channel.
             sending: how fast.
+            call: calls others to help; done once, if there is still a full chunk left after the first.
 
         Raises:
             StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
         """
-        run, began, results = Run(), time.monotonic(), Results()
+        run, began, results, chunks = Run(), time.monotonic(), Results(), 0
         self._pace = self._pace.under(sending)
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._chunks.next(sender.provider or sender.channel))
+            limit = self._size(sender)
+            claims = self._exchange(sender, results, limit)
+            chunks += 1
+            if chunks == SECOND and len(claims) == limit > 1:
+                call()
             _count(run, results)
             results = self._timed(sender, claims)
-            if not results.outcomes:
+            if not results.outcomes and not self._others_may_go(results):
                 break
             run.more = time.monotonic() - began > RUN
         if len(results):
@@ -137,6 +149,18 @@ class Deliverer:
     def _closed(self, sender: Sender) -> bool:
         """True if this channel's only provider is being left alone: its rows stay where they are."""
         return sender.provider is not None and self._health.paused(sender.provider, self._clock()) is not None
+
+    def _size(self, sender: Sender) -> int:
+        """How many rows to claim: one to see whether it may go, if the provider's limit holds everybody back."""
+        full = sender.provider is not None and self._pace.full(sender.provider, self._clock()) > NAP
+        return 1 if full else self._chunks.next(sender.provider or sender.channel)
+
+    def _others_may_go(self, results: Results) -> bool:
+        """True if all that was claimed waits for the limits of its domains: mails to others stand behind it."""
+        now = self._clock()
+        return bool(results.untried) and all(
+            each.paced and not self._pace.full(each.claim.provider or "", now) for each in results.untried
+        )
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,11 +231,12 @@ class Deliverer:
             self._note(sender, results, together.leave(self._clock()))
 
         for number, claim in enumerate(claims):
-            until = self._unwell(sender, claim, self._clock()) or self._paced(sender, claim, leave)
+            unwell = self._unwell(sender, claim, self._clock())
+            turn = None if unwell else self._paced(sender, claim, leave)
             late = time.monotonic() - claimed > self._policy.lease.total_seconds() / 2
-            now, fresh = self._clock(), None if until or late else people.now(number)
+            now, fresh = self._clock(), None if unwell or turn or late else people.now(number)
             if fresh is None or not _taken(together, fresh, now):
-                results.untried.append(Untried(claim, until or now))
+                results.untried.append(Untried(claim, unwell or turn or now, turn is not None))
             elif together.full:
                 leave()
         leave()

@@ -7,7 +7,7 @@ While Redis is away, each process takes its share of the limit and no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -161,17 +161,28 @@ class Pace:
         self._promised[slowest.name] = promised
         return promised - moment
 
+    def full(self, provider: str, now: datetime) -> int:
+        """Microseconds until the next mail may go to a provider, whoever it is for; 0 for now. Nothing is taken."""
+        limits = [replace(each, interval=0) for each in self._general(provider, now)]
+        return self._limiter.take(limits, now) if limits else 0
+
     def limits(self, provider: str, email: str | None, now: datetime) -> list[Limit]:
         """The limits that a mail comes under."""
         domain = domain_of(email)
         named = {each.name for each in self._sending.limits if each.of == "domain"}
         found = [
-            Limit(f"{each.of}:{domain if each.name == ANY else each.name}", each.window // each.most)
+            Limit(f"domain:{domain}", each.window // each.most)
             for each in self._sending.limits
-            if each.name == (provider if each.of == "provider" else domain)
-            or (each.name == ANY and each.of == "domain" and domain not in named)
+            if each.of == "domain" and (each.name == domain or (each.name == ANY and domain not in named))
         ]
-        return [*found, *self._warming(provider, now)]
+        return [*self._general(provider, now), *found]
+
+    def _general(self, provider: str, now: datetime) -> Iterator[Limit]:
+        """The limits of a provider, whoever a mail is for."""
+        for each in self._sending.limits:
+            if each.of == "provider" and each.name == provider:
+                yield Limit(f"provider:{provider}", each.window // each.most)
+        yield from self._warming(provider, now)
 
     def _warming(self, provider: str, now: datetime) -> Iterator[Limit]:
         """The limit of a provider that is still being warmed up."""

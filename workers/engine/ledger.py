@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from workers.engine.values import Event, LeadState
 
 CENTS: Final = 2
+CREDITED: Final = "credited"
+"""Kind of the decision that lets a machine's event count after all, and the note of what it gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,9 @@ class Line:
         points: what the rule gave when it happened; None for a range.
         amount: what it is worth now, to the cent; the amounts of a model add up to its score to the cent.
         event: id of the event, and `at`, its time; None for what is true of the lead's fields.
-        note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `machine`,
-            `profile`, `range`, `formula`, `gone` (of events that the log no longer holds).
+        note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `machine`, `credited` (a machine's,
+            and a human sign has followed), `profile`, `range`, `formula`, `gone` (of events that the log no longer
+            holds).
     """
 
     model: str
@@ -53,13 +56,14 @@ class Line:
 class _Recorder(Call):
     """A call that also writes down what goes into each sum."""
 
-    __slots__ = ("entries", "gone", "rules")
+    __slots__ = ("credited", "entries", "gone", "rules")
 
     def __init__(self, state: LeadState, rulebook: Rulebook, now: datetime) -> None:
         super().__init__(state, 0, rulebook, now)
         self.entries: dict[tuple[str, int], list[int]] = {}
         self.rules: dict[str, EventRule] = {}
         self.gone: dict[str, float] = {}
+        self.credited: frozenset[int | None] = frozenset()
 
     def add(self, rule: EventRule, entry: Sequence[int], sign: int = 1) -> None:
         """See `Call.add`."""
@@ -93,6 +97,7 @@ def ledger(
     """
     record = _Recorder(state, rulebook, now)
     recount(record, history, {event.id for event in history})
+    record.credited = frozenset(each.event for each in record.decisions if each.kind == CREDITED)
     if partial:
         record.gone = dict(_gone(record, state))
         record.state.scores = state.scores
@@ -123,7 +128,7 @@ def _summed(record: _Recorder, model: ScoreModel, times: Mapping[int, datetime])
         if rule.model == model.name and net:
             worth = round(rule.decay.worth(rule.decay.add(None, units, at), record.moment), PRECISION)
             points = units / UNIT
-            note = "" if worth == points else "decayed"
+            note = CREDITED if event in record.credited else "" if worth == points else "decayed"
             by_part[rule.part].append(Line(model.name, rule_id, points, worth, event, times.get(event), note))
     for part in model.parts:
         if abs(worth := record.gone.get(part.name, 0.0)) > RESOLUTION:

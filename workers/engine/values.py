@@ -162,7 +162,7 @@ class LeadState:
         stage: lifecycle stage; empty before the first event.
         staged: when that stage was entered, microseconds.
         enrolments: the latest run per campaign, or per `campaign|key`.
-        contacts: microseconds of the latest mails, by category, as far back as caps look.
+        contacts: microseconds of the latest mails, by category, as far back as caps look, or may look some day.
         agenda: by date or schedule that starts a campaign, [microseconds or 0 for never, what that depends on].
         plan: `Rulebook.plan` by which the lead was last looked at.
         known: the campaigns entered by where a lead stands that were there then.

@@ -15,6 +15,7 @@ from workers.reports.aside import left
 from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
 from workers.reports.runs import enrolments, not_sent
+from workers.reports.unscored import unscored
 from workers.reports.whynot import Inquiry
 from workers.reports.words import sentence
 from workers.simulate.words import spelled
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from workers.engine.rules import EventRule, Rulebook, ScoreModel
     from workers.reports.aside import Aside
     from workers.reports.runs import Enrolment, NotSent
+    from workers.reports.unscored import Unscored
     from workers.reports.whynot import Condition, NotIn, Promotion
     from workers.store.activations import Activation
     from workers.store.decisions import LoggedDecision
@@ -131,6 +133,7 @@ class Story:
     Attributes:
         at: the instant; `rules` were in force then.
         suppressed: why nothing may be mailed to it; empty if it may.
+        unscored: events that no rule gave points for, the latest first.
         segments: all of them, those that it is in first.
         stage_reason: why it is at its stage, where that has a reason.
         stages: those it may come to from where it is.
@@ -153,6 +156,7 @@ class Story:
     fields: Sequence[Told]
     suppressed: str
     scores: Sequence[Score]
+    unscored: Sequence[Unscored]
     grades: Mapping[str, str | None]
     segments: Sequence[Condition]
     stage_reason: str
@@ -249,6 +253,7 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         fields=[_told(name, value, state) for name, value in state.fields.items()],
         suppressed=state.suppressed,
         scores=[_score(model, amounts[model.name], inquiry, records) for model in rulebook.models.values()],
+        unscored=list(unscored(past, inquiry)),
         grades={name: inquiry.standing.grade(name) for name in rulebook.grades},
         segments=sorted(inquiry.segments(), key=lambda each: not each.holds),
         stage_reason=_stage_reason(state.stage, timeline),
@@ -369,6 +374,7 @@ NOTES: Final = {
     "too-many-keys": "not counted: more different values than its limit tells apart",
     "gone": "of events that are no longer in the log",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
+    "credited": "a machine did it; counts because the person did something themselves soon after",
     "profile": "true of the lead's fields",
     "range": "cut off by the range",
 }

@@ -101,6 +101,12 @@ class Inquiry:
         holds = expression.value(NO_EVENT, self.state.fields, self.standing) is True
         return Condition(name, expression.source, holds, tuple(reasons(expression.source, self._seen)))
 
+    def of_event(self, name: str, expression: Expression, event: Event) -> Condition:
+        """A condition on an event."""
+        seen = Seen(scope(self.rulebook, event.type), event.properties, self.state.fields, self.standing)
+        holds = expression.value(event.properties, self.state.fields, self.standing) is True
+        return Condition(name, expression.source, holds, tuple(reasons(expression.source, seen)))
+
     def stages(self) -> list[Condition]:
         """The stages that the lead may come to from where it is, the next one first."""
         here = self.state.stage
@@ -189,10 +195,8 @@ class Inquiry:
             return f"there was no {kind}", None
         if trigger.when is None:
             return f"the latest {kind} came before the campaign was in force", None
-        seen = Seen(scope(self.rulebook, latest.type), latest.properties, self.state.fields, self.standing)
-        holds = trigger.when.value(latest.properties, self.state.fields, self.standing) is True
-        condition = Condition(kind, trigger.when.source, holds, tuple(reasons(trigger.when.source, seen)))
-        when = "came before the campaign was in force" if holds else "did not fulfil the condition"
+        condition = self.of_event(kind, trigger.when, latest)
+        when = "came before the campaign was in force" if condition.holds else "did not fulfil the condition"
         return f"the latest {kind} (event {latest.id}) {when}", condition
 
     def values(self, source: str) -> tuple[tuple[str, Any], ...]:

@@ -180,7 +180,7 @@ Rules that change once more meanwhile take over at once: each lead knows by whic
 were not counted by the ones in force are. Going back to the rules before (`dripline rulebook rollback`) counts only the
 leads that had gone ahead. Rules that a process refuses (a newer version of the program has written them) never take the
 place of those that it runs; it goes on with these, counts leads by them to the end, and logs `rulebook_refused`. A
-process that is started then has nothing to go on with and stops; events wait in the database meanwhile.
+process that is started then has nothing to go on with: what comes in waits in the database meanwhile.
 
 The log may lose its old months. Nothing changes for a lead until it is counted anew; from then on what is gone counts
 no longer: its points, its place among the first of a limit and in `every`, and in `count` and `first`. What these

@@ -20,6 +20,8 @@ from workers.engine.expressions.vocabulary import FILTER_DOCS, FILTER_EXAMPLES
 from workers.rulebook.declarations import KINDS
 from workers.rulebook.guides import GUIDES, guide
 from workers.rulebook.shape import HOLE, About, Shape, declared, is_shape, members, required
+from workers.rulebook.stepkeys import Key, is_part
+from workers.rulebook.stepkeys import keys_of as keys_of_part
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -65,13 +67,18 @@ def manual(word: str) -> str:
     if not word:
         pages = "\n".join(f"{each.word:<12}{each.title}" for each in GUIDES)
         return f"{pages}\n\n" + "\n".join(textwrap.wrap(" · ".join(words()), WIDTH))
-    told = [str(entry) for entry in entries() if entry.word == word]
+    told = [str(entry) for entry in sorted(entries(), key=is_of_examples) if entry.word == word]
     if not told and (page := guide(word)):
         return str(page)
     if not told:
         known = [*words(), *(each.word for each in GUIDES)]
         raise KeyError(f"there is no word `{word}`; {suggestion(word, known) or 'see the list of words'}")
     return "\n\n\n".join(told)
+
+
+def is_of_examples(entry: Entry) -> bool:
+    """True for what stands in examples of rules: who looks up `campaign` does not mean that of an example."""
+    return "example" in entry.where
 
 
 def words() -> list[str]:
@@ -183,8 +190,31 @@ def of_steps() -> Iterator[Entry]:
         doc = cleandoc(import_module(f"{steps.__name__}.{word}").__doc__ or "").split("\n")
         shown = [line.removeprefix(INDENT) for line in doc if line.startswith((INDENT, "- "))]
         text = "\n".join(line for line in doc if not line.startswith((INDENT, "- "))).replace("\n\n\n", "\n\n")
-        frame = f"campaign: welcome\nenter: {{event: form.submitted}}\nsteps:\n  {HOLE}"
-        yield Entry(word, "a step of a campaign", sentence(text.removeprefix(f"`{word}`: ")), filled(frame, shown))
+        whole = filled(f"campaign: welcome\nenter: {{event: form.submitted}}\nsteps:\n  {HOLE}", shown)
+        keys = [(inside, key) for inside, key in keys_of_step(steps.found()[word]) if key.doc and inside[-1] != word]
+        lines = tuple((" ".join(inside), key.doc + (" (needed)" if key.required else "")) for inside, key in keys)
+        yield Entry(word, "a step of a campaign", sentence(text.removeprefix(f"`{word}`: ")), whole, lines)
+        for (*around, name), key in keys:
+            where = " of ".join(f"`{each}`" for each in (*reversed(around), word))
+            yield Entry(name, f"in {where}, a step of a campaign", sentence(key.doc), whole)
+
+
+def keys_of_step(kind: Any, around: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Key]]:
+    """The keys of a step and of its parts, each behind those that it stands in; the step's own word is none of them."""
+    for name, key in keys_of_part(kind).items():
+        yield (*around, name), key
+        inside = around if not around and kind.__module__.endswith(f".{name}") else (*around, name)
+        for part in parts_of(key.kind):
+            yield from keys_of_step(part, inside)
+
+
+def parts_of(kind: Any) -> list[Any]:
+    """The parts of a step that a type holds."""
+    return (
+        [kind]
+        if is_part(kind) and kind is not steps.BusinessDays
+        else [part for arg in getattr(kind, "__args__", ()) for part in parts_of(arg)]
+    )
 
 
 def of_functions() -> Iterator[Entry]:

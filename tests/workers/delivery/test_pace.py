@@ -91,3 +91,22 @@ def test_whoever_refuses_while_a_mail_waits_for_its_turn_gets_none(world: World,
     sender = EmailSender("scripted", provider, lambda _version, _template: COMPOSER)
     assert dict(world.deliverer.run(sender, QUICK).states) == {"sent": 1, "skipped": 1}
     assert [mail.to for mail in provider.got] == ["lead1@acme.test"]
+
+
+def test_mails_behind_a_whole_chunk_that_waits_for_its_domain_go_all_the_same(world: World):
+    world.mails(9)
+    world.lead(19, email="ben@other.test")
+    world.put(Effect("mail:19:welcome:1:hello", "email", 19, {"template": "plain"}))
+    sender = EmailSender("scripted", Scripted(), lambda _version, _template: COMPOSER)
+    slow = Sending((RateLimit("domain", "acme.test", 1, 60_000_000),))
+    assert dict(world.deliverer.run(sender, slow).states) == {"sent": 2, "untried": 8}
+    assert [row.claims for row in world.rows()] == [1] * 10
+
+
+def test_mails_that_wait_for_their_provider_stay_where_they_are(world: World):
+    world.mails(9)
+    sender = EmailSender("scripted", Scripted(), lambda _version, _template: COMPOSER)
+    slow = Sending((RateLimit("provider", "scripted", 1, 60_000_000),))
+    assert dict(world.deliverer.run(sender, slow).states) == {"sent": 1, "untried": 3 + 1}
+    assert dict(world.deliverer.run(sender, slow).states) == {"untried": 1}
+    assert sorted(row.claims for row in world.rows()) == [0] * 3 + [1] * 6

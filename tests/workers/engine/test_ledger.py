@@ -60,3 +60,30 @@ def test_every_line_says_why() -> None:
         ("machine", None, 0, 5, "machine"),
     ]
     assert [(line.rule, line.amount, line.note) for line in lines["fit"]][:1] == [("fit.big", 60, "profile")]
+
+
+def test_what_a_machine_did_is_told_whether_a_human_sign_has_followed_or_not() -> None:
+    rules = rulebook(rules=(points("email.clicked", 4, decay=Keep()),), credit=DAY_MICROS)
+    events = [
+        event(1, "email.clicked", ago=9 * DAY, machine=True),
+        event(2, "email.clicked", ago=5 * DAY, machine=True),
+        event(3, "page.viewed", ago=5 * DAY),
+        event(4, "email.clicked", ago=2 * DAY),
+    ]
+    lines = ledger(LeadState(), events, rules, NOW)["engagement"]
+    assert [(line.amount, line.event, line.note) for line in lines] == [
+        (4, 2, "credited"),
+        (4, 4, ""),
+        (0, 1, "machine"),
+    ]
+
+
+def test_an_event_with_a_key_too_many_is_told_by_name(monkeypatch) -> None:
+    monkeypatch.setattr("workers.engine.limits.MOST_KEYS", 1)
+    rules = rulebook(rules=(points("form.submitted", 4, **LIMITS["once-per-form"]),))
+    events = [event(1, "form.submitted", ago=DAY, form="a"), event(2, "form.submitted", form="b")]
+    lines = ledger(LeadState(), events, rules, NOW)["engagement"]
+    assert [(line.rule, line.event, line.note) for line in lines] == [
+        ("engagement.form-submitted", 1, "decayed"),
+        ("engagement.form-submitted", 2, "too-many-keys"),
+    ]

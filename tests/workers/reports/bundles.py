@@ -45,6 +45,8 @@ rules:
   unsubscribed: {event: email.unsubscribed, points: -50, group: mail}
   ordered: {event: order.placed, points: event.amount / 100, between: [0, 50], half_life: 90 days}
   reader: {when: segment("reader"), points: 4}
+  later: {event: chat.started, points: 3, from: 2099-01-01}
+  earlier: {event: chat.started, points: 3, until: 2001-01-01}
 """,
     "rules/scoring/fit.yaml": """
 score: fit

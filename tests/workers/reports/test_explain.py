@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +29,6 @@ from workers.store.slices import slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from sqlalchemy import Engine
 
@@ -162,6 +161,18 @@ def test_events_that_the_log_no_longer_holds_are_told_together(ann: Engine):
     then = tell(ann, at=NOW - 15 * DAY)
     assert (then.events, then.gone) == (1, 2)
     assert [(each.rule, each.amount) for each in then.scores[0].entries] == [("engagement.asked", 35.64)]
+
+
+def test_an_event_without_points_says_which_condition_was_false(ann: Engine):
+    happen(ann, [event(50, "form.submitted", NOW, form="newsletter"), event(51, "chat.started", NOW)], NOW)
+    work(ann, NOW)
+    chat, form = tell(ann).unscored
+    assert (form.type, form.at) == ("form.submitted", NOW)
+    assert form.why == (("engagement.asked", 'event.form == "demo" is false (event.form is "newsletter")'),)
+    assert dict(chat.why) == {
+        "engagement.later": f"counts events from {spelled(datetime(2099, 1, 1, tzinfo=UTC))} on",
+        "engagement.earlier": f"counts events before {spelled(datetime(2001, 1, 1, tzinfo=UTC))}",
+    }
 
 
 def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):

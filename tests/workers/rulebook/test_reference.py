@@ -19,8 +19,9 @@ from workers.engine.steps import found
 from workers.rulebook import Problem, check, manual, read, schema, to_json, to_sarif
 from workers.rulebook.declarations import KINDS
 from workers.rulebook.guides import GUIDES
-from workers.rulebook.reference import entries, words
+from workers.rulebook.reference import entries, parts_of, words
 from workers.rulebook.shape import declared, is_shape, members
+from workers.rulebook.stepkeys import keys_of
 
 ROOT = Path(__file__).parents[3]
 ENTRIES = entries()
@@ -116,7 +117,31 @@ def test_the_manual_knows_every_word():
                 yield from keys(held)
 
     rules = {name for kind in KINDS for name in keys(kind)}
-    assert rules | set(FUNCTIONS) | set(FILTER_NAMES) | set(found()) == set(words())
+    settings = {name for kind in found().values() for name in keys_within(kind)}
+    assert rules | set(FUNCTIONS) | set(FILTER_NAMES) | set(found()) | settings == set(words())
+
+
+def keys_within(kind):
+    for name, key in keys_of(kind).items():
+        yield name
+        for part in parts_of(key.kind):
+            yield from keys_within(part)
+
+
+def test_a_setting_of_a_step_is_a_word_of_its_own():
+    told = manual("confidence")
+    assert told.startswith("confidence: in `decide` of `split`, a step of a campaign\n\n    How certain")
+    assert "decide confidence: how certain the difference has to be" in manual("split")
+
+
+def test_a_word_of_rules_comes_before_the_same_word_in_examples():
+    assert manual("campaign").startswith("campaign: a campaign\n")
+    assert manual("runs").startswith("runs: in what comes of an example\n")
+
+
+def test_a_key_that_holds_other_keys_tells_them():
+    assert "    exit: why it exited" in manual("runs")
+    assert "    date: A date that a field of the lead tells" in manual("enter")
 
 
 def test_a_word_is_told_with_its_keys_and_an_example():

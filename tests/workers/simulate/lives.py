@@ -31,7 +31,7 @@ LEAST_WAIT: Final = timedelta(seconds=1)
 
 @cache
 def compiled(files: frozenset[tuple[str, str]]) -> Rulebook:
-    return compile_rulebook(RULES | dict(files))
+    return compile_rulebook(dict(files))
 
 
 @dataclass(slots=True)
@@ -39,10 +39,12 @@ class Life:
     """What is known of the lead, and what was decided about it.
 
     Attributes:
+        base: the files that are always among the rules.
         late: how much later than it is due the lead is looked at.
         mails: (instant, key, template) of what went out.
     """
 
+    base: Mapping[str, str] = field(default_factory=lambda: RULES)
     late: timedelta = timedelta()
     state: LeadState = field(default_factory=LeadState)
     wake_at: datetime | None = None
@@ -65,7 +67,7 @@ class Life:
         self.live(at)
         if self._rules is not None:
             self._archive |= {(each.name, each.version): each for each in self._rules.campaigns.values()}
-        self._rules = compiled(frozenset(files.items()))
+        self._rules = compiled(frozenset((self.base | files).items()))
         self.look((), at)
 
     def pause(self, campaign: str, at: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.categories import GENERAL, NO_CONSENT, UNSUBSCRIBED, may_mail, rules_out
+from workers.engine.counters import DAY
 from workers.engine.values import instant
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 QUIET: Final = "quiet-hours"
 CAP: Final = "cap"
 REPLY: Final = "replied"
+REMEMBERED: Final = 10
+"""Mails that are remembered whether a cap asks for them or not: one that comes later, or is narrowed, holds at once."""
+MONTH: Final = 30 * DAY
+"""How long at the least, in microseconds."""
 
 
 def capped(call: Call, category: str) -> tuple[datetime | None, Cap] | None:
@@ -35,12 +40,12 @@ def frees_up(call: Call, cap: Cap) -> int:
 
 
 def note_contact(call: Call, category: str) -> None:
-    """Remember a mail, as long as any cap has to know of it."""
+    """Remember a mail, as long as any cap has to know of it, or one that rules may bring later."""
     caps = [cap for cap in call.rulebook.caps if cap.category in ("", category)]
-    if caps:
-        most, since = max(cap.most for cap in caps), call.moment - max(cap.window for cap in caps)
-        known = [at for at in call.state.contacts.get(category, ()) if at > since]
-        call.state.contacts[category] = [*known, call.moment][-most:]
+    most = max([REMEMBERED, *[cap.most for cap in caps]])
+    since = call.moment - max([MONTH, *[cap.window for cap in caps]])
+    known = [at for at in call.state.contacts.get(category, ()) if at > since]
+    call.state.contacts[category] = [*known, call.moment][-most:]
 
 
 def category_of(rulebook: Rulebook, template: str) -> str:

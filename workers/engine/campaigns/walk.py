@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.campaigns.edits import PAUSED, moved_over
 from workers.engine.campaigns.entry import enter, enter_on_standing
 from workers.engine.campaigns.exits import leave, leave_on_standing
 from workers.engine.campaigns.gates import category_of, note_contact
@@ -24,7 +25,6 @@ MOST_STEPS: Final = 500
 """Steps that one run takes in one go: `check` refuses campaigns in which that could be more."""
 MOST_ROUNDS: Final = 20
 """How often, in one call, campaigns may start each other; the rest goes on a moment later."""
-PAUSED: Final = "paused"
 DONE: Final = Verdict("skipped", {"reason": "done-before"})
 """For a step that an edit has led back to, after it has had its effect."""
 
@@ -96,28 +96,6 @@ def proceed(call: Call, name: str, campaign: Campaign | None) -> None:
             change(call, name, due=call.moment, hold="")
             call.say("resumed", f"{campaign.name}.{run.step}", run.named)
         walk(call, name, campaign)
-
-
-def moved_over(call: Call) -> None:
-    """Take runs of older versions over into a campaign whose edit says so."""
-    for name, run, campaign in under_way(call):
-        if campaign is not None and campaign.version != run.version:
-            step = campaign.moves.get(run.step, run.step)
-            if run.step and step not in campaign.by_id:
-                leave(call, name, "step-gone", None)
-                continue
-            change(call, name, version=campaign.version, step=step)
-            here = campaign.by_id.get(step)
-            stays = step == run.step and (run.hold != UNTIL or waits(here))
-            if not stays and run.hold not in {"", PAUSED}:  # what held it there does not hold it here
-                change(call, name, due=call.moment, hold="")
-            detail = {**run.named, "from": run.version, "to": campaign.version, "step": step}
-            call.say("moved", campaign.name, detail)
-
-
-def waits(step: Step | None) -> bool:
-    """True if a run may stand at this step until something happens."""
-    return hasattr(step, "hear") or hasattr(step, "ready")
 
 
 def walk(call: Call, name: str, campaign: Campaign) -> None:

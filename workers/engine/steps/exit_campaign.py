@@ -1,6 +1,6 @@
 """`exit_campaign`: end the lead's runs of a campaign, also while they wait.
 
-- exit_campaign: welcome
+- exit_campaign: trial
 """
 
 from __future__ import annotations

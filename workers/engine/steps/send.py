@@ -2,10 +2,11 @@
 
     - send: welcome/hello
 
-The mail goes out once per lead, campaign and run, however often the step is looked at. Whoever may not be mailed, has
-no address, or does not want mail of this category, is skipped here with the reason and goes on to the next step. In
-quiet hours, on days off, for a while after a reply (if the campaign has `on_reply`), and where a cap is full, the mail
-waits for its time, or is skipped if the cap says so.
+Below `templates/`, the mail is a folder of that name (`dripline docs templates`). The mail goes out once per lead,
+campaign and run, however often the step is looked at. Whoever may not be mailed, has no address, or does not want mail
+of this category, is skipped here with the reason and goes on to the next step. In quiet hours, on days off, for a
+while after a reply (if the campaign has `on_reply`), and where a cap is full, the mail waits for its time, or is
+skipped if the cap says so.
 """
 
 from __future__ import annotations

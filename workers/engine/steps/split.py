@@ -4,7 +4,7 @@
         arms:
           short: {weight: 50, steps: [{send: welcome/hello}]}
           long: {weight: 50, steps: [{send: trial/first-steps}]}
-        measure: {event: email.clicked, within: 7 days}
+        measure: {event: email.clicked, when: '"/pricing" in event.url', within: 7 days}
         decide: {confidence: 95%, at_least: 200, at_most: 5000}
 
 With `measure`, each arm is counted by how many of its people do what is measured. With `decide`, everybody takes the

@@ -2,7 +2,8 @@
 
     - wait: 2 days
 
-Business days are those of the account (`business`), in the lead's own time zone.
+Two days are 48 hours, also where the clocks change meanwhile. Business days are those of the account (`business`), by
+the lead's own clock.
 
     - wait: 2 business days
 """

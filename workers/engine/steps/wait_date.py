@@ -2,6 +2,7 @@
 
     - wait_date: {field: renewal, before: 30 days}
       else: [{send: welcome/hello}]
+    - wait_date: {field: renewal, after: 7 days, at: "10:30", zone: account}
 
 A day counts from 09:00 on, or from the time in `at`; a field of type datetime, without `at`, from its own instant on.
 If the field changes meanwhile, so does the wait. Where it tells no date, or the time is past when the step is reached,

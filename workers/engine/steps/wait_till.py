@@ -2,8 +2,10 @@
 
     - wait_till: "09:00"
       days: [tue, thu]
+      zone: account
 
-It is the next time that the lead's own clock shows this, later than the moment when the step is reached.
+It is the next time that the clock shows this, later than the moment when the step is reached. It is the lead's own
+clock, unless `zone` says whose.
 """
 
 from __future__ import annotations

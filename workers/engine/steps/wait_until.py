@@ -3,6 +3,7 @@
     - wait_until: {event: email.clicked, at_most: 3 days}
       then: [{send: trial/first-steps}]
       else: [{send: welcome/hello}]
+    - wait_until: {when: lead.seats is defined, at_most: 10 days}
 
 `then` is done when it has happened, `else` when the time is over; both may be left out. A condition that time alone
 makes true (`days_since("email.opened") >= 10`) is noticed at that very instant.

@@ -172,7 +172,9 @@ class Move(Shape):
 
 @dataclass(frozen=True)
 class Pause(Shape):
-    """When a campaign stops by itself."""
+    """Too much of what it sent within the latest days went wrong. Then nothing of it goes out any more, the reason is
+    recorded, and its owner told; `dripline campaign resume NAME` lets it go on where it was, with the backlog spread.
+    """
 
     title = "when a campaign stops by itself"
     frame = (
@@ -216,37 +218,71 @@ class CampaignFile(Shape):
         )
     )  # fmt: skip
     steps: list[Raw] = field(
-        metadata=about("what happens, in order", example="\n  - send: welcome/hello\n  - wait: 2 days\n  - end: done")
+        metadata=about(
+            "what happens, in order; `dripline docs send`, `wait`, `branch`, … tell of each",
+            example="\n  - send: welcome/hello\n  - wait: 2 days\n  - end: done",
+        )
     )
     again: Literal["never"] | timedelta = field(
-        default="never", metadata=about("the least time between two entries of one lead", example="180 days")
+        default="never",
+        metadata=about(
+            "the least time between two entries of one lead, or `never`; default: never", example="180 days"
+        ),
     )
     key: Source | None = field(
         default=None,
-        metadata=about("runs for different values go side by side: one per form, per order", example="event.form"),
+        metadata=about(
+            "an expression: runs for different values of it go side by side, one per form, per order, and `again` "
+            "holds for each of them",
+            example="event.form",
+        ),
     )
     existing: bool = field(
         default=False,
         metadata=about(
-            "whether leads that are in the stage, segment or band already enter when this is published", example="true"
+            "whether leads that are in the stage, segment or band already enter when this is published; default: no",
+            example="true",
+            beside=("enter: {segment: enterprise}",),
         ),
     )
     exit: list[Trigger] = field(
         default_factory=list,
-        metadata=about("what ends it", single=True, example="[{event: email.replied}, {stage: opportunity}]"),
+        metadata=about(
+            "what ends it, at once, also while it waits; who may not be mailed any more leaves without it",
+            single=True,
+            example="[{event: email.replied}, {stage: opportunity}]",
+        ),
     )
-    goal: EventGoal | StageGoal | ConditionGoal | None = field(default=None, metadata=about("what it is for"))
+    goal: EventGoal | StageGoal | ConditionGoal | None = field(
+        default=None,
+        metadata=about(
+            "what it is for: reaching it is counted, for those who are held out, too, and ends the run, unless `leave` "
+            "is false",
+            example="\n  event: meeting.booked\n  within: 30 days",
+        ),
+    )
     hold_out: Percentage | None = field(
-        default=None, metadata=about("share of those who enter that gets nothing, to compare with", example="5%")
+        default=None,
+        metadata=about(
+            "share of those who enter that gets nothing: `dripline campaign show` compares how many of them reach the "
+            "goal. It is always the same people",
+            example="5%",
+        ),
     )
     priority: int = field(
         default=0,
-        metadata=about("who goes first where a cap lets only some; the highest", least=-100, most=100, example="10"),
+        metadata=about(
+            "where a cap lets only some mails go, those of the campaign with the highest number do; default: 0",
+            least=-100,
+            most=100,
+            example="10",
+        ),
     )
     quiet_hours: Quiet | None = field(
         default=None,
         metadata=about(
-            "hours in which none of its mails goes out; one that is due then waits until they are over",
+            "hours in which none of its mails goes out; one that is due then waits until they are over, and the run "
+            "with it",
             example='{from: "20:00", to: "08:00"}',
         ),
     )
@@ -262,7 +298,8 @@ class CampaignFile(Shape):
         default="pin",
         metadata=about(
             "what an edit does to people in older versions: they keep to theirs (`pin`), go on in this one (`move`, "
-            "with the steps to go on with for removed ones), or keep to theirs and nobody enters any more (`drain`)",
+            "with the steps to go on with for removed ones), or keep to theirs and nobody enters any more (`drain`); "
+            "default: pin. `dripline apply --dry-run` tells how many people stand where, and what becomes of them",
             example="move",
         ),
     )
@@ -288,12 +325,20 @@ class MailCap(Shape):
 
     title = "a cap"
     frame = f"caps:\n  - {HOLE}"
-    limit: Cap = field(metadata=about("how many in how long", example="3 per week"))
+    limit: Cap = field(
+        metadata=about(
+            "how many in how long: in any stretch of that length, not by the calendar", example="3 per week"
+        ),
+    )
     category: Literal["marketing", "transactional"] | None = field(
         default=None, metadata=about("the mails that count; default: all", example="marketing")
     )
     over: Literal["delay", "skip"] = field(
-        default="delay", metadata=about("whether a mail too many waits or is skipped", example="skip")
+        default="delay",
+        metadata=about(
+            "what becomes of a mail too many: it waits (`delay`) until there is room, or is left out (`skip`)",
+            example="skip",
+        ),
     )
 
 
