@@ -303,8 +303,12 @@ class App:
             StoreUnavailable: PostgreSQL is away.
             NoRulebook: none was ever applied.
         """
-        if self.deliverer.run(self.sender(channel), self.library.active().sending).more:
+
+        def announce() -> None:
             self.announcer.channels([channel])
+
+        if self.deliverer.run(self.sender(channel), self.library.active().sending, announce).more:
+            announce()
 
     def sender(self, channel: str) -> Sender:
         """What delivers a channel's rows."""

@@ -47,6 +47,8 @@ NAP: Final = 250_000
 with the time of its turn."""
 RUN: Final = 5.0
 """Seconds after which a run ends though there is more to send, so that other work gets the thread."""
+SECOND: Final = 2
+"""The chunk at which it shows that there is more work than for one."""
 TROUBLES: Final = frozenset({"retry", "ambiguous", "dead"})
 """States that make a run worth a warning."""
 SETTLE_WAITS: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
@@ -110,22 +112,27 @@ class Deliverer:
         self._health = Health(policy.schedule[0])
         self._chunks = Chunks(policy.chunk)
 
-    def run(self, sender: Sender, sending: Sending = UNLIMITED) -> Run:
+    def run(self, sender: Sender, sending: Sending = UNLIMITED, call: Callable[[], None] = lambda: None) -> Run:
         """Send what is due on the sender's channel, until nothing is, or time is up, or nobody answers.
 
         Args:
             sender: one channel.
             sending: how fast.
+            call: calls others to help; done once, if there is still a full chunk left after the first.
 
         Raises:
             StoreUnavailable: PostgreSQL went away; what could not be recorded counts as abandoned when its lease ends.
         """
-        run, began, results = Run(), time.monotonic(), Results()
+        run, began, results, chunks = Run(), time.monotonic(), Results(), 0
         self._pace = self._pace.under(sending)
         if not self._closed(sender):
             run.states.update(look_up(self._engine, sender, self._clock))
         while not run.more and not self._closed(sender):
-            claims = self._exchange(sender, results, self._size(sender))
+            limit = self._size(sender)
+            claims = self._exchange(sender, results, limit)
+            chunks += 1
+            if chunks == SECOND and len(claims) == limit > 1:
+                call()
             _count(run, results)
             results = self._timed(sender, claims)
             if not results.outcomes and not self._others_may_go(results):

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from workers.log import get_logger
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
 log = get_logger(__name__)
 
 IN_A_ROW: Final = 3
 """So many calls without an answer, and the provider is left alone: one may be about the recipient, three are not."""
 
+DOUBLINGS: Final = 10
+LONGEST: Final = timedelta(minutes=1)
+"""For so long one is left alone at most that does not say for how long itself."""
+
 
 @dataclass(slots=True)
 class Pulse:
-    """Calls without an answer since the last answer, and until when nobody calls."""
+    """Calls without an answer since the last answer, how often that led to a pause, and until when nobody calls."""
 
     failures: int = 0
+    pauses: int = 0
     paused_until: datetime | None = None
 
 
@@ -29,7 +35,8 @@ class Health:
     """The pulse of every provider, by name; threads share it.
 
     Args:
-        pause: for how long a provider is left alone that did not say how long itself.
+        pause: for how long a provider is left alone at first that did not say how long itself; then for twice as long
+            each time that the one mail by which it is tried again fails, too.
     """
 
     def __init__(self, pause: timedelta) -> None:
@@ -56,5 +63,8 @@ class Health:
             pulse.failures += 1
             if asked is None and pulse.failures < IN_A_ROW:
                 return
-            pulse.paused_until = now + (asked or self._pause)
+            if pulse.paused_until is None or pulse.paused_until <= now:  # mails of one call fail together
+                pulse.pauses += 1
+            grown = self._pause * 2 ** min(pulse.pauses - 1, DOUBLINGS)
+            pulse.paused_until = now + (asked or max(self._pause, min(grown, LONGEST)))
         log.warning("provider_paused", provider=provider, failures=pulse.failures, until=pulse.paused_until.isoformat())

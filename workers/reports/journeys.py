@@ -24,7 +24,10 @@ def waiting(line: Line, detail: Mapping[str, Any]) -> str:
 
 def held(line: Line, detail: Mapping[str, Any]) -> str:
     """A mail that is due and may not go yet."""
-    why = {"quiet-hours": "quiet hours or a day off", "cap": cap(detail), "paused": "the campaign is paused"}
+    why = {
+        "quiet-hours": "quiet hours or a day off", "cap": cap(detail), "paused": "the campaign is paused",
+        "replied": "somebody who has written back hears from a person first",
+    }  # fmt: skip
     reason = why.get(detail["reason"], str(detail["reason"]))
     return f"{line.rule}: held back ({reason})" + (f" until {clock(detail['until'])}" if "until" in detail else "")
 

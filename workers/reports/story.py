@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.engine.campaigns.notices import ON_REPLY
 from workers.engine.campaigns.runs import run_word
 from workers.engine.ledger import ledger
 from workers.engine.values import LeadState, instant, micros
@@ -302,6 +303,8 @@ def _causes(records: Records) -> Iterator[tuple[str, Cause]]:
         elif kind := BY_STEP.get(each.kind):
             campaign, _, step = each.rule.partition(".")
             event = began.get((campaign, run))
+            if step == ON_REPLY:
+                step, event = f"{step}.{each.event_id}", each.event_id
             yield f"{kind}:{records.lead.id}:{campaign}:{run}:{step}", _cause(each, event, records)
         elif each.kind in {"promoted", "escalated"}:
             prefix = "escalation:" if each.kind == "escalated" else ""

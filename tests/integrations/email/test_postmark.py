@@ -1,12 +1,13 @@
-"""What is Postmark's own: many mails in a call, and the calls that a client of its makers' community makes."""
+"""What is Postmark's own: many mails in a call, and the calls that its own client makes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import postmark.sync as postmark
 import pytest
-from postmarker.core import PostmarkClient
+from postmark.models.outbound import Email
 
 from integrations.contracts import Accepted, BatchProvider
 from integrations.email.postmark import Adapter, Feedback
@@ -16,41 +17,45 @@ from tests.contract.outcomes import MAIL
 from tests.contract.recorded import recorded
 
 MAILS = [replace(MAIL, key=f"mail:{number}", to=f"lead{number}@acme.test") for number in range(4)]
-SENT: dict[str, Any] = {"ErrorCode": 0, "Message": "OK", "MessageID": "m"}
+SENT: dict[str, Any] = {
+    "ErrorCode": 0, "Message": "OK", "MessageID": "m", "To": MAIL.to, "SubmittedAt": "2026-09-07T10:00:00Z"
+}  # fmt: skip
 
 
 def taken(number: int) -> dict[str, Any]:
     return {**SENT, "MessageID": f"m{number}"}
 
 
-def test_a_known_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def theirs(server: Any) -> postmark.ServerClient:
+    return postmark.ServerClient("token", retries=0, base_url=comparing.url(server))
+
+
+def test_their_client_makes_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
+    headers = {**MAIL.headers, "Message-ID": f"<{MAIL.message_id}>", "X-PM-KeepID": "true"}
+    mail = Email(
+        From='"Nora at Northwind" <nora@northwind.example>',
+        To=MAIL.to,
+        Subject=MAIL.subject,
+        TextBody=MAIL.text,
+        HtmlBody=MAIL.html,
+        MessageStream="outbound",
+        Metadata={"dripline_key": MAIL.key},
+        Headers=[{"Name": name, "Value": value} for name, value in headers.items()],
+    )
     with comparing.recorder(status=200, json=SENT) as server:
         comparing.send(Adapter("token", base_url=comparing.url(server)), MAIL)
-        client = PostmarkClient(server_token="token")
-        client.root_api_url = comparing.url(server)
-        client.emails.send(
-            From='"Nora at Northwind" <nora@northwind.example>',
-            To=MAIL.to,
-            Subject=MAIL.subject,
-            TextBody=MAIL.text,
-            HtmlBody=MAIL.html,
-            MessageStream="outbound",
-            Metadata={"dripline_key": MAIL.key},
-            Headers={**MAIL.headers, "Message-ID": f"<{MAIL.message_id}>", "X-PM-KeepID": "true"},
-        )
+        with theirs(server) as client:
+            client.outbound.send(mail)
     comparing.assert_same(*server.requests, headers=("x-postmark-server-token",))
 
 
-def test_a_known_client_makes_the_same_call_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_their_client_makes_the_same_call_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     comparing.no_proxies(monkeypatch)
     with comparing.recorder(status=200, json=[taken(0), taken(1)]) as server:
         comparing.send(Adapter("token", base_url=comparing.url(server)), *MAILS[:2])
-        client = PostmarkClient(server_token="token")
-        client.root_api_url = comparing.url(server)
-        said = server.requests[0]["json"]
-        headers = [{each["Name"]: each["Value"] for each in mail["Headers"]} for mail in said]
-        client.emails.send_batch(*(mail | {"Headers": given} for mail, given in zip(said, headers, strict=True)))
+        with theirs(server) as client:
+            client.outbound.send_batch(server.requests[0]["json"])
     comparing.assert_same(*server.requests, headers=("x-postmark-server-token",))
 
 

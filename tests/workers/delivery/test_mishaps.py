@@ -149,6 +149,16 @@ def test_what_can_never_be_recorded_counts_as_abandoned(world: World, monkeypatc
     assert {row.state for row in world.rows()} == {"sending"}
 
 
+@pytest.mark.parametrize(("mails", "calls"), [(4, 0), (7, 0), (8, 1), (30, 1)])
+def test_others_are_called_once_where_there_is_more_than_one_can_take(world: World, mails: int, calls: int):
+    """A chunk has four rows."""
+    called: list[int] = []
+    world.mails(mails)
+    sender = EmailSender("scripted", Scripted(), lambda _version, _template: COMPOSER)
+    assert world.deliverer.run(sender, call=lambda: called.append(1)).states == {"sent": mails}
+    assert len(called) == calls
+
+
 def test_a_run_ends_when_its_time_is_up_and_says_that_there_is_more(world: World, monkeypatch: pytest.MonkeyPatch):
     world.mails(9)
     monkeypatch.setattr(deliver, "RUN", 0.0)

@@ -54,6 +54,8 @@ def test_no_detail_is_told_as_it_is_stored():
         "test.promote: looks whether it can be promoted",
         "test.notify-tries: ops@acme.example is told",
         "test.notify-now: max@acme.example is told",
+        "test.on_reply: ops@acme.example is told",
+        "test.send-b: held back (somebody who has written back hears from a person first) until (time)",
         "test.webhook-signed: trial.begun for signed to the outbox",
         "test.send-a: mail a not sent (no-email)",
     ],

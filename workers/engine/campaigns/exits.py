@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.engine.campaigns.gates import closed
-from workers.engine.campaigns.notices import NOBODY, card, owner_of
+from workers.engine.campaigns.notices import NOBODY, ON_REPLY, card, owner_of
 from workers.engine.campaigns.runs import campaign_of, change, effect_key, is_open, matches, pinned, stands, under_way
 from workers.engine.rules.journeys import REPLIED
 from workers.engine.values import Notify, micros
@@ -38,12 +38,12 @@ def hear_reply(call: Call, name: str, campaign: Campaign, event: Event) -> None:
     who = str(call.state.fields.get("email") or f"lead {call.lead_id}")
     news = f"{who} has replied: {event.properties.get('subject') or '(no subject)'}"
     if to := owner_of(call.rulebook, campaign):
-        key = effect_key("notice", call.lead_id, campaign.name, run, f"{REPLIED}.{event.id}")
+        key = effect_key("notice", call.lead_id, campaign.name, run, f"{ON_REPLY}.{event.id}")
         text = f"{news}\n\n{card(call.state, campaign.name)}"
         notice = Notify(key, to, f"{campaign.name}: {who} has replied", text)
-        call.say("notified", f"{campaign.name}.on_reply", {"run": run.run, "to": to}, event=event.id, effect=notice)
+        call.say("notified", f"{campaign.name}.{ON_REPLY}", {"run": run.run, "to": to}, event=event.id, effect=notice)
     else:
-        call.say("skipped", f"{campaign.name}.on_reply", {"run": run.run, "reason": NOBODY}, event=event.id)
+        call.say("skipped", f"{campaign.name}.{ON_REPLY}", {"run": run.run, "reason": NOBODY}, event=event.id)
     if campaign.on_reply and not campaign.on_reply.pause:
         leave(call, name, event.type, event.id)
 

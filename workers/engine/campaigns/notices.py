@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Campaign, Rulebook
     from workers.engine.values import LeadState
 
+ON_REPLY: Final = "on_reply"
+"""Stands for the step in what a campaign says of replies."""
 NOBODY: Final = "nobody-to-tell"
 """Reason of a message that has no receiver."""
 WHO: Final = ("first_name", "last_name", "title", "company", "email", "phone")
