@@ -244,11 +244,10 @@ def enrolled(enrolment: Enrolment) -> str:
 
 def not_in(told: NotIn) -> Iterator[str]:
     """Why a lead is not in a campaign."""
-    yield (
-        f"not in {told.campaign}: "
-        + (f"would be refused ({told.reason}); " if told.reason else "")
-        + ("; ".join(told.ways))
-    )
+    from workers.reports.journeys import refused
+
+    ways = "; ".join(told.ways)
+    yield f"not in {told.campaign}: {ways}" + (f"; now {refused(told.reason)}" if told.reason else "")
     for condition in told.conditions:
         if not condition.holds:
             yield f"  {because(condition)}"
@@ -274,7 +273,7 @@ def show_aside(story: Story) -> None:
 def show_outbox(story: Story) -> None:
     """What was to go out."""
     section("Outbox")
-    columns = ("id", "what", "put there", "because of", "state", "reason", "tries", "settled")
+    columns = ("id", "what", "put there", "because of", "state", "reason", "by", "tries", "settled")
     rows = [
         (
             r.id,
@@ -283,6 +282,7 @@ def show_outbox(story: Story) -> None:
             caused(story.causes.get(r.key)),
             r.state,
             r.reason,
+            r.provider or "",
             r.attempts,
             local(r.settled_at),
         )
