@@ -244,11 +244,10 @@ def enrolled(enrolment: Enrolment) -> str:
 
 def not_in(told: NotIn) -> Iterator[str]:
     """Why a lead is not in a campaign."""
-    yield (
-        f"not in {told.campaign}: "
-        + (f"would be refused ({told.reason}); " if told.reason else "")
-        + ("; ".join(told.ways))
-    )
+    from workers.reports.journeys import refused
+
+    ways = "; ".join(told.ways)
+    yield f"not in {told.campaign}: {ways}" + (f"; now {refused(told.reason)}" if told.reason else "")
     for condition in told.conditions:
         if not condition.holds:
             yield f"  {because(condition)}"

@@ -93,6 +93,11 @@ def goal_reached(line: Line, detail: Mapping[str, Any]) -> str:
     return f"reaches the goal of {line.rule}" + (", held out of it" if detail["held_out"] else "")
 
 
+def refused(reason: str) -> str:
+    """Why a lead does not enter a campaign; any other reason is that of a suppression."""
+    return REFUSALS.get(reason, f"it may not be mailed ({reason})")
+
+
 def passed_over(line: Line, detail: Mapping[str, Any]) -> str:
     """A step that had no effect, and why."""
     told = [f"{name} {value}" for name, value in detail.items() if name not in {"run", "reason"}]
@@ -113,6 +118,16 @@ REASONS: Final = {
     "nobody-to-tell": "there is nobody to tell",
 }
 """Why a step had no effect."""
+REFUSALS: Final = {
+    "exit-holds": "what ends it holds already",
+    "goal-holds": "its goal is reached already",
+    "drained": "nobody enters it any more",
+    "already-in": "it is in it already",
+    "once-only": "nobody enters it twice",
+    "too-soon": "it is too soon to enter it again",
+    "too-many-runs": "it is in as many runs of it as it can be",
+}
+"""Why a lead does not enter a campaign."""
 JOURNEYS: Final[dict[str, Callable[[Line, Mapping[str, Any]], str]]] = {
     "waiting": waiting,
     "held": held,

@@ -77,3 +77,8 @@ def not_sent(timeline: Iterable[Line]) -> Iterator[NotSent]:
     for line in timeline:
         if line.kind == "skipped" and "template" in line.detail:
             yield NotSent(line.at, line.rule, line.detail["reason"], sentence(line))
+
+
+def refusals(timeline: Iterable[Line]) -> dict[tuple[str, int | None], str]:
+    """By campaign and event, why the event did not let the lead in."""
+    return {(line.rule, line.event): line.detail["reason"] for line in timeline if line.kind == "not_enrolled"}

@@ -14,7 +14,7 @@ from workers.pipeline.verdict import seen
 from workers.reports.aside import left
 from workers.reports.asof import as_decided, counted, lost
 from workers.reports.limits import in_words
-from workers.reports.runs import enrolments, not_sent
+from workers.reports.runs import enrolments, not_sent, refusals
 from workers.reports.unscored import unscored
 from workers.reports.whynot import Inquiry
 from workers.reports.words import sentence
@@ -262,7 +262,7 @@ def tell(conn: Connection, records: Records, rulebook: Rulebook) -> Story:
         handoff=_handoff(state, timeline),
         enrolments=list(enrolments(state.enrolments, timeline)),
         not_sent=list(not_sent(timeline)),
-        not_in=list(inquiry.campaigns()),
+        not_in=list(inquiry.campaigns(refusals(timeline))),
         wake_at=lead.wake_at if records.at is None else None,
         events=len(past),
         gone=records.gone,

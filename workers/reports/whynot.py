@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from workers.engine.lifecycle import stage_index
 from workers.engine.promotion import is_candidate
 from workers.engine.scoring import NO_EVENT
 from workers.engine.standing import Standing
+from workers.reports.journeys import refused
 from workers.simulate.words import spelled
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from workers.engine.rules import Campaign, Expression, PromotionRule, Rulebook, Timing, Trigger
     from workers.engine.values import Event, LeadState
 
+Refusals = Mapping[tuple[str, int | None], str]
+"""By campaign and event, why the event did not let the lead in."""
 OPEN, PROMOTED, TOO_EARLY, TOO_LATE, MISSING, NO_RULE = (
     "due", "promoted", "too-early", "too-late", "missing", "no-rule",
 )  # fmt: skip
@@ -142,27 +146,27 @@ class Inquiry:
         early = stage_index(self.rulebook, self.state.stage) < stage_index(self.rulebook, rule.at)
         return TOO_EARLY if early else TOO_LATE
 
-    def campaigns(self) -> Iterator[NotIn]:
-        """The campaigns that the lead is not in and never was."""
+    def campaigns(self, refusals: Refusals) -> Iterator[NotIn]:
+        """The campaigns that the lead is not in and never was; `refusals` tells why events did not let it in."""
         been = {campaign_of(name) for name in self.state.enrolments}
         for campaign in self.rulebook.campaigns.values():
             if campaign.name not in been:
-                yield self._not_in(campaign)
+                yield self._not_in(campaign, refusals)
 
-    def _not_in(self, campaign: Campaign) -> NotIn:
+    def _not_in(self, campaign: Campaign, refusals: Refusals) -> NotIn:
         call = Call(self.state, 0, self.rulebook, self._now)
-        refused = refusal(call, campaign, None)
+        barred = refusal(call, campaign, None)
         ways, conditions = [], []
         for trigger in campaign.enter:
-            way, condition = self._way_in(trigger)
+            way, condition = self._way_in(campaign.name, trigger, refusals)
             ways.append(way)
             conditions += [condition] if condition else []
-        return NotIn(campaign.name, refused, tuple(ways), tuple(conditions))
+        return NotIn(campaign.name, barred, tuple(ways), tuple(conditions))
 
-    def _way_in(self, trigger: Trigger) -> tuple[str, Condition | None]:
+    def _way_in(self, campaign: str, trigger: Trigger, refusals: Refusals) -> tuple[str, Condition | None]:
         """Why a trigger did not start the campaign: a sentence, and the condition that it looks at, if it has one."""
         if trigger.event is not None:
-            return self._by_event(trigger, trigger.event)
+            return self._by_event(campaign, trigger, refusals)
         if trigger.segment and not self.standing.segment(trigger.segment):
             when = self.rulebook.segments[trigger.segment].when
             return f"it is not in segment {trigger.segment}", self.condition(trigger.segment, when)
@@ -188,16 +192,19 @@ class Inquiry:
         due = timing.next(self._now, self.state.fields, self.rulebook.account.zone)
         return "there is no date for it to come" if due is None else f"it begins at {spelled(due)}"
 
-    def _by_event(self, trigger: Trigger, kind: str) -> tuple[str, Condition | None]:
+    def _by_event(self, campaign: str, trigger: Trigger, refusals: Refusals) -> tuple[str, Condition | None]:
         """The same for events of a type: of the latest one."""
+        kind = trigger.event
         latest = max((e for e in self._history if e.type == kind), key=lambda e: (e.at, e.id), default=None)
-        if latest is None:
+        if kind is None or latest is None:
             return f"there was no {kind}", None
-        if trigger.when is None:
-            return f"the latest {kind} came before the campaign was in force", None
-        condition = self.of_event(kind, trigger.when, latest)
-        when = "came before the campaign was in force" if condition.holds else "did not fulfil the condition"
-        return f"the latest {kind} (event {latest.id}) {when}", condition
+        condition = self.of_event(kind, trigger.when, latest) if trigger.when is not None else None
+        told = f"the latest {kind} (event {latest.id})"
+        if condition is not None and not condition.holds:
+            return f"{told} did not fulfil the condition", condition
+        reason = refusals.get((campaign, latest.id))
+        why = f"did not let it in: {refused(reason)}" if reason else "came before the campaign was in force"
+        return f"{told} {why}", condition
 
     def values(self, source: str) -> tuple[tuple[str, Any], ...]:
         """What an expression looks at, with its values."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workers.engine.campaigns.gates import CAP
 from workers.engine.fields import TOO_MANY_ITEMS
 from workers.engine.limits import MOST_KEYS, TOO_MANY_KEYS
-from workers.reports.journeys import JOURNEYS, cap, passed_over
+from workers.reports.journeys import JOURNEYS, cap, passed_over, refused
 from workers.simulate.words import against
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _escalated(_line: Line, detail: Mapping[str, Any]) -> str:
 
 
 def _not_enrolled(line: Line, detail: Mapping[str, Any]) -> str:
-    return f"does not enter {line.rule} ({detail['reason']})"
+    return f"does not enter {line.rule}: {refused(detail['reason'])}"
 
 
 def _exited(line: Line, detail: Mapping[str, Any]) -> str:

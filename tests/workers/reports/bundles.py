@@ -119,6 +119,12 @@ enter:
 again: 300 days
 steps: [{send: hello}]
 """,
+    "rules/campaigns/early.yaml": """
+campaign: early
+enter: {event: form.submitted}
+exit: {stage: lead}
+steps: [{send: hello}]
+""",
     "rules/campaigns/receipts.yaml": """
 campaign: receipts
 enter: {event: order.placed}

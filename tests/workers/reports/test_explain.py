@@ -291,7 +291,13 @@ def test_why_a_lead_is_not_in_a_campaign_is_told_for_every_way_in(asked: Engine)
         f"it begins at {spelled(next_monday(NOW))}",
     )
     assert [(each.name, each.holds) for each in ways.conditions] == [("reader", False), ("when", False)]
-    assert {each.campaign for each in told.not_in} == {"welcome", "ways"}
+    assert {each.campaign for each in told.not_in} == {"welcome", "ways", "early"}
+    early = the_campaign(told.not_in, "early")
+    (asked_at,) = {line.event for line in told.timeline if line.kind == "not_enrolled"}
+    assert early.reason == "exit-holds"
+    assert early.ways == (
+        f"the latest form.submitted (event {asked_at}) did not let it in: what ends it holds already",
+    )
 
 
 def test_why_a_run_waits_and_which_cap_holds_a_mail_is_told(asked: Engine):
