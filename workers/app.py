@@ -33,6 +33,7 @@ from workers.log import get_logger
 from workers.outage import Outage
 from workers.pipeline import process_slice, process_together
 from workers.rulebook import compile_rulebook
+from workers.rulebook.history import with_older
 from workers.store import activations, enrolments, rulebooks
 from workers.store.database import connect, transaction
 from workers.store.rulebooks import Rulebooks
@@ -99,14 +100,18 @@ class Library:
     def composers(self) -> Callable[[str, str], Composer]:
         """Chooses, for a version and a template, whose templates to use.
 
-        Today's, so that a mistake that was put right is right in all mails from then on; those of the version that
-        decided to send the mail where today's lack the template.
+        Today's, so that a mistake that was put right is right in all mails from then on; where today's lack the
+        template, those of the version that decided to send the mail, or else the latest that have it: whoever is in an
+        older version of a campaign gets its mails.
         """
         current = self._composer(self.active())
 
         def choose(version: str, template: str) -> Composer:
-            older = None if current.has(template) or not version else self._before(version)
-            return self._composer(older) if older else current
+            if current.has(template):
+                return current
+            older = [self._before(version)] if version else []
+            found = (each for each in [*older, *self._older.values()] if each and self._composer(each).has(template))
+            return next(map(self._composer, found), current)
 
         return choose
 
@@ -136,16 +141,17 @@ class Library:
             wanted = enrolments.pinned(conn) - {(each.name, each.version) for each in rulebook.campaigns.values()}
         versions.pop(rulebook.version, None)
         archive: dict[tuple[str, str], Campaign] = {}
+        before_that: list[Rulebook] = []
         for number, version in enumerate(versions):
             if number >= REACH or (number >= REMEMBERED and wanted <= archive.keys()):
                 break
-            if number < REMEMBERED or self._campaigns_differ(version):
-                older = self._before(version)
-                campaigns = older.campaigns.values() if older else ()
-                archive = {(each.name, each.version): each for each in campaigns} | archive
+            looked_at = number < REMEMBERED or self._campaigns_differ(version)
+            if looked_at and (older := self._before(version)) is not None:
+                before_that.append(older)
+                archive = {(each.name, each.version): each for each in older.campaigns.values()} | archive
         for name, campaign_version in sorted(wanted - archive.keys()):
             log.error("campaign_definition_lost", campaign=name, version=campaign_version)
-        return replace(rulebook, archive=archive)
+        return replace(with_older(rulebook, before_that), archive=archive)
 
     def _campaigns_differ(self, version: str) -> bool:
         """False if another version that was looked at had the very same campaigns; then this one need not be."""

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from workers import trials
+from workers.engine.pausing import LONGEST
 from workers.exceptions import NoRulebook, RulebookError, StoreUnavailable
 from workers.log import get_logger
 from workers.steering import go_on, overtake, watch
-from workers.store import leads, outbox, partitions, rulebooks
+from workers.store import campaign_counts, leads, outbox, partitions, rulebooks
 from workers.store.database import transaction
 from workers.store.locks import Leadership, impatient, leadership
 from workers.store.slices import SLICES
@@ -28,6 +29,11 @@ log = get_logger(__name__)
 
 WATCH_EVERY: Final = timedelta(seconds=10)
 DECIDE_EVERY: Final = timedelta(minutes=5)
+FOLD_EVERY: Final = timedelta(hours=1)
+FOLDED: Final = 5_000
+"""Counts of campaigns that are folded at a look, a twentieth of a second; while there are more, at every look."""
+FRESH: Final = timedelta(days=2)
+"""Days whose counts are left as they are, because much still comes in for them."""
 UPKEEP_EVERY: Final = timedelta(hours=12)
 UPKEEP_RETRY: Final = timedelta(minutes=5)
 UPKEEP_PATIENCE: Final = timedelta(milliseconds=200)
@@ -124,13 +130,15 @@ class Sweeper:
         self._takes_key = takes_key
         self._ambiguous_after = ambiguous_after
         self._rulebooks = rulebooks_
-        self._watch_at = self._decide_at = self._upkeep_at = datetime.min.replace(tzinfo=UTC)
+        self._watch_at = self._decide_at = self._fold_at = self._upkeep_at = datetime.min.replace(tzinfo=UTC)
 
     def sweep(self, now: datetime) -> Due:
         """See `sweep`."""
         due = sweep(self._engine, now, self._takes_key, self._ambiguous_after, self._rulebooks)
         if now >= self._watch_at:
             self._watch(now)
+        if now >= self._fold_at:
+            self._fold(now)
         if now >= self._upkeep_at:
             self._ensure_partitions(now)
         return due
@@ -150,6 +158,13 @@ class Sweeper:
             if now >= self._decide_at:
                 self._decide_at = now + DECIDE_EVERY
                 trials.decide(conn, active, now)
+
+    def _fold(self, now: datetime) -> None:
+        """Fold what was counted of campaigns on days that are over, so that it grows with the months alone."""
+        today = campaign_counts.utc_day(now)
+        with transaction(self._engine) as conn:
+            folded = campaign_counts.fold(conn, today - FRESH, today - timedelta(days=LONGEST), FOLDED)
+        self._fold_at = now if folded == FOLDED else now + FOLD_EVERY
 
     def _ensure_partitions(self, now: datetime) -> None:
         """Make the months ahead; if somebody is reading a log for long, later: nothing may wait for it meanwhile."""

@@ -58,7 +58,7 @@ def run(scale: float) -> dict[str, Any]:
     with servers() as stack:
         results["door_batch"] = measure.door(stack, "batch", int(400 * scale), BATCHES, BATCH)
     with servers() as stack:
-        results["path_single"] = measure.path(stack, "single", int(20_000 * scale), CLIENTS)
+        results["path_single"] = measure.path(stack, "single", int(40_000 * scale), CLIENTS)  # as many as in batches
     with servers() as stack:
         results["path_batch"] = measure.path(stack, "batch", int(400 * scale), BATCHES, BATCH)
     results["limits"] = limits(results)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 
 from integrations.contracts import Incoming, Request
-from tests.benchmarks import deliveries, naive, rules
+from tests.benchmarks import commands, deliveries, naive, rules
 from tests.benchmarks.__main__ import limits
 from tests.benchmarks.load import percentile
 from workers.adapters import Adapters
 from workers.clock import system_clock
 from workers.config import Settings
 from workers.rulebook import compile_rulebook
+from workers.simulate import read_line
 
 
 def test_the_rulebook_has_the_promised_size() -> None:
@@ -46,6 +48,22 @@ def test_a_missed_limit_is_missed() -> None:
     row = {"events_per_second": 799.0, "requests_per_second": 4000.0, "worker_peak_mb": 200.0}
     results = {"naive": {"events_per_second": 100.0}, "door_single": row, "path_single": row, "path_batch": row}
     assert [each["met"] for each in limits(results)] == [True, False, False, True, True]
+
+
+def test_the_rules_that_are_checked_are_rules_and_their_limit_is_one() -> None:
+    rulebook = compile_rulebook(commands.rule_files(300))
+    assert sum(len(model.profile_rules) for model in rulebook.models.values()) == 100
+    assert len(rulebook.by_event["form.submitted"]) == 200
+    assert [each["met"] for each in commands.limits({"simulate": 49_000}, {"check": 1.9})] == [False, True]
+
+
+def test_everybody_of_the_recording_comes_back_and_then_others_come() -> None:
+    recorded = commands.recording()[:40]
+    told = [read_line(each) for each in islice(commands.lines(recorded), 40 * commands.PERIODS + 1)]
+    assert len({each.key for each in told}) == len(told)
+    assert told[40].identities == told[0].identities
+    assert told[40].happened - told[0].happened == timedelta(days=45)
+    assert told[-1].identities != told[0].identities
 
 
 def test_percentiles_are_of_the_sorted_list() -> None:

@@ -159,6 +159,29 @@ def test_whoever_entered_a_campaign_stays_in_it_as_it_was_also_in_a_process_star
     second.close()
 
 
+def test_whoever_is_in_an_older_version_gets_its_mails_and_is_counted_as_it_asks(database_url: str, provider: Provider):
+    counting = BUNDLE | {
+        "rules/campaigns/welcome.yaml": BUNDLE["rules/campaigns/welcome.yaml"]
+        + '  - branch: [{when: \'count("page.viewed", within="3d") >= 2\', steps: [{send: gone}]}]\n',
+        "templates/gone/mail.txt": BUNDLE["templates/hello/mail.txt"].replace(
+            "category: marketing", "category: transactional"
+        ),
+    }
+    clock = SteppedClock(NOW)
+    app = make(settings(database_url), provider, clock)
+    apply(app.engine, NOW, counting)
+    happen(app, 1, "form.submitted", form="newsletter")
+    apply(app.engine, NOW, BUNDLE)
+    happen(app, 2, "page.viewed")
+    happen(app, 3, "page.viewed")
+    clock.move_to(NOW + timedelta(days=2))
+    app.process([slice_of("email:ann@acme.test")])
+    app.deliver("email")
+    assert [mail.subject for mail in provider.got] == ["Hello you"] * 3
+    assert app.library.active().categories["gone"] == "transactional"
+    app.close()
+
+
 def test_however_often_rules_are_applied_nobody_loses_the_campaign_they_are_in(
     database_url: str, provider: Provider, caplog: pytest.LogCaptureFixture
 ):

@@ -20,9 +20,11 @@ from workers.engine.campaigns.runs import campaign_of
 from workers.engine.values import LeadState, instant
 from workers.rulebook.journey import test_of as name_of_test
 from workers.rulebook.journey import ways
-from workers.store import evidence, outbox
+from workers.store import campaign_counts, evidence, outbox
+from workers.store.campaign_counts import DELIVERY, Happened, utc_day
 from workers.store.evidence import Evidence
 from workers.store.outbox import Outcome
+from workers.sweep import Sweeper
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -271,3 +273,47 @@ def test_whatever_makes_a_batch_fail_nothing_is_counted_twice_or_lost(database_u
     company.work()
     assert company.counts()[("send-a", "sent")] == 1
     assert company.rows()["ann"] == ("send-b", "", "")
+
+
+# ── folding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_old_counts_are_folded_by_day_and_month_and_every_sum_stays(engine: Engine):
+    today = utc_day(NOW)
+    days = [today - timedelta(days=ago) for ago in (0, 1, 3, 30, 100, 101, 130, 400)]
+    with engine.begin() as conn:
+        for shard in (DELIVERY, 0, 7, 30):
+            counts = {
+                Happened(name, step, what, day): 3
+                for day in days
+                for name, step, what in (("one", "a", "sent"), ("one", "b", "arm:x:y"), ("two", "", "entered"))
+            }
+            campaign_counts.add(conn, shard, counts)
+        before = campaign_counts.totals(conn, "one"), campaign_counts.lately(conn, ["one", "two"], today - 90 * DAY)
+    sweeper = Sweeper(engine, lambda _: False, HOUR)
+    sweeper.sweep(NOW)
+    with engine.begin() as conn:
+        after = campaign_counts.totals(conn, "one"), campaign_counts.lately(conn, ["one", "two"], today - 90 * DAY)
+        rows = conn.execute(text("SELECT what, day, slice, n FROM campaign_counts WHERE day < :day"), {"day": days[1]})
+        found = sorted((what, day.isoformat(), shard, n) for what, day, shard, n in rows)
+    assert after == before
+    assert {shard for _, _, shard, _ in found} == {-2}
+    months = sorted({day.replace(day=1).isoformat() for day in days[4:]} | {day.isoformat() for day in days[2:4]})
+    assert [day for what, day, _, _ in found if what == "sent"] == months
+    assert [day for what, day, _, _ in found if what == "arm:x:y"] == sorted(day.isoformat() for day in days[2:])
+
+
+def test_what_comes_late_for_a_folded_day_is_folded_too_and_rows_that_somebody_is_at_are_left(engine: Engine):
+    day = utc_day(NOW) - timedelta(days=9)
+    late = {Happened("one", "a", "bounced", day): 1}
+    with engine.begin() as conn:
+        campaign_counts.add(conn, 1, late)
+        campaign_counts.add(conn, 2, late)
+    with engine.begin() as busy:
+        campaign_counts.add(busy, 2, late)
+        with engine.begin() as conn:
+            assert campaign_counts.fold(conn, day + DAY, day, 100) == 1
+    with engine.begin() as conn:
+        assert campaign_counts.fold(conn, day + DAY, day, 100) == 1
+        assert campaign_counts.fold(conn, day + DAY, day, 100) == 0
+        assert campaign_counts.totals(conn, "one") == {("a", "bounced"): 3}

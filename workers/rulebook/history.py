@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,33 @@ def counted(expressions: Iterable[Expression]) -> dict[str, Counted]:
         elif ask.span:
             spans[ask.span.grain] = max(spans.get(ask.span.grain, 0), ask.span.grains)
     return {event: Counted(spans, values.get(event, {})) for event, spans in sorted(grains.items())}
+
+
+def with_older(rulebook: Rulebook, older: Iterable[Rulebook]) -> Rulebook:
+    """A rulebook that also knows what runs pinned to older ones ask for: counts over the history, kinds of mails.
+
+    What counts today stands as it is; what no rule of today asks for would not be counted, and a mail that is gone from
+    today's templates would be taken for marketing of no category.
+    """
+    wanted = dict(rulebook.counted)
+    categories, topics = dict(rulebook.categories), dict(rulebook.topics)
+    for each in older:
+        for event, counts in each.counted.items():
+            wanted[event] = both(wanted[event], counts) if event in wanted else counts
+        topics = {name: topic for name, topic in each.topics.items() if name not in categories} | topics
+        categories = {**each.categories, **categories}
+    return replace(rulebook, counted=wanted, categories=categories, topics=topics)
+
+
+def both(one: Counted, other: Counted) -> Counted:
+    """What has to be counted so that the questions of both have their answers."""
+    grains = {
+        grain: max(one.grains.get(grain, 0), other.grains.get(grain, 0)) for grain in {*one.grains, *other.grains}
+    }
+    shared = one.values.keys() & other.values.keys()
+    longest = {name: longer(one.values[name], other.values[name]) for name in shared}
+    values = {**one.values, **other.values, **longest}
+    return Counted(grains, values)
 
 
 def longer(known: int | None, days: int) -> int:

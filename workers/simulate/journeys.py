@@ -131,6 +131,16 @@ def posted(ended: Ended) -> list[Seen]:
     ]
 
 
+def handed_over(ended: Ended) -> list[Seen]:
+    """Opportunities that the CRM got."""
+    told = []
+    for each in ended.result.promotions:
+        seen = {key: each.opportunity[key] for key in ("owner", "name", "currency", "pipeline", "stage")}
+        amount = each.opportunity["amount"]
+        told.append({**seen, "amount": None if amount is None else float(amount), "crm": each.crm})
+    return told
+
+
 def points(ended: Ended) -> dict[str, float]:
     """Points that steps gave, by score."""
     given: dict[str, float] = {}
@@ -149,6 +159,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_enrolled": Kind("refused entry of {}", not_enrolled),
     "notified": Kind("message to {}", notified),
     "posted": Kind("webhook to {}", posted),
+    "opportunity": Kind("opportunity for {}", handed_over),
 }
 
 
@@ -245,6 +256,6 @@ def shown(value: Any, zone: ZoneInfo) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {each}" for name, each in value.items()) + "}"
-    words = " ".join(str(value or "none").split())
+    words = f"{value:g}" if isinstance(value, float) else " ".join(str(value or "none").split())
     words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
     return f"“{words}”" if " " in words else words

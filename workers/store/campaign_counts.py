@@ -1,6 +1,7 @@
 """How often what has happened in campaigns, by day and step: what progress, pauses and tests are read from.
 
 Everybody who counts has rows of their own, the worker of a slice those of that slice, so that nobody waits for another.
+Once a day is over for long enough, its rows are folded into one for each step and word, later those of a whole month.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sqlalchemy import text
 
 from workers.store.json import dumps
+from workers.store.locks import hold_controls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 DELIVERY: Final = -1
 """The shard of delivery, whose processes share it; the others are the numbers of the slices."""
+
+
+FOLDED: Final = -2
+"""The shard of what is folded: nobody but the clock writes there, and it waits for nobody."""
 
 
 class Happened(NamedTuple):
@@ -107,3 +113,48 @@ def tested(conn: Connection, asked: Mapping[tuple[str, str], date]) -> dict[tupl
     for campaign, step, what, number in conn.execute(_TESTED, {"asked": dumps(rows)}):
         found[campaign, step][what] = number
     return found
+
+
+# ── folding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Rows that somebody is at are left for the next time: whoever counts never waits for long, and nobody in a circle.
+_FOLD: Final = """
+    WITH old AS (
+        SELECT ctid FROM campaign_counts WHERE {which} AND day < :before
+        ORDER BY day LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM campaign_counts c USING old WHERE c.ctid = old.ctid RETURNING campaign, day, step, what, n
+    ), folded AS (
+        INSERT INTO campaign_counts (campaign, day, step, what, slice, n)
+        SELECT campaign, {day}, step, what, -2, sum(n) FROM gone GROUP BY 1, 2, 3, 4
+        ON CONFLICT (campaign, day, step, what, slice) DO UPDATE SET n = campaign_counts.n + excluded.n
+    )
+    SELECT count(*) FROM gone
+"""
+_FOLD_SLICES: Final = text(_FOLD.format(which="slice <> -2", day="day"))
+# What a test counts stays by day: which of it is ripe depends on how long success may take.
+_FOLD_DAYS: Final = text(
+    _FOLD.format(
+        which="slice = -2 AND extract(day FROM day) <> 1 AND what NOT LIKE 'arm:%' AND what NOT LIKE 'success:%'",
+        day="date_trunc('month', day)::date",
+    )
+)
+
+
+def fold(conn: Connection, days_before: date, months_before: date, limit: int) -> int:
+    """Make one row of the shards' rows for a day, and one of a month's days; every sum stays as it is.
+
+    Callers take turns (`locks.hold_controls`).
+
+    Args:
+        conn: inside a transaction.
+        days_before: days that are over for long enough that little comes in for them.
+        months_before: the first day that somebody may still ask for by itself (`pausing.LONGEST`).
+        limit: rows that are folded at a time.
+
+    Returns:
+        how many rows were folded; fewer than `limit` if nothing is left to fold.
+    """
+    hold_controls(conn)
+    slices = int(conn.scalar(_FOLD_SLICES, {"before": days_before, "limit": limit}) or 0)
+    return slices + int(conn.scalar(_FOLD_DAYS, {"before": months_before, "limit": limit - slices}) or 0)

@@ -343,9 +343,17 @@ campaign_counts: Final = Table(
     Column("day", Date, nullable=False, doc="UTC; of what becomes of a mail, the day on which it was sent"),
     Column("step", Text, nullable=False, doc="empty for the campaign as a whole"),
     Column("what", Text, nullable=False, doc="see workers.pipeline.progress"),
-    Column("slice", SmallInteger, nullable=False, doc="who counts: the slice's worker, or -1 for delivery"),
+    Column("slice", SmallInteger, nullable=False, doc="who counts: the slice's worker, -1 for delivery, -2 for folded"),
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("campaign", "day", "step", "what", "slice", name="campaign_counts_pkey"),
+    Index("campaign_counts_unfolded", "day", postgresql_where=text("slice <> -2")),
+    Index(
+        "campaign_counts_daily",
+        "day",
+        postgresql_where=text(
+            "slice = -2 AND extract(day FROM day) <> 1 AND what NOT LIKE 'arm:%' AND what NOT LIKE 'success:%'"
+        ),
+    ),
 )
 """How often what has happened in campaigns."""
 

@@ -11,11 +11,13 @@ from typing import Any, Final
 from workers.rulebook.declarations.expected import (
     AGAIN,
     ENDS,
+    HANDED,
     NIGHT,
     NOBODY,
     SPLIT,
     TELLS,
     WHEN,
+    HandedOver,
     HeldBack,
     Mailed,
     NotEnrolled,
@@ -188,7 +190,9 @@ examples:
 
 @dataclass(frozen=True)
 class Outcome(Shape):
-    """Where the lead stands at the end, and what went out on the way. What is not named is not looked at."""
+    """Where the lead stands at the end, and what went out on the way. What is not named is not looked at; an empty
+    list wants nothing of its kind.
+    """
 
     title = "what comes of an example"
     frame = f"""\
@@ -285,6 +289,12 @@ examples:
         ),
     )
     promoted: bool | None = field(default=None, metadata=about("whether the lead was handed to sales", example="false"))
+    opportunity: list[HandedOver] = field(
+        default_factory=list,
+        metadata=about(
+            "what the CRM got", single=True, example="{owner: ana@acme.example, amount: 9600}", frame=HANDED
+        ),
+    )
     missing: list[Text] = field(
         default_factory=list,
         metadata=about(

@@ -72,6 +72,19 @@ AGAIN: Final = story("one welcome at a time", events=(FORM, FORM.replace("0d", "
 TELLS: Final = story("Ana hears of everybody new", steps=TOLD, given="lead: {company: Acme}")
 CHAT: Final = story("the team hears of everybody new", steps=TOLD.replace("to: ana@acme.example", "hook: slack"),
                     given="lead: {company: Acme}")  # fmt: skip
+HANDED: Final = f"""\
+promote:
+  at: sales-qualified
+  opportunity: {{crm: hubspot, stage: new, name: lead.company, amount: lead.seats * 240, currency: EUR}}
+  owner: ana@acme.example
+examples:
+  - name: Ana gets an opportunity that is worth forty seats
+    given:
+      lead: {{company: Acme, employees: 2000, seats: 40}}
+      events: [{{at: 0d, type: form.submitted, form: demo}}]
+    expect:
+      {HOLE}
+"""
 WHOSE: Final = "whose clock `{}` is on: `lead` (the account's, if the lead's is not known), `account`, or a time zone"
 WHEN: Final = "`2 days` after the beginning, or `2026-03-05 09:00` by the clock"
 Ending = Literal["under way", "finished", "exited", "goal", "held_out"]
@@ -273,3 +286,19 @@ class Posted(Shape):
         default="lead",  # type: ignore[assignment]
         metadata=about(WHOSE.format("at"), example="account", beside=("at: 2026-03-02 10:00",)),
     )
+
+
+@dataclass(frozen=True)
+class HandedOver(Shape):
+    """An opportunity that the CRM got. `ana@acme.example` is short for `{owner: ana@acme.example}`."""
+
+    shorthand = True
+    title = "an opportunity of an example"
+    frame = HANDED.replace(HOLE, f"opportunity:\n        - {HOLE}")
+    owner: Text | None = field(default=None, metadata=about("whose it is", example="ana@acme.example"))
+    name: Text | None = field(default=None, metadata=about("what it is called", example="Acme"))
+    amount: float | None = field(default=None, metadata=about("what it is worth", example="9600"))
+    currency: Text | None = field(default=None, metadata=about("in which currency", example="EUR"))
+    pipeline: Text | None = field(default=None, metadata=about("the pipeline it is in", example="default"))
+    stage: Text | None = field(default=None, metadata=about("the CRM's stage that it begins at", example="new"))
+    crm: Text | None = field(default=None, metadata=about("the CRM", example="hubspot"))

@@ -1,0 +1,220 @@
+"""`python -m tests.benchmarks.commands [--json FILE]`: how fast the commands are that people wait for.
+
+`dripline simulate` takes the recorded days of the demo, over and over with other people, through the example rules, as
+a JSONL file; `dripline check` looks at 1,000 rules. Each is run as people run it, in a process of its own, and what
+counts is the processor time that it takes, starting included. Beside them, in the same run, stands what the same files
+take to be parsed and nothing else: orjson and PyYAML.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from workers.config import Settings
+from workers.demo import record
+from workers.demo.behaviour import DAYS
+from workers.demo.expect import Mirror
+from workers.demo.signing import Keys
+from workers.rulebook import compile_rulebook, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from integrations.contracts import Incoming
+
+EVENTS: Final = 200_000
+LEAST: Final = 50_000
+"""Events a second through `dripline simulate`."""
+RULES: Final = 1_000
+MOST: Final = 2.0
+"""Seconds for `dripline check` of so many rules."""
+PERIODS: Final = 6
+"""How often each person of the recording comes back, with as many days between."""
+ROUNDS: Final = 3
+ROOT: Final = Path(__file__).parents[2]
+
+
+# ── what is given ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recording() -> list[tuple[str, Incoming]]:
+    """Every event of the recorded deliveries, in the order in which they came, with its source."""
+    rulebook = compile_rulebook(read(ROOT / "rules", ROOT / "templates"))
+    mirror = Mirror(rulebook, Settings.from_environ(Keys().settings).adapters)
+    return [
+        (delivery.source, incoming) for delivery in record.read() for incoming in mirror.read(delivery, delivery.at)
+    ]
+
+
+def lines(recorded: list[tuple[str, Incoming]]) -> Iterator[bytes]:
+    """The recording as lines of the event log, endlessly: everybody comes back a few times, and then others come."""
+    for crowd in count():
+        for period in range(PERIODS):
+            later = timedelta(days=DAYS * period)
+            for source, incoming in recorded:
+                yield line(incoming, source, f"{crowd}.{period}", later)
+
+
+def line(incoming: Incoming, source: str, which: str, later: timedelta) -> bytes:
+    """One event of a person of a crowd, some days later."""
+    name, _, domain = dict(incoming.identities)["email"].partition("@")
+    email = f"{name}.{which.partition('.')[0]}@{domain}"
+    told = {
+        "type": incoming.type,
+        "occurred_at": (incoming.occurred_at + later).isoformat(),
+        "email": email,
+        "source": source,
+        "event_id": f"{incoming.event_id}.{which}",
+        "properties": dict(incoming.properties),
+        "lead": {**incoming.lead, "email": email},
+    }
+    return orjson.dumps(told) + b"\n"
+
+
+def rule_files(rules: int) -> dict[str, str]:
+    """So many scoring rules, a hundred in a file, of the kinds that people write."""
+    conditions = (
+        "event: form.submitted, when: 'event.form == \"form-{0}\"'",
+        "event: form.submitted, when: '\"/page-{0}\" in event.url'",
+        "when: lead.employees >= {0}",
+    )
+    written = [f"  r{n}: {{{conditions[n % 3].format(n)}, points: {1 + n % 9}}}\n" for n in range(rules)]
+    scores = {
+        f"rules/scoring/s{start // 100}.yaml": f"score: s{start // 100}\nhalf_life: 30 days\nrules:\n"
+        + "".join(written[start : start + 100])
+        for start in range(0, rules, 100)
+    }
+    return {
+        "rules/account.yaml": 'account: {company: A, zone: UTC, currency: EUR, sender: "A <a@a.test>", address: B}\n',
+        "rules/fields.yaml": "fields: {employees: integer}\n",
+        "rules/events.yaml": "events: {form.submitted: {form: text, url: text}}\n",
+        **scores,
+    }
+
+
+# ── measuring ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dripline(*arguments: object) -> float:
+    """Seconds of processor time that a command takes."""
+    command = [sys.executable, "-m", "workers.cli", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return used.ru_utime + used.ru_stime
+
+
+def best(work: Callable[[], float]) -> float:
+    """The least of a few rounds: what else the machine does only ever adds to it."""
+    return min(work() for _ in range(ROUNDS))
+
+
+def alone(work: Callable[[], object]) -> float:
+    """Seconds of processor time here."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def simulated(folder: Path, events: int) -> dict[str, float]:
+    """The events a second of each way to simulate a file, and of parsing it."""
+    file = folder / "events.jsonl"
+    file.write_bytes(b"".join(islice(lines(recording()), events)))
+    seconds = {
+        "parsed": best(lambda: alone(lambda: [orjson.loads(each) for each in file.read_bytes().splitlines()])),
+        "simulate": best(lambda: dripline("simulate", file, "--rules", ROOT / "rules")),
+        "simulate_json": best(lambda: dripline("simulate", file, "--rules", ROOT / "rules", "--json")),
+    }
+    return {name: events / spent for name, spent in seconds.items()}
+
+
+def checked(folder: Path, rules: int) -> dict[str, float]:
+    """The seconds that a check of so many rules takes, and parsing their files."""
+    files = rule_files(rules)
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return {
+        "parsed": best(lambda: alone(lambda: [yaml.safe_load(text) for text in files.values()])),
+        "check": best(lambda: dripline("check", folder / "rules")),
+    }
+
+
+def run(scale: float) -> dict[str, Any]:
+    """All measurements, and the limits."""
+    events, rules = max(1_000, int(EVENTS * scale)), max(100, int(RULES * scale))
+    with tempfile.TemporaryDirectory(prefix="dripline-benchmark-") as name:
+        speeds, seconds = simulated(Path(name), events), checked(Path(name), rules)
+    return {
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "events": events,
+        "rules": rules,
+        "events_per_second": speeds,
+        "seconds": seconds,
+        "limits": limits(speeds, seconds),
+    }
+
+
+def limits(speeds: dict[str, float], seconds: dict[str, float]) -> list[dict[str, Any]]:
+    """What was promised, and whether it was kept."""
+    simulate, check = speeds["simulate"], seconds["check"]
+    return [
+        {"what": "events a second, simulate", "measured": simulate, "limit": LEAST, "met": simulate >= LEAST},
+        {"what": "seconds, check", "measured": check, "limit": MOST, "met": check <= MOST},
+    ]
+
+
+# ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def report(results: dict[str, Any]) -> None:
+    """The same for people."""
+    console = Console()
+    speeds, seconds = results["events_per_second"], results["seconds"]
+    table = Table(f"{results['events']:,} events, {results['rules']:,} rules", "", "times parsing", box=None)
+    table.add_row("the events parsed by orjson", f"{speeds['parsed']:,.0f}/s", "1")
+    for name, title in {"simulate": "dripline simulate", "simulate_json": "dripline simulate --json"}.items():
+        table.add_row(title, f"{speeds[name]:,.0f}/s", f"{speeds['parsed'] / speeds[name]:.1f}")
+    table.add_row("the rules parsed by PyYAML", f"{seconds['parsed']:.2f} s", "1")
+    table.add_row("dripline check", f"{seconds['check']:.2f} s", f"{seconds['check'] / seconds['parsed']:.1f}")
+    console.print(table)
+    for limit in results["limits"]:
+        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
+        console.print(
+            f"{verdict}  {limit['what']}: {limit['measured']:,.2f} (limit {limit['limit']:,})", highlight=False
+        )
+
+
+def main() -> int:
+    """Run all of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.commands", description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events and rules")
+    given = parser.parse_args()
+    results = run(given.scale)
+    report(results)
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=2) + "\n")
+    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
