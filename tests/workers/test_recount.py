@@ -221,7 +221,7 @@ def test_refused_rules_leave_those_that_run_in_force_and_leads_are_counted_by_th
 
 
 def test_events_of_a_dropped_month_count_no_longer_and_what_they_told_stays(world: World):
-    told = replace(newsletter(1), lead={"first_name": "Ann"})
+    told = newsletter(1)._replace(lead={"first_name": "Ann"})
     append(world.engine, told, event(2), event(3))
     world.work()
     with world.engine.begin() as conn:
