@@ -81,6 +81,7 @@ class Session:
     def quit(self) -> None:
         """Say good-bye."""
         with suppress(OSError):
+            self._wait(self._timeout)
             self._smtp.quit()
         self.close()
 
@@ -182,12 +183,19 @@ class Session:
                 the last one: they have certainly not left. If it was lost after that, the missing reply will tell.
         """
         left = memoryview(data)
+        self._wait(self._timeout)
         try:
             while left:
                 left = left[self.sock.send(left) :]
         except OSError:
             if len(data) - len(left) < (needed or len(data)):
                 raise
+
+    def _wait(self, patience: float) -> None:
+        """Wait no longer than so many seconds for the next thing."""
+        if patience != self._patience:
+            self.sock.settimeout(patience)
+            self._patience = patience
 
     def _reply(self, patience: float) -> tuple[int, str]:
         """A reply's code and text.
@@ -197,9 +205,7 @@ class Session:
         """
         if not self.open:
             raise smtplib.SMTPServerDisconnected("closed")
-        if patience != self._patience:
-            self.sock.settimeout(patience)
-            self._patience = patience
+        self._wait(patience)
         said, more = [], True
         while more:
             line = self._replies.readline(LONGEST_LINE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine.campaigns.runs import share
-from workers.engine.pausing import LONGEST, LOOKED_AT, known_before, shares, too_much
+from workers.engine.pausing import LONGEST, LOOKED_AT, known_before, let_go_on, shares, too_much
 from workers.log import get_logger
 from workers.store import campaign_counts, controls, enrolments, outbox
 from workers.store.campaign_counts import utc_day
@@ -136,8 +136,9 @@ def watch(conn: Connection, active: Active, now: datetime) -> list[Control]:
     counts = campaign_counts.lately(conn, rules, today - timedelta(days=max(rule.days for rule in rules.values())))
     made = []
     for name, rule in rules.items():
-        before = known_before(last.detail) if (last := decided.get((name, ""))) else {}
-        found = shares(rule, counts[name], before, today)
+        last = decided.get((name, ""))
+        before, resumed = (known_before(last.detail), let_go_on(last.detail, last.decided_at)) if last else ({}, None)
+        found = shares(rule, counts[name], before, today, resumed)
         if reasons := too_much(rule, found):
             made.append(stop(conn, active, Control(name, PAUSED, DRIPLINE, said(reasons, rule), now, detail={
                 "shares": [share._asdict() for share in found], "days": rule.days,

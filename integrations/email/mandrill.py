@@ -4,7 +4,8 @@ To set it up: an API key (Settings, SMTP & API Info) goes into `DRIPLINE_MANDRIL
 be verified and signed (Settings, Domains). For the events: Settings, Webhooks, all of them, to `https://…/hooks/mandrill`;
 the key that is shown then goes into `DRIPLINE_MANDRILL_WEBHOOK_KEYS` (of several webhooks, all keys). Mandrill signs
 the address as it was entered there: where that is not `DRIPLINE_PUBLIC_URL` and `/hooks/mandrill`, put it into
-`DRIPLINE_MANDRILL_WEBHOOK_URL`, to the letter.
+`DRIPLINE_MANDRILL_WEBHOOK_URL`, to the letter. To hear of answers and bounces, let them go to an inbound domain
+(`reply_to` in the front matter of mails) with a route to the same address, and add its key to the others.
 
 Mandrill takes no idempotency key. Our key goes out as metadata and stands in every event, and a mail can be looked up
 by its recipient and told by it. Several mails in a call have to be one content with merge tags, so each mail is a call.
@@ -16,12 +17,12 @@ from __future__ import annotations
 
 import base64
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
-from integrations.contracts import Accepted, Ignored, Incoming
+from integrations.contracts import Accepted, Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, Malformed, Rejected, Unavailable, Unusable
 from integrations.options import check_keys
 from integrations.posting import (
@@ -48,14 +49,16 @@ from integrations.reading import (
     plain,
     read_each,
     read_part,
+    text,
 )
+from integrations.received import read
 from integrations.transport import Http, check_token, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from integrations.contracts import Mail, Request, Trace, Unreadable
+    from integrations.contracts import Mail, Request, Trace
     from integrations.exceptions import DeliveryError
     from integrations.transport import Answer
 
@@ -202,6 +205,8 @@ TYPES: Final[Mapping[str, str]] = {
 }
 KINDS: Final[Mapping[str, str]] = {"hard_bounce": "hard", "soft_bounce": "soft"}
 INBOUND: Final = "inbound"
+LONGEST_MAIL: Final = 50_000_000
+"""Characters of a mail that came in."""
 LISTS: Final = frozenset({"whitelist", "blacklist", "allowlist", "denylist"})
 """Types of events about Mandrill's own lists."""
 PROPERTIES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -295,7 +300,7 @@ def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
     event = mapping(part, "the event")
     name = event.get("event")
     if name == INBOUND:
-        return Ignored("inbound")
+        return _letter(mapping(event.get("msg"), "msg"), own, received_at)
     if name is None and isinstance(event.get("type"), str) and event["type"] in LISTS:
         return Ignored("account-event")
     if not isinstance(name, str) or name not in TYPES:
@@ -309,6 +314,15 @@ def _read(part: Any, own: bytes, received_at: datetime) -> Incoming | Ignored:
         properties=_properties(name, event),
         payload=own,
     )
+
+
+def _letter(message: Mapping[str, Any], own: bytes, received_at: datetime) -> Incoming | Ignored:
+    """A mail that came in."""
+    raw = text(message.get("raw_msg"), "msg.raw_msg", LONGEST_MAIL, "no-identity").encode(errors="replace")
+    made = read(raw, received_at)
+    if isinstance(made, Unreadable):
+        raise Unusable(made.reason, made.detail)
+    return replace(made, payload=own) if isinstance(made, Incoming) else made
 
 
 def _properties(name: str, event: Mapping[str, Any]) -> dict[str, Any]:

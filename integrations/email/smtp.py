@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from integrations.contracts import PROMPT, Accepted
 from integrations.dialogue import Session, words
 from integrations.dkim import Signer, read_key
-from integrations.exceptions import ConfigurationError, DeliveryError, NotBegun, Rejected, Unavailable
+from integrations.exceptions import ConfigurationError, DeliveryError, NotBegun, Rejected, Unavailable, Unknown
 from integrations.mime import Letter, build
 from integrations.names import suggestion
 from integrations.oauth import Grant, Tokens
@@ -258,13 +258,18 @@ class Adapter:
         return following if more and isinstance(following, Letter) else None
 
     def _letter(self, mail: Mail, now: datetime) -> Letter | DeliveryError:
-        """The message; `Rejected` if the mail's own headers are unusable."""
-        if self.vendor:
-            mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor].headers(mail)})
+        """The message; `Rejected` if it cannot be built."""
         try:
-            letter = build(mail, now)
+            return self._built(mail, now)
         except Rejected as error:
             return error
+        except Exception as error:  # noqa: BLE001  whatever it is: nothing has left, and the other mails have no part in it
+            return Rejected("bad-mail", f"{type(error).__name__}: {error}")
+
+    def _built(self, mail: Mail, now: datetime) -> Letter:
+        if self.vendor:
+            mail = replace(mail, headers={**mail.headers, **ECHOES[self.vendor].headers(mail)})
+        letter = build(mail, now)
         if not self._signer:
             return letter
         return replace(letter, data=self._signer.sign(letter.data, letter.sender, now))
@@ -341,5 +346,8 @@ def _handed_over(session: Session, mail: Mail, letter: Letter, following: Letter
         reply = session.hand_over(letter, following)
     except DeliveryError as error:
         return error
+    except Exception as error:  # noqa: BLE001  a mistake of ours: this one may have left, the others have no part in it
+        session.close()
+        return Unknown(f"{type(error).__name__}: {error}")
     queued = QUEUED.search(reply)
     return Accepted(queued[1] if queued else mail.message_id)

@@ -54,7 +54,7 @@ def test_the_rules_that_are_checked_are_rules_and_their_limit_is_one() -> None:
     rulebook = compile_rulebook(commands.rule_files(300))
     assert sum(len(model.profile_rules) for model in rulebook.models.values()) == 100
     assert len(rulebook.by_event["form.submitted"]) == 200
-    assert [each["met"] for each in commands.limits({"simulate": 49_000}, {"check": 1.9})] == [False, True]
+    assert [each["met"] for each in commands.limits(49_000, 1.9)] == [False, True]
 
 
 def test_everybody_of_the_recording_comes_back_and_then_others_come() -> None:

@@ -212,6 +212,24 @@ def test_what_was_known_when_it_was_resumed_is_not_held_against_it_and_what_come
     assert len(told(company)) == 2
 
 
+def test_what_is_told_late_of_mails_from_before_the_day_it_was_resumed_is_not_held_against_it(engine: Engine):
+    company = Company(engine, WATCHFUL.replace("at_least: 10", "at_least: 10, days: 7"))
+    company.tell("trial.started", *PEOPLE[:30])
+    company.work()
+    old = company.mails()
+    bounce(company, old[:10])
+    assert len(watch(company)) == 1
+    company.later(2 * DAY)
+    resume(company)
+    company.tell("trial.started", *PEOPLE[30:45])
+    company.work()
+    bounce(company, old[10:30])
+    assert watch(company) == []
+    fresh = [mail for mail in company.mails() if mail.key.endswith("send-a")][30:]
+    bounce(company, fresh[:6])
+    assert watch(company) == ["6 of 15 mails sent within 7 days bounced (40.0%, limit 20.0%)"]
+
+
 def test_old_days_fewer_mails_and_other_rules_pause_nobody(engine: Engine):
     company = Company(engine, WATCHFUL)
     company.tell("trial.started", *PEOPLE[:9])

@@ -273,7 +273,7 @@ def show_aside(story: Story) -> None:
 def show_outbox(story: Story) -> None:
     """What was to go out."""
     section("Outbox")
-    columns = ("id", "what", "put there", "because of", "state", "reason", "tries", "settled")
+    columns = ("id", "what", "put there", "because of", "state", "reason", "by", "tries", "settled")
     rows = [
         (
             r.id,
@@ -282,6 +282,7 @@ def show_outbox(story: Story) -> None:
             caused(story.causes.get(r.key)),
             r.state,
             r.reason,
+            r.provider or "",
             r.attempts,
             local(r.settled_at),
         )

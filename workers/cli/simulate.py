@@ -54,7 +54,7 @@ def command(events: Path, rules: Path | None, templates: Path | None, until: dat
 
     Instead of `email` there may be `identities`, a list of kind:value, the strongest first. `source` and `event_id`
     together tell duplicates. Lines that are no events are left out, shown and counted. --json prints every decision
-    and the final state of every lead.
+    and the final state of every lead. A great many events are shared out over all processor cores.
 
     \b
     Examples:
@@ -65,6 +65,7 @@ def command(events: Path, rules: Path | None, templates: Path | None, until: dat
     from workers.cli.dev import rule_files
     from workers.rulebook import compile_rulebook
     from workers.simulate import no_collector, run
+    from workers.simulate.shares import processes_for
     from workers.simulate.summary import summed
 
     bundle, name = rule_files(rules, templates)
@@ -73,7 +74,7 @@ def command(events: Path, rules: Path | None, templates: Path | None, until: dat
     with no_collector():
         heard = read(events, bad)
         with progress("simulating", len(heard)) as moved:
-            result = run(heard, rulebook, until, keep=as_json, moved=moved)
+            result = run(heard, rulebook, until, keep=as_json, moved=moved, processes=processes_for(len(heard)))
         if as_json:
             print_quickly(as_data(result, summed(result, rulebook), bad))
         else:

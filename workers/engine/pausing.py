@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from workers.engine.rules import PauseWhen
 
 Daily = Mapping[tuple[date, str], int]
@@ -48,13 +50,18 @@ class Share(NamedTuple):
         return f"{told} ({self.share:.1%}, limit {self.limit:.1%})"
 
 
+def let_go_on(detail: Mapping[str, Any], decided_at: datetime) -> date | None:
+    """The UTC day on which somebody let the campaign go on, by the latest decision about it; None if nobody did."""
+    return decided_at.astimezone(UTC).date() if "before" in detail else None
+
+
 def known_before(detail: Mapping[str, Any]) -> Daily:
     """What somebody knew of who let the campaign go on, as the decision notes it."""
     days: Mapping[str, Mapping[str, int]] = detail.get("before", {})
     return {(date.fromisoformat(day), what): n for day, found in days.items() for what, n in found.items()}
 
 
-def shares(rule: PauseWhen, counts: Daily, before: Daily, today: date) -> list[Share]:
+def shares(rule: PauseWhen, counts: Daily, before: Daily, today: date, resumed: date | None = None) -> list[Share]:
     """Every share that the rule looks at; none of them says anything while fewer mails were sent than it wants.
 
     Args:
@@ -62,8 +69,9 @@ def shares(rule: PauseWhen, counts: Daily, before: Daily, today: date) -> list[S
         counts: what has happened, by (day on which the mail was sent, what).
         before: the part of it that somebody knew of who let the campaign go on; it does not count any more.
         today: UTC.
+        resumed: the day on which they did; mails of earlier days do not count at all, whatever is still told of them.
     """
-    since = today - timedelta(days=rule.days - 1)
+    since = max(today - timedelta(days=rule.days - 1), resumed or date.min)
     sums = dict.fromkeys(LOOKED_AT, 0)
     for sign, part in ((1, counts), (-1, before)):
         for (day, what), number in part.items():

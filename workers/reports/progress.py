@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.pausing import LONGEST, known_before, shares
+from workers.engine.pausing import LONGEST, known_before, let_go_on, shares
 from workers.reports import trials
 from workers.reports.campaigns import state
 from workers.reports.rates import Difference, Rate, difference, rate
@@ -294,4 +294,5 @@ def shares_now(conn: Connection, campaign: Campaign | None, control: Control | N
     today = utc_day(now)
     counts = campaign_counts.lately(conn, [campaign.name], today - timedelta(days=LONGEST))
     before = known_before(control.detail) if control else {}
-    return shares(campaign.pause_when, counts[campaign.name], before, today)
+    resumed = let_go_on(control.detail, control.decided_at) if control else None
+    return shares(campaign.pause_when, counts[campaign.name], before, today, resumed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.campaigns.exits import said
+from workers.engine.expressions.durations import LONGEST
 from workers.engine.hours import zone_by
 from workers.engine.rules.journeys import REPLIED
 from workers.engine.steps import end, split
@@ -196,6 +197,8 @@ class Expectations:
         elif at < BEGINNING:
             text = f"this is before the example begins, on {BEGINNING:%Y-%m-%d at %H:%M} UTC"
             self._add(place, "never-fires", text, "write a later time")
+        elif at > BEGINNING + LONGEST:
+            self._add(place, "out-of-range", "this is more than ten years away", "write an earlier time")
         else:
             return True
         return False

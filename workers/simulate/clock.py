@@ -21,16 +21,17 @@ from workers.engine.owners import next_owner
 from workers.engine.values import Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
+from workers.simulate.shares import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from workers.engine.rules import Rulebook
-    from workers.engine.values import Decision, Event
+    from workers.engine.values import Decision, Event, LeadState
     from workers.simulate.heard import Heard
 
-EVERY: Final = 1000
-"""Leads between two words about how far we are."""
+SHARE: Final = 200
+"""Leads between two words about how far we are; so many are worked on, and told of, together."""
 LEAST_WAIT: Final = timedelta(seconds=1)
 """As in the running system: nobody is looked at again sooner, so that the clock always moves on."""
 
@@ -72,6 +73,7 @@ def run(
     changes: Sequence[tuple[datetime, Rulebook]] = (),
     keep: bool = True,
     moved: Callable[[int], None] | None = None,
+    processes: int = 1,
 ) -> Result:
     """Take events through the rules on a virtual clock.
 
@@ -83,11 +85,12 @@ def run(
         changes: the rules that are in force from an instant on, in their order; everybody is looked at then.
         keep: whether the result keeps all decisions.
         moved: told now and then how many events are done.
+        processes: over how many to share the leads out; with more than one, `Person.events` stay in theirs.
     """
     result = Result(people or Population())
     with no_collector():
         gather(events, until, result)
-        go_through(result, rulebook, changes, keep=keep, moved=moved)
+        go_through(result, rulebook, changes, keep=keep, moved=moved, processes=processes)
     return result
 
 
@@ -126,6 +129,18 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
     result.until = until or result.until
 
 
+@dataclass(slots=True)
+class Told:
+    """What came of some leads; see `Result`. `ends` are their final states, and when they are looked at again."""
+
+    decisions: list[tuple[int, Decision]] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    ends: list[tuple[int, LeadState, datetime | None]] = field(default_factory=list)
+    events: int = 0
+
+
 def go_through(
     result: Result,
     rulebook: Rulebook,
@@ -133,30 +148,57 @@ def go_through(
     *,
     keep: bool,
     moved: Callable[[int], None] | None = None,
+    processes: int = 1,
 ) -> None:
     """Take everybody through their time."""
-    numbers = count(1 + max((event.id for person in result.people for _, event in person.heard), default=0))
-    done = 0
-    for number, person in enumerate(result.people, 1):
-        life = Life(person, rulebook, result.counts, numbers, changes)
-        life.go(result.until)
-        tell(result, person, life.decided, keep=keep)
-        done += len(person.heard)
-        if moved is not None and not number % EVERY:
+    people = list(result.people)
+    first = 1 + max((event.id for person in people for _, event in person.heard), default=0)
+
+    def live(piece: int) -> Told:
+        told = Told()
+        for person in people[piece * SHARE : (piece + 1) * SHARE]:
+            life = Life(person, rulebook, told.counts, count(first), changes)
+            life.go(result.until)
+            tell(told, person, life.decided, keep=keep)
+        return told
+
+    pieces, done = -(-len(people) // SHARE), 0
+    all_told = shared(live, pieces, processes) if processes > 1 else ((piece, live(piece)) for piece in range(pieces))
+    found: dict[int, Told] = {}
+    for piece, told in all_told:
+        found[piece] = told
+        done += told.events
+        if moved is not None:
             moved(done)
+    for piece in range(pieces):
+        put_together(result, found[piece])
     settle(result)
     if not keep:
         result.decisions.clear()
 
 
-def tell(result: Result, person: Person, decided: Iterable[Decision], *, keep: bool) -> None:
+def tell(told: Told, person: Person, decided: Iterable[Decision], *, keep: bool) -> None:
     """Write down what was decided about a lead, or only how much and what has an effect."""
     for decision in decided:
-        result.kinds[decision.kind] = result.kinds.get(decision.kind, 0) + 1
+        told.kinds[decision.kind] += 1
         if decision.kind == "skipped":
-            result.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
+            told.skipped[str(decision.detail.get("reason", "")), decision.rule] += 1
         if keep or decision.effect is not None:
-            result.decisions.append((person.id, decision))
+            told.decisions.append((person.id, decision))
+    told.ends.append((person.id, person.state, person.wake_at))
+    told.events += len(person.heard)
+
+
+def put_together(result: Result, told: Told) -> None:
+    """Add what came of some leads to all the rest."""
+    result.decisions += told.decisions
+    result.skipped.update(told.skipped)
+    result.counts.update(told.counts)
+    for kind, number in told.kinds.items():
+        result.kinds[kind] = result.kinds.get(kind, 0) + number
+    for lead, state, wake_at in told.ends:
+        person = result.people.people[lead]
+        person.state, person.wake_at = state, wake_at
 
 
 class Life:
@@ -166,7 +208,7 @@ class Life:
         person: with everything that will be heard of it.
         rulebook: the rules.
         counts: takes how often it was woken and counted anew.
-        numbers: of events of our own.
+        numbers: of events of our own; every lead has its own, as leads know nothing of each other.
         changes: the rules that are in force from an instant on.
 
     Attributes:

@@ -93,15 +93,20 @@ def run(leads: int) -> dict[str, Any]:
     results: dict[str, Any] = {
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()}, "leads": leads,
     }  # fmt: skip
+
+    def found(name: str, value: object) -> None:
+        results[name] = value
+        Console(stderr=True).print(name, value)
+
     with filled(Crowd(WAVE, WAVE, WAVES, 0, datetime.now(UTC))) as (stack, crowd):
-        results["due_small"] = measure.waves(stack, crowd)
-        results["events_small"] = measure.processed(stack, crowd)
+        found("due_small", measure.waves(stack, crowd))
+        found("events_small", measure.processed(stack, crowd))
     with filled(Crowd(leads, WAVE, WAVES, min(BURST, leads // 10), datetime.now(UTC))) as (stack, crowd):
-        results["bytes"] = int(stack.scalar("SELECT pg_database_size(current_database())"))
-        results["due_large"] = measure.waves(stack, crowd)
-        results["events_large"] = measure.processed(stack, crowd)
-        results["answers"] = commands.answers(stack, RATE)
-        results["burst"] = burst.burst(stack, crowd, RATE, EVENTS)
+        found("bytes", int(stack.scalar("SELECT pg_database_size(current_database())")))
+        found("due_large", measure.waves(stack, crowd))
+        found("events_large", measure.processed(stack, crowd))
+        found("answers", commands.answers(stack, RATE))
+        found("burst", burst.burst(stack, crowd, RATE, EVENTS))
     results["limits"] = limits(results)
     return results
 

@@ -26,8 +26,10 @@ STEADY: Final = 3.0
 """Seconds after which the clock has seen what is due."""
 PROCESSES: Final = 2
 THREADS: Final = 5
-LEAD: Final = 75.0
-"""Seconds from the preparation to the instant at which they fall due."""
+LEAD: Final = 60.0
+"""Seconds from the preparation to the instant at which they fall due; twice as many each time that it takes longer."""
+STARTED: Final = 20.0
+"""Seconds for the processes to start."""
 _DONE: Final = text("UPDATE outbox SET state = 'sent' WHERE state = 'pending'")
 _WAKE: Final = text("UPDATE leads SET wake_at = :then WHERE wake_at = :held_until")
 _DUE: Final = "SELECT FROM leads WHERE slice = {} AND wake_at <= now() - interval '2 seconds' LIMIT 1"
@@ -59,7 +61,7 @@ def burst(stack: Stack, crowd: Crowd, rate: int, events: float) -> dict[str, Any
         _, door = running.enter_context(stack.web())
         feed = Feed(stack, door, crowd.leads, events)
         with feed.running():
-            time.sleep(began - time.perf_counter())
+            time.sleep(max(0.0, began - time.perf_counter()))
             time.sleep(STEADY)
             wait_for(lambda: not stack.scalar(DUE), worker, patience=600, every=EVERY)
             decided = time.perf_counter()
@@ -82,13 +84,17 @@ def burst(stack: Stack, crowd: Crowd, rate: int, events: float) -> dict[str, Any
 
 def prepare(stack: Stack, crowd: Crowd) -> tuple[float, int, int]:
     """Let the held fall due together; returns when (`perf_counter`), how many they are, and the rows sent so far."""
-    began = time.perf_counter() + LEAD
-    then = datetime.now(UTC) + timedelta(seconds=LEAD)
     with stack.engine.begin() as conn:
         conn.execute(_DONE)  # what earlier measurements have left
-        woken = conn.execute(_WAKE, {"then": then, "held_until": crowd.held_until}).rowcount
-    settle(stack.engine)
-    return began, woken, int(stack.scalar(SENT))
+    lead, held_until = LEAD, crowd.held_until
+    while True:
+        began, then = time.perf_counter() + lead, datetime.now(UTC) + timedelta(seconds=lead)
+        with stack.engine.begin() as conn:
+            woken = conn.execute(_WAKE, {"then": then, "held_until": held_until}).rowcount
+        settle(stack.engine)
+        if began - time.perf_counter() > STARTED + QUIET:
+            return began, woken, int(stack.scalar(SENT))
+        lead, held_until = lead * 2, then
 
 
 def latency(seconds: list[float]) -> dict[str, float]:

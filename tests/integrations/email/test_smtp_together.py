@@ -11,17 +11,20 @@ import pytest
 from integrations.contracts import Accepted
 from integrations.email.smtp import MOST, Company
 from integrations.exceptions import NotBegun, Rejected, Unavailable, Unknown
+from integrations.mime import build
 from tests.contract import hostile, scripted
 from tests.contract.outcomes import cases, check, outcome, staged
 from tests.integrations.email.test_smtp import MAIL, Inbox, adapter, server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from integrations.contracts import Mail
     from integrations.email.smtp import Adapter
     from integrations.exceptions import DeliveryError
+    from integrations.mime import Letter
     from tests.contract.outcomes import Case
 
 EHLO: Final = "250-test\r\n250 PIPELINING"
@@ -117,6 +120,24 @@ def test_a_mail_that_cannot_be_built_is_refused_and_the_others_go() -> None:
     with quick() as (it, smtp):
         assert kinds(smtp.send_many([bad, MAIL, bad, MAIL])) == [Rejected, Accepted, Rejected, Accepted]
     assert len(it.mails) == 2
+
+
+def test_our_own_mistake_with_one_mail_makes_no_other_unclear(monkeypatch: pytest.MonkeyPatch) -> None:
+    def built(mail: Mail, now: datetime) -> Letter:
+        if mail.to == MAILS[1].to:
+            raise ZeroDivisionError("a bug")
+        return build(mail, now)
+
+    def stuffed(data: bytes) -> bytes:
+        if MAILS[3].to.encode() in data:
+            raise ZeroDivisionError("another one")
+        return data
+
+    monkeypatch.setattr("integrations.email.smtp.build", built)
+    monkeypatch.setattr("integrations.dialogue._stuffed", stuffed)
+    with quick() as (it, smtp):
+        assert kinds(smtp.send_many(MAILS)) == [Accepted, Rejected, Accepted, Unknown, Accepted]
+    assert len(it.mails) == 3
 
 
 def test_nobody_is_kept_waiting_by_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,7 +210,10 @@ def add_business_time(
 def next_allowed(
     at: datetime, zone: ZoneInfo, quiet: Quiet | None, calendar: Calendar | None, country: str | None
 ) -> datetime:
-    """The earliest instant from `at` on that is on a business day and outside the quiet hours; None allows all.
+    """The instant from `at` on that is on a business day and outside the quiet hours; None allows all.
+
+    With quiet hours it is the earliest one. Without them a free day puts off to the same time of day: what is due on a
+    Saturday afternoon is right on Monday afternoon, and at midnight for nobody.
 
     Args:
         at: the result is not earlier than that.
@@ -221,8 +224,8 @@ def next_allowed(
     """
     for _ in range(MOST_CLOSED):
         before = at
-        if calendar is not None:
-            at = on_business_day(at, zone, calendar, country)
+        if calendar is not None and (start := on_business_day(at, zone, calendar, country)) != at:
+            at = start if quiet is not None else add_business(at, 1, zone, calendar, country)
         if quiet is not None:
             at = after_quiet(at, quiet, zone)
         if at == before:

@@ -290,7 +290,8 @@ class CampaignFile(Shape):
         default=None,
         metadata=about(
             "`business days`: mails that fall due on the account's days off, or on a public holiday of the lead's "
-            "country if the account keeps those, wait for the next day of work",
+            "country if the account keeps those, wait for the next day of work: for the same time of day, or with "
+            "`quiet_hours` for their end",
             example="business days",
         ),
     )
