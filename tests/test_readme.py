@@ -32,7 +32,7 @@ def settings_names() -> set[str]:
     own = {f"DRIPLINE_{field.name.upper()}" for field in dataclasses.fields(Settings)}
     adapters = [("email", name, name) for name in discovery.names("email")]
     adapters += [(kind, name, name) for kind in ("crm", "inbound", "hooks") for name in discovery.names(kind)]
-    adapters.append(("hooks", "slack", "slack-sales"))
+    adapters += [("hooks", "slack", "slack-sales"), ("email", "smtp", "smtp-backup")]
     adapters += [("sources", adapter, name) for name, adapter in (SOURCES | {"website": "standard"}).items()]
     for kind, adapter, name in adapters:
         fields = dataclasses.fields(discovery.adapter(kind, adapter))

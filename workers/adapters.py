@@ -69,7 +69,8 @@ class Adapters:
         return Routes(() if default == MAILBOX else routes, default, categories or {})
 
     def email(self, name: str = "") -> EmailProvider:
-        """An e-mail provider; that of the settings, if none is named.
+        """An e-mail provider, whose name is its adapter's (`smtp`), or begins with that (`smtp-backup`); that of the
+        settings, if none is named.
 
         Raises:
             ConfigurationError: none is chosen, there is none of that name, or a setting of its is missing or unusable.
@@ -77,10 +78,11 @@ class Adapters:
         name = name or self._settings.email
         if not name:
             raise ConfigurationError(NO_EMAIL)
-        given = self._given("email", name)
-        if name == MAILBOX and not self._values.get(discovery.variable(MAILBOX, "folder")):
-            given["folder"] = self._settings.data_dir / MAILBOX
-        return self._once("email", name, lambda: discovery.build("email", name, name, self._values, **given))
+        adapter = adapter_of(name, discovery.names("email")) or name
+        given = self._given("email", adapter)
+        if adapter == MAILBOX and not self._values.get(discovery.variable(name, "folder")):
+            given["folder"] = self._settings.data_dir / name
+        return self._once("email", name, lambda: discovery.build("email", adapter, name, self._values, **given))
 
     def crm(self, name: str) -> Crm:
         """The CRM of that name.
@@ -129,8 +131,8 @@ class Adapters:
         for kind in ("email", "crm"):
             if (kind, provider) in self._built:
                 return bool(self._built[kind, provider].takes_key)
-        if provider in discovery.names("email"):
-            return bool(discovery.adapter("email", provider).takes_key)
+        if adapter := adapter_of(provider, discovery.names("email")):
+            return bool(discovery.adapter("email", adapter).takes_key)
         return provider in discovery.names("crm") and bool(discovery.adapter("crm", provider).takes_key)
 
     def _hook_takes_key(self, name: str) -> bool:

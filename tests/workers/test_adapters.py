@@ -70,6 +70,10 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
             f"{SENDING}:1:36: unknown-provider: there is no provider `postmrk`; did you mean postmark?",
         ),
         (
+            SENDING, "sending: {routes: {through: [smtp, smtp-backup, smtpbackup]}}\n",
+            f"{SENDING}:1:49: unknown-provider: there is no provider `smtpbackup`",
+        ),
+        (
             SENDING, "sending: {limits: {provider: stmp, limit: 1 per second}}\n",
             f"{SENDING}:1:30: unknown-provider: there is no provider `stmp`; did you mean smtp?",
         ),

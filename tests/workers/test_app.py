@@ -108,6 +108,27 @@ def test_the_rules_say_through_whom_mail_goes(database_url: str):
     assert (row.state, row.provider, server.taken.total()) == ("sent", "sparkpost", 1)
 
 
+def test_two_servers_of_one_kind_stand_in_for_each_other(database_url: str):
+    rules = BUNDLE | {"rules/sending.yaml": "sending: {routes: {through: [smtp, smtp-backup]}}"}
+    with hostile.Smtp(moods=("be busy",)) as first, hostile.Smtp(moods=("take",)) as second:
+        environ = {"DRIPLINE_EMAIL": "smtp"}
+        for name, server in (("SMTP", first), ("SMTP_BACKUP", second)):
+            environ |= {
+                f"DRIPLINE_{name}_HOST": "127.0.0.1", f"DRIPLINE_{name}_PORT": str(server.port),
+                f"DRIPLINE_{name}_SECURITY": "none",
+            }  # fmt: skip
+        app = make(settings(database_url, **environ))
+        apply(app.engine, NOW, rules)
+        happen(app, 1, "form.submitted", form="newsletter")
+        app.deliver("email")
+        with app.engine.begin() as conn:
+            (row,) = outbox.rows(conn, 9)
+        assert not app.adapters.takes_key("smtp-backup")
+        app.close()
+    assert (row.state, row.provider) == ("sent", "smtp-backup")
+    assert (first.taken.total(), second.taken.total()) == (0, 1)
+
+
 def test_no_route_leads_out_of_the_mailbox(app: App, provider: Provider):
     apply(app.engine, NOW, ROUTED)
     happen(app, 1, "form.submitted", form="newsletter")

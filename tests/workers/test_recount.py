@@ -204,6 +204,8 @@ def test_refused_rules_leave_those_that_run_in_force_and_leads_are_counted_by_th
     append(world.engine, event(100, "p0"))
     done = world.work()
     assert done.events == 1  # by the rules that run
+    with world.engine.connect() as conn:
+        assert (status.read(conn, NOW).version, status.read(conn, NOW).unread) == ("broken", True)
     world.sweep()
     assert done.recounted + world.work(LATER).recounted == 3
     assert world.sweep().outdated == 0

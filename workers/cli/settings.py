@@ -72,10 +72,11 @@ def senders(loaded: Settings, rulebook: Rulebook | None) -> Sequence[str]:
     from integrations import discovery
     from workers.adapters import Adapters
     from workers.clock import system_clock
+    from workers.rulebook.installed import adapter_of
 
     routes = rulebook.sending.routes if rulebook else ()
     chosen = Adapters(loaded, system_clock).routes(routes).providers if loaded.email else discovery.names("email")
-    return [name for name in chosen if name in discovery.names("email")]
+    return [name for name in chosen if adapter_of(name, discovery.names("email"))]
 
 
 def in_force(loaded: Settings) -> Mapping[str, str]:
@@ -116,6 +117,7 @@ def of_adapters(loaded: Settings, declared: Mapping[str, str], senders: Sequence
     Of the e-mail providers, of the mailbox looked into, of every CRM and outgoing webhook, and of the webhook sources.
     """
     from integrations import discovery
+    from workers.rulebook.installed import adapter_of
 
     chosen: dict[discovery.Kind, Sequence[str]] = {
         "email": senders,
@@ -125,7 +127,9 @@ def of_adapters(loaded: Settings, declared: Mapping[str, str], senders: Sequence
     }
     for kind, names in chosen.items():
         for name in names:
-            yield from of_adapter(loaded, discovery.adapter(kind, name), name)
+            yield from of_adapter(
+                loaded, discovery.adapter(kind, adapter_of(name, discovery.names(kind)) or name), name
+            )
     for name, adapter in declared.items():
         yield from of_adapter(loaded, discovery.adapter("sources", adapter), name)
 

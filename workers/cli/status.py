@@ -59,7 +59,10 @@ def show(status: Status) -> None:
     held = f", {status.held} held up by their lead" if status.held else ""
     stuck = f", {status.stuck} failing: dripline quarantine leads" if status.stuck else ""
     promoted, accepted = status.opportunities
-    click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}")
+    unread = (
+        ", which no process has read yet; if that stays so, see the logs for rulebook_refused" if status.unread else ""
+    )
+    click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}{unread}")
     if status.outdated:
         click.echo(f"looking anew    at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
     click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")

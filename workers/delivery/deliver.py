@@ -212,20 +212,27 @@ class Deliverer:
 
     def _work(self, sender: Sender, claims: Sequence[Claim]) -> Results:
         """Send the chunk; what must not be tried now is given back."""
-        results, claimed = Results(), time.monotonic()
-        left = self._round(sender, claims, results, claimed)
-        while left:
-            left = self._round(sender, left, results, claimed, known=False)
+        results, claimed, together = Results(), time.monotonic(), Together(sender, self._policy)
+        self._round(sender, claims, results, claimed, together)
+        while left := together.behind():
+            self._round(sender, left, results, claimed, together, known=False)
         return results
 
     def _round(
-        self, sender: Sender, claims: Sequence[Claim], results: Results, claimed: float, *, known: bool = True
-    ) -> Sequence[Claim]:
-        """Send those of a chunk that was `claimed` then; returns those that it came to too late.
+        self,
+        sender: Sender,
+        claims: Sequence[Claim],
+        results: Results,
+        claimed: float,
+        together: Together,
+        *,
+        known: bool = True,
+    ) -> None:
+        """Send those of a chunk that was `claimed` then; `together` knows who was left behind.
 
         What the claims say of their people is `known` from claiming just now, or has to be looked up.
         """
-        together, people = Together(sender, self._policy), People(self._engine, sender, claims, known=known)
+        people = People(self._engine, sender, claims, known=known)
 
         def leave() -> None:
             self._note(sender, results, together.leave(self._clock()))
@@ -240,7 +247,6 @@ class Deliverer:
             elif together.full:
                 leave()
         leave()
-        return together.left_behind
 
     def _unwell(self, sender: Sender, claim: Claim, now: datetime) -> datetime | None:
         """When a row may be tried whose provider is being left alone: at once, if another may take it; or None."""

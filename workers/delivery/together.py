@@ -22,11 +22,7 @@ LONGEST: Final = 0.03
 
 
 class Together:
-    """The rows of a chunk on their way out.
-
-    Attributes:
-        left_behind: those whose turn did not come in time. They were not tried; their people have to be looked up anew.
-    """
+    """The rows of a chunk on their way out."""
 
     def __init__(self, sender: Sender, policy: Policy) -> None:
         self._sender = sender
@@ -34,7 +30,8 @@ class Together:
         self._done: list[tuple[Claim, Attempt]] = []
         self._waiting: dict[str, list[tuple[Claim, Ready]]] = {}
         self._since = 0.0
-        self.left_behind: list[Claim] = []
+        self._behind: dict[int, tuple[Claim, Ready]] = {}
+        self._made: dict[int, tuple[Claim, Ready]] = {}
 
     def add(self, claim: Claim, now: datetime) -> None:
         """Make a row ready.
@@ -42,7 +39,9 @@ class Together:
         Raises:
             StoreUnavailable: see `make_ready`; the row is not taken.
         """
-        made = make_ready(self._sender, claim, claim.suppressed, now)
+        before, ready = self._made.get(claim.id, (None, None))
+        # If nobody has said anything since it was left behind, it is what it was.
+        made = ready if ready and before == claim else make_ready(self._sender, claim, claim.suppressed, now)
         if isinstance(made, Attempt):
             self._done.append((claim, made))
             return
@@ -68,11 +67,16 @@ class Together:
         done, self._done = self._done, []
         for number, (provider, rows) in enumerate(waiting.items()):
             if number and time.monotonic() - self._since > 2 * LONGEST:  # whom those before had to wait for
-                self.left_behind += [claim for claim, _ in rows]
+                self._behind.update((claim.id, (claim, ready)) for claim, ready in rows)
                 continue
             batch = self._sender.batch(provider)
             done += self._leave_together(batch, rows, now) if batch else self._leave_alone(rows, now)
         return done
+
+    def behind(self) -> list[Claim]:
+        """Those whose turn did not come in time: not tried, and to be looked up anew before they are added again."""
+        self._made, self._behind = self._behind, {}
+        return [claim for claim, _ in self._made.values()]
 
     def _leave_alone(self, waiting: Sequence[tuple[Claim, Ready]], now: datetime) -> list[tuple[Claim, Attempt]]:
         return [(claim, hand_over(self._sender, ready, claim, self._policy, now)) for claim, ready in waiting]
@@ -83,7 +87,7 @@ class Together:
         results = _send(batch, [ready.mail for _, ready in waiting if ready.mail])
         for (claim, ready), result in zip(waiting, results, strict=True):
             if isinstance(result, NotBegun):
-                self.left_behind.append(claim)
+                self._behind[claim.id] = claim, ready
             else:
                 yield claim, judge(self._sender, claim, result, self._policy, now, remark=ready.remark)
 

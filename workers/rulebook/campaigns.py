@@ -71,7 +71,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
         business_days=file.send_on is not None,
         edit="move" if isinstance(file.edit, Move) else file.edit,
         moves=moves(file, journey.steps, check),
-        pause_when=pause_when(file.pause_when) if file.pause_when else None,
+        pause_when=pause_when(file.pause_when, check) if file.pause_when else None,
         owner=str(file.owner or ""),
         on_reply=on_reply(file.on_reply) if file.on_reply else None,
     )
@@ -104,9 +104,16 @@ def on_reply(declared: str | Answer) -> OnReply:
     return OnReply(declared.pause // MICROSECOND if isinstance(declared, Answer) else 0)
 
 
-def pause_when(declared: Pause) -> PauseWhen:
-    """When the campaign stops by itself."""
+def pause_when(declared: Pause, check: Checker) -> PauseWhen:
+    """When the campaign stops by itself: what it looks at has to be named, and to be more than nothing."""
     shares = {name: getattr(declared, name) for name in ("bounced", "complained", "failed")}
+    if not any(shares.values()):
+        text = "nothing is named that could pause the campaign"
+        check.problems.add(declared.node.place, "missing-key", text, "add `bounced: 5%`, `complained` or `failed`")
+    for name, each in shares.items():
+        if each and not each.share:
+            text = f"`{name}` is 0%, which would pause the campaign although nothing is wrong"
+            check.problems.add(declared.place(name), "out-of-range", text, "write what is too much, like 5%")
     return PauseWhen({name: each.share for name, each in shares.items() if each}, declared.days, declared.at_least)
 
 

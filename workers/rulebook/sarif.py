@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +46,8 @@ def to_sarif(problems: Iterable[Problem], where: Callable[[str], str] = str) -> 
     found = list(problems)
     codes = sorted({problem.code for problem in found})
     rules = [{"id": code, "shortDescription": {"text": code.replace("-", " ")}} for code in codes]
-    results = [result(problem, codes.index(problem.code), where) for problem in found]
+    seen: Counter[str] = Counter()
+    results = [result(problem, codes.index(problem.code), where, seen) for problem in found]
     run = {
         "tool": {"driver": {"name": TOOL, "rules": rules}},
         "columnKind": "unicodeCodePoints",
@@ -54,8 +56,10 @@ def to_sarif(problems: Iterable[Problem], where: Callable[[str], str] = str) -> 
     return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 
 
-def result(problem: Problem, rule: int, where: Callable[[str], str]) -> dict[str, Any]:
-    """One finding."""
+def result(problem: Problem, rule: int, where: Callable[[str], str], seen: Counter[str]) -> dict[str, Any]:
+    """One finding; `seen` counts those that say the same of the same file."""
+    known_by = fingerprint(problem)
+    seen[known_by] += 1
     hint = f"{problem.text}; {problem.hint}" if problem.hint else problem.text
     return {
         "ruleId": problem.code,
@@ -70,7 +74,7 @@ def result(problem: Problem, rule: int, where: Callable[[str], str]) -> dict[str
                 }
             }
         ],
-        "partialFingerprints": {FINGERPRINT: fingerprint(problem)},
+        "partialFingerprints": {FINGERPRINT: f"{known_by}:{seen[known_by]}"},
     }
 
 

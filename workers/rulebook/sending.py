@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from integrations.addresses import dns
 from workers.engine.rules import RateLimit, Route, Sending, WarmUp
 from workers.rulebook.declarations.sending import ProviderLimit
+from workers.rulebook.installed import adapter_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,7 +69,7 @@ def providers(names: Iterable[Text], check: Checker) -> tuple[str, ...]:
     """The names of providers, each of which there is, and stands there once."""
     seen: dict[str, None] = {}
     for name in names:
-        if check.installed:
+        if check.installed and not adapter_of(name, check.installed.providers):
             check.known("provider", name, check.installed.providers)
         if name in seen:
             check.problems.add(name.place, "duplicate-name", f"`{name}` stands there twice", "remove one")

@@ -27,6 +27,7 @@ class Status:
 
     Attributes:
         version: rulebook in force, empty if none.
+        unread: True as long as no process has been able to read that version; they go on by the one before.
         backlog: events not processed yet, those that wait for another attempt included.
         failing: events among them that failed at least once.
         held: events among them that wait for a lead whose wake-up fails.
@@ -46,6 +47,7 @@ class Status:
 
     at: datetime
     version: str
+    unread: bool
     backlog: int
     failing: int
     held: int
@@ -90,6 +92,7 @@ def read(conn: Connection, now: datetime) -> Status:
     return Status(
         at=now,
         version=version.version if version else "",
+        unread=version is not None and not version.scoring,
         backlog=backlog,
         failing=failing,
         held=held,

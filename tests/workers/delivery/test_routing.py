@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from integrations.contracts import Accepted, Trace
@@ -21,7 +24,7 @@ from workers.delivery.attempts import NOT_CONFIGURED
 from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
 from workers.delivery.limits import SECOND
-from workers.delivery.routing import RoutedSender, Routes
+from workers.delivery.routing import RoutedSender, Routes, chosen, following
 from workers.delivery.senders import EmailSender
 from workers.engine.rules import RateLimit, Sending
 from workers.rulebook import compile_rulebook
@@ -318,6 +321,42 @@ def test_what_an_event_proves_while_it_is_passed_on_stays_with_whom_it_was(world
     second = Scripted()
     run(world, Scripted([arrive]), second)
     assert (world.row().state, world.row().provider, second.got) == ("sent", "first", [])
+
+
+# ── laws ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = st.sampled_from(["first", "second", "third", "gone"])
+LINES = st.lists(NAMES, min_size=1, max_size=3, unique=True)
+
+
+class Lined(RoutedSender):
+    """Everybody in the line may take everything."""
+
+    def __init__(self, line: list[str]) -> None:
+        super().__init__(Routes((), line[0], {}), {}, {})
+        self._line = line
+
+    def line(self, claim: Claim) -> list[str]:  # noqa: ARG002
+        return self._line
+
+
+@given(line=LINES, paused=st.sets(NAMES), before=st.none() | NAMES, unclear=st.none() | NAMES)
+def test_who_gets_a_row(line: list[str], paused: set[str], before: str | None, unclear: str | None):
+    since = NOW if unclear else None
+    row = Claim(
+        1, "k", "email", 1, {}, 1, 1, before, "", "a@b.test", {}, "", NOW, unclear_since=since, unclear_with=unclear
+    )
+    sender = Lined(line)
+    name = chosen(sender, row, paused)
+    if unclear:
+        assert name == unclear, "nobody else can tell whether it was taken"
+        return
+    assert name in line
+    assert name not in paused or paused >= set(line), "somebody else could have taken it"
+    walked = [name]
+    while heir := following(sender, replace(row, provider=walked[-1]), paused):
+        walked.append(heir)
+    assert walked == [each for each in line[line.index(name) :] if each == name or each not in paused]
 
 
 # ── against servers that lose answers in every way ───────────────────────────────────────────────────────────

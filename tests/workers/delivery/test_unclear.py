@@ -1,26 +1,23 @@
-"""What may have been taken: keys that are forgotten, providers that can be asked, and mails that leave together."""
+"""What may have been taken: keys that are forgotten, and providers that can be asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
-from integrations.contracts import Accepted, Mail, Trace
+from integrations.contracts import Accepted, Trace
 from integrations.exceptions import DeliveryError, Rejected, Unavailable, Unknown
 from tests.conftest import NOW
 from tests.workers.delivery.world import COMPOSER, Killed, Scripted, World
 from workers.delivery.lookup import HELD, LONGEST, SOONEST
 from workers.delivery.senders import EmailSender
-from workers.store import clearing, evidence, outbox, suppressions, unclear
-from workers.store.suppressions import Suppression
+from workers.store import clearing, evidence, outbox, unclear
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Engine
 
 
@@ -266,63 +263,3 @@ def test_a_worker_killed_while_asking_is_followed_by_another(world: World):
     provider.found = [Accepted("theirs")]
     world.step(minutes=11)
     assert world.run(provider) == {"sent": 1}
-
-
-# ── mails that leave together ────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class Batching(Scripted):
-    most: int = 3
-    calls: list[int] = field(default_factory=list)
-
-    def send_many(self, mails: Sequence[Mail]) -> list[Accepted | DeliveryError]:
-        self.calls.append(len(mails))
-        return [self._one(mail) for mail in mails]
-
-    def _one(self, mail: Mail) -> Accepted | DeliveryError:
-        try:
-            return self.send(mail)
-        except DeliveryError as error:
-            return error
-
-
-def test_mails_leave_together_and_each_has_its_own_outcome(world: World):
-    world.mails(5)
-    provider = Batching([Rejected("406", "inactive"), lambda: None, Unknown("no answer"), Unavailable("busy")])
-    assert world.run(provider) == {"dead": 1, "sent": 2, "ambiguous": 1, "retry": 1}
-    assert provider.calls == [3, 1, 1]  # the chunk has four rows, the next the fifth
-    assert [row.state for row in world.rows()] == ["dead", "sent", "ambiguous", "retry", "sent"]
-    assert [mail.key for mail in provider.got] == ["mail:2:welcome:1:hello", "mail:5:welcome:1:hello"]
-
-
-def test_whoever_may_not_be_mailed_does_not_go_with_the_others(world: World):
-    world.mails(3)
-    with world.engine.begin() as conn:
-        suppressions.add(conn, [Suppression("lead2@acme.test", "unsubscribed")], NOW)
-    provider = Batching()
-    assert world.run(provider) == {"skipped": 1, "sent": 2}
-    assert [mail.to for mail in provider.got] == ["lead1@acme.test", "lead3@acme.test"]
-
-
-def test_an_adapter_that_breaks_leaves_all_of_them_unclear(world: World):
-    world.mails(3)
-    provider = Batching([ZeroDivisionError("a bug")])
-    assert world.run(provider) == {"ambiguous": 3}
-    assert {row.reason for row in world.rows()} == {"adapter-error"}
-
-
-def test_an_adapter_that_tells_of_fewer_leaves_all_of_them_unclear(world: World, monkeypatch: pytest.MonkeyPatch):
-    world.mails(3)
-    provider = Batching()
-    monkeypatch.setattr(provider, "send_many", lambda mails: [Accepted("x")] * (len(mails) - 1))
-    assert world.run(provider) == {"ambiguous": 3}
-
-
-def test_nothing_waits_for_company_for_long(world: World, monkeypatch: pytest.MonkeyPatch):
-    world.mails(4)
-    passed: Any = iter(range(0, 1000, 2))
-    monkeypatch.setattr("workers.delivery.together.time.monotonic", lambda: float(next(passed)))
-    provider = Batching(most=500)
-    assert world.run(provider) == {"sent": 4}
-    assert provider.calls == [1, 1, 1, 1]

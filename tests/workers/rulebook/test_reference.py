@@ -249,6 +249,16 @@ def test_findings_as_sarif():
     assert len({result["partialFingerprints"]["dripline/v1"] for result in run["results"]}) == 3
 
 
+def test_findings_that_say_the_same_are_told_apart_and_keep_their_numbers_when_lines_move():
+    def marks(*lines: int) -> list[str]:
+        problems = [Problem("rules/a.yaml", line, 1, "unknown-key", "there is no key `x`") for line in lines]
+        results = to_sarif(problems)["runs"][0]["results"]
+        return [result["partialFingerprints"]["dripline/v1"] for result in results]
+
+    assert len(set(marks(3, 9))) == 2
+    assert marks(3, 9) == marks(4, 12)
+
+
 def test_an_absolute_path_is_a_uri_of_its_own():
     log = to_sarif(PROBLEMS[:1], lambda path: f"/srv/{path}")
     location = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]

@@ -23,6 +23,9 @@ class Route(Shape):
     not be reached, was too busy, or refused our account. It also takes over while the one before is left alone because
     it keeps failing. A mail of unknown outcome never changes hands, because two providers might deliver it; nor does
     one that was refused for its own sake, or one that waits for a limit. A provider that lacks settings is passed over.
+
+    For a second account with a provider put a dash and a word behind its name: `smtp-backup` reads
+    DRIPLINE_SMTP_BACKUP_HOST and so on, and has limits of its own.
     """
 
     title = "a route"
