@@ -35,7 +35,6 @@ UNUSED: Final = {
     "tracking: consent": "its consent is the law's, not tracking's",
     "tracking: url": "needs a domain",
     "what an example holds back: zone": "the lead's clock is the one to think of",
-    "what an example holds back: reason: replied": "shown by the mails that did not go out",
     "what an example keeps out: reason": "each is what the engine says; three of them are shown",
     "a message of an example: zone": "the lead's clock is the one to think of",
     "a webhook of an example": "times are shown by mails",

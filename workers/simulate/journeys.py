@@ -180,9 +180,9 @@ class Comparison:
         """What is other than the entry says, by key: `step is send-b, expected send-a`."""
         zone = self._zone(entry)
         return {
-            key: f"{key} is {shown(seen[key], zone)}, expected {shown(self._wanted(entry, key), zone)}"
+            key: f"{key} is {shown(seen[key], zone)}, expected {shown(getattr(entry, key), zone)}"
             for key in entry.node.entries
-            if key in seen and not same(key, self._wanted(entry, key), seen[key], zone)
+            if key in seen and not same(key, getattr(entry, key), seen[key], zone)
         }
 
     def missing(self, key: str, entry: Shape) -> str:
@@ -208,9 +208,6 @@ class Comparison:
         zone = self._zone(None)
         told = ["; ".join(f"{name} {shown(value, zone)}" for name, value in row.items() if value) for row in rows]
         return " · ".join(told)
-
-    def _wanted(self, entry: Shape, key: str) -> Any:
-        return getattr(entry, key)
 
     def _zone(self, entry: Shape | None) -> ZoneInfo:
         """Whose clock an entry is on."""
