@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import redis
+from hypothesis import settings
 from sqlalchemy import make_url, text
 
 from tests.servers import Postgres, Redis
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 NOW: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
 """When the tests play."""
+
+settings.register_profile("untimed", deadline=None)  # how fast something is, is the benchmarks' to say
+settings.load_profile("untimed")
 
 _number = count(1)
 

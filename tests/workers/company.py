@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from tests.conftest import NOW
 from tests.workers.rulebook.base import BASE
-from workers.app import Library
 from workers.clock import SteppedClock
 from workers.delivery.compose import Links
+from workers.library import Library
 from workers.pipeline import Processed, process_slice
 from workers.rulebook import version_of
 from workers.store import campaign_counts, events, leads, outbox, rulebooks

@@ -13,11 +13,12 @@ from tests.conftest import NOW
 from tests.contract import hostile
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.adapters import Adapters
-from workers.app import REMEMBERED, App, build
+from workers.app import App, build
 from workers.clock import SteppedClock
 from workers.config import Settings
 from workers.exceptions import ConfigurationError
 from workers.hints import QUEUE, MemoryHints
+from workers.library import REMEMBERED
 from workers.store import events, outbox
 from workers.store.events import NewEvent
 from workers.store.slices import slice_of

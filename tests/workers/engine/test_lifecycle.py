@@ -113,6 +113,16 @@ def test_segments_are_entered_and_left_with_a_decision() -> None:
     assert Standing(outside.state, rules, NOW).segment("nobody") is False
 
 
+def test_segments_in_another_order_are_the_same_segments() -> None:
+    one, two = (Segment(name, says(lambda _, lead, __: bool(lead))) for name in ("one", "two"))
+    before = rulebook(segments=(one, two), campaigns=(), promotion=None)
+    inside = step(before, None, 0, event(1, "page.viewed", lead={"size": 5}))
+    after = rulebook(segments=(two, one), campaigns=(), promotion=None)
+    moved = step(after, inside, 1, event(2, "page.viewed"))
+    assert moved.state.segments == ["two", "one"]
+    assert "segmented" not in [decision.kind for decision in moved.decisions]
+
+
 COUNTING = rulebook(
     counted={"email.clicked": Counted({DAY_MICROS: 60, 3_600_000_000: 24}, {"url": 0})}, campaigns=(), promotion=None
 )
