@@ -60,19 +60,3 @@ def test_a_queue_that_fails_is_logged_and_asked_again(caplog: pytest.LogCaptureF
     announcer.close()
     assert len(said) == 2
     assert [record.getMessage() for record in caplog.records] == ["announcement_failed"] * 2
-
-
-def test_under_load_every_slice_has_its_turn() -> None:
-    said: list[list[int]] = []
-    announcer: Announcer
-
-    def offer(slices: Collection[int]) -> None:
-        said.append([*slices])
-        if len(said) < 5:
-            announcer.announce(range(6))
-
-    announcer = Announcer(offer, pause=0, part=2)
-    announcer.announce([9])
-    until(lambda: len(said) == 6)
-    announcer.close()
-    assert said == [[9], [0, 1], [2, 3], [4, 5], [0, 1], [2, 3, 4, 5]]
