@@ -5,16 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import eventually
 from workers.processes import KeepsDying, Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 LIVES = r"import os, sys; os.write(1, b'%d\n' % os.getpid()); sys.stdin.read()"
 """One write, so that the lines of two children cannot mix, whether their output is buffered or not."""
@@ -32,13 +32,6 @@ def alive(pid: int) -> bool:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
-
-
-def eventually(true: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_killed_child_is_replaced_and_all_end_at_the_stop():

@@ -16,6 +16,7 @@ from sqlalchemy import make_url, text
 
 from tests.conftest import NOW, connected
 from tests.servers import Redis
+from tests.waiting import eventually
 from tests.workers.rulebooks import PRODUCT_SECRET, apply
 from workers import services
 from workers.app import build
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
     from workers.app import App
 
 SLICES = 12
-
-
-def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

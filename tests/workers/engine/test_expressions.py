@@ -331,7 +331,7 @@ def test_same_as_jinja(source):
         assume(False)
     assume(not isinstance(expected, complex))
     expression, error = attempt(source)
-    assert error is None or error.code in {"ambiguous", "too-long"}, source
+    assert error is None or error.code in {"ambiguous", "too-long", "unknown-country"}, source  # "vp" == lead.country
     assume(error is None)
     value = expression.value({}, values, FACTS)
     assert value == expected, source
