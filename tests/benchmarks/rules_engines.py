@@ -44,6 +44,8 @@ BATCH: Final = 1_000
 """Events that the pipeline takes at a time, of the leads of one slice."""
 ROUNDS: Final = 3
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STRANGER: Final = LeadState()
+"""A lead of whom nothing is known; the engine leaves the states that it is given as they are."""
 
 
 class Condition(NamedTuple):
@@ -167,7 +169,7 @@ def engine(rulebook: Rulebook, given: Sequence[tuple[int, Sequence[Event]]]) -> 
         states: dict[int, LeadState] = {}
         decisions = 0
         for lead, events in given:
-            outcome = decide(states.get(lead) or LeadState(), lead, events, rulebook, NOW)
+            outcome = decide(states.get(lead, STRANGER), lead, events, rulebook, NOW)
             states[lead] = outcome.state
             decisions += len(outcome.decisions)
         return decisions
