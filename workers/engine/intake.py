@@ -38,8 +38,7 @@ def take_in(call: Call, event: Event) -> None:
     """
     at, state, rulebook = micros(event.at), call.state, call.rulebook
     state.events += 1
-    if at > state.last:  # noqa: PLR1730  (for every event, and an eighth of what `max` takes)
-        state.last = at
+    state.last = max(state.last, at)
     intake = rulebook.intake[event.type]
     held = intake.truths(event.properties, NOBODY, call.standing)
     if held[-1] and not call.quiet:
