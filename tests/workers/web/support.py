@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import current_thread
@@ -20,7 +19,7 @@ from workers.web.server import CONNECTIONS, BackgroundServer, bind
 from workers.web.sources import ActiveSources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Engine
@@ -185,11 +184,3 @@ def running(
         yield Web(engine, clock, server, status_port, offered, active, asked)
     finally:
         server.stop()
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tests.workers.web.support import until
+from tests.waiting import eventually
 from workers.web.announce import Announcer
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def test_the_first_word_goes_out_at_once_and_the_next_ones_together() -> None:
     said: list[set[int]] = []
     announcer = Announcer(lambda slices: said.append(set(slices)), pause=60)
     announcer.announce({1})
-    until(lambda: said == [{1}])
+    eventually(lambda: said == [{1}])
     announcer.announce({2})
     announcer.announce({3, 2})
     announcer.close()
@@ -55,7 +55,7 @@ def test_a_queue_that_fails_is_logged_and_asked_again(caplog: pytest.LogCaptureF
 
     announcer = Announcer(offer, pause=0)
     announcer.announce({1})
-    until(lambda: len(said) == 1)
+    eventually(lambda: len(said) == 1)
     announcer.announce({2})
     announcer.close()
     assert len(said) == 2

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.workers.web.support import GOOD, Greeting, Plain, event, running, until
+from tests.waiting import eventually
+from tests.workers.web.support import GOOD, Greeting, Plain, event, running
 from workers.exceptions import RulebookError, StoreUnavailable
 from workers.store.slices import slice_of
 from workers.web.sources import ActiveSources
@@ -36,7 +37,7 @@ def test_events_are_in_the_log_when_the_answer_comes(web: Web) -> None:
 
 def test_workers_are_told_once_which_slices_have_work(web: Web) -> None:
     web.deliver("a", "b")
-    until(lambda: web.offered == [{slice_of("email:ann@acme.test")}])
+    eventually(lambda: web.offered == [{slice_of("email:ann@acme.test")}])
     web.deliver("a")
     assert len(web.offered) == 1
 
@@ -165,7 +166,7 @@ def test_a_body_of_exactly_the_limit_is_taken(web: Web) -> None:
 def test_a_sender_who_hangs_up_is_counted(web: Web) -> None:
     with socket.create_connection((web.server.host, web.server.port), timeout=10) as conn:
         conn.sendall(b"POST /hooks/plain HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n[")
-    until(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 1)
+    eventually(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 1)
 
 
 # ── what verify sees ─────────────────────────────────────────────────────────────────────────────────────────
@@ -220,7 +221,7 @@ def test_data_that_cannot_be_stored_are_quarantined_whole(engine: Engine, clock:
 def test_sources_of_a_new_rulebook_are_served_without_a_restart(web: Web) -> None:
     assert web.deliver("a", source="new").status == 404
     web.active.append(ActiveSources("two", {"new": Plain()}))
-    until(lambda: web.deliver("a", source="new").status == 202)
+    eventually(lambda: web.deliver("a", source="new").status == 202)
     assert web.deliver("a").status == 404
 
 
@@ -231,14 +232,14 @@ def test_before_the_sources_are_known_nobody_is_told_that_there_are_none(engine:
         assert answer.json["type"] == "urn:dripline:problem:sources-not-loaded"
         assert web.counted("dripline_deliveries_total", source="unknown", outcome="sources-not-loaded") == 1
         web.active.append(ActiveSources("one", {"plain": Plain()}))
-        until(lambda: web.deliver("a").status == 202)
+        eventually(lambda: web.deliver("a").status == 202)
         assert web.deliver("a", source="nobody").status == 404
 
 
 def test_the_sender_of_a_source_that_is_not_configured_is_told_to_come_again(web: Web) -> None:
     closed = {"typeform": "DRIPLINE_TYPEFORM_SECRET is not set"}
     web.active.append(ActiveSources("two", {"plain": Plain()}, closed))
-    until(lambda: web.deliver("a", source="typeform").status != 404)
+    eventually(lambda: web.deliver("a", source="typeform").status != 404)
     before = web.counted("dripline_deliveries_total", source="typeform", outcome="source-closed")
     answer = web.deliver("a", source="typeform")
     assert (answer.status, answer.headers["retry-after"]) == (503, "60")
@@ -248,11 +249,11 @@ def test_the_sender_of_a_source_that_is_not_configured_is_told_to_come_again(web
     assert after == before + 1
     assert "/hooks/typeform</code> is closed: DRIPLINE_TYPEFORM_SECRET is not set" in web.get("/").text
     web.active.append(ActiveSources("three", {"plain": Plain(), "typeform": Plain()}))
-    until(lambda: web.deliver("a", source="typeform").status == 202)
+    eventually(lambda: web.deliver("a", source="typeform").status == 202)
 
 
 def test_a_rulebook_that_cannot_be_used_changes_nothing(web: Web) -> None:
     web.active.append(RulebookError(("rules/account.yaml: is missing",)))
     asked = len(web.asked)
-    until(lambda: len(web.asked) > asked + 1)
+    eventually(lambda: len(web.asked) > asked + 1)
     assert web.deliver("a").status == 202

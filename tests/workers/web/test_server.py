@@ -18,7 +18,8 @@ import uvicorn
 from sqlalchemy import text
 
 from tests.servers import Postgres
-from tests.workers.web.support import GOOD, Plain, running, until
+from tests.waiting import eventually
+from tests.workers.web.support import GOOD, Plain, running
 from workers.exceptions import ConfigurationError
 from workers.store.database import connect, migrate
 from workers.web import server
@@ -87,7 +88,7 @@ def test_a_refusal_is_never_taken_for_the_answer_to_an_earlier_request(web: Web)
     with web.engine.begin() as conn:
         conn.execute(text("LOCK TABLE event_keys"))
         assert hang_up(web, whole + b"what is this?\r\n\r\n") == b""
-    until(lambda: web.rows("SELECT event_id FROM events") == [("a",)])
+    eventually(lambda: web.rows("SELECT event_id FROM events") == [("a",)])
     assert web.counted("dripline_http_refused_total", reason="bad-request") == 1
 
 
@@ -95,10 +96,10 @@ def test_no_more_connections_are_kept_than_may_be(engine: Engine, clock: Stepped
     with running(engine, clock, connections=3) as web:
         address = (web.server.host, web.server.port)
         kept = [socket.create_connection(address, timeout=10) for _ in range(3)]
-        until(lambda: problem_or_nothing(web) == (503, "too-many-connections"))
+        eventually(lambda: problem_or_nothing(web) == (503, "too-many-connections"))
         for each in kept:
             each.close()
-        until(lambda: web_answers(web))
+        eventually(lambda: web_answers(web))
         assert web.counted("dripline_http_refused_total", reason="too-many-connections") >= 1
 
 
@@ -153,7 +154,7 @@ def test_who_hangs_up_in_the_middle_leaves_nothing_behind(engine: Engine, clock:
     with running(engine, clock, max_body=LARGE, bodies=2 * LARGE) as web:
         for _ in range(20):
             half_sent(web).close()
-        until(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 20)
+        eventually(lambda: web.counted("dripline_deliveries_total", source="plain", outcome="disconnected") == 20)
         assert finish(half_sent(web)).startswith(b"HTTP/1.1 202 ")
 
 
@@ -297,12 +298,12 @@ def restart_under_load(web: Web, database: Postgres) -> dict[int, list[str]]:
     with ThreadPoolExecutor(8) as threads:
         working = [threads.submit(deliver, number) for number in range(8)]
         try:
-            until(lambda: len(seen.get(202, ())) > 40)
+            eventually(lambda: len(seen.get(202, ())) > 40)
             database.stop(signal.SIGINT)
-            until(lambda: len(seen.get(503, ())) > 40)
+            eventually(lambda: len(seen.get(503, ())) > 40)
             database.start()
             before = len(seen[202])
-            until(lambda: len(seen[202]) > before + 40)
+            eventually(lambda: len(seen[202]) > before + 40)
         finally:
             stop.set()
         for each in working:
