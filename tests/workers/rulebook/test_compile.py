@@ -229,6 +229,16 @@ segments:
         "form.submitted": Counted({}, {"form": 14}),
         "page.viewed": Counted({DAY: 30}, {"url": 0}),
     }
+    of_late = {**BASE, "rules/segments.yaml": """\
+segments:
+  a: first("page.viewed", within="7d") < first("page.viewed", within="5h")
+  b: now() - first("page.viewed", within="30d") > 1 and count("page.viewed", within="2d") > 1
+  c: last("form.submitted", within="9d") is defined and days_since("form.submitted", within="90m") < 1
+"""}  # fmt: skip
+    assert compile_rulebook(of_late).counted == {
+        "form.submitted": Counted(),
+        "page.viewed": Counted({DAY: 2}, {}, {DAY: 30, DAY // 24: 5}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -245,6 +255,7 @@ segments:
         ("rules/scoring/usage.yaml", "percent: 20", "percent: 21", False),
         ("rules/segments.yaml", '"DE", "DK"', '"DE", "SE"', False),
         ("rules/segments.yaml", '"30d") < 3', '"31d") < 3', False),
+        ("rules/segments.yaml", 'first("form.submitted")', 'first("form.submitted", within="9d")', False),
         ("rules/fields.yaml", "merge: highest", "merge: last", False),
         ("rules/fields.yaml", "[bi, ml]", "[bi, ml, ai]", False),
         ("rules/events.yaml", "amount: money", "amount: text | money", None),
@@ -410,8 +421,9 @@ PIECES = [
     "amount: 1e14", "limit: once", "3 per day", "once per event.form", "1 per 1 minute", "100 per event.url",
     "every: 2", "expire: 1 day", "decay: {percent: 99, every: 1 day}", "decay: none", "range: [-5, 5]", "group: web",
     "from: 2026-01-01", 'count("page.viewed", within="1 minute")', 'distinct("form.submitted", "form")',
-    'segment("north")', 'last("crm.lost")', "between: [-10, 10]", "first", "last", "highest", "union", "datetime",
-    "zone", "list of integer", "cap: 1 per day", "terminal: true", "back_from: lead", "hold: 1 second",
+    'segment("north")', 'last("crm.lost")', 'first("page.viewed", within="3h") < now()',
+    'days_since("form.submitted", within="9d") > 1', "between: [-10, 10]", "first", "last", "highest", "union",
+    "datetime", "zone", "list of integer", "cap: 1 per day", "terminal: true", "back_from: lead", "hold: 1 second",
     "1 business hour",
 ]  # fmt: skip
 EDITS = st.lists(
