@@ -6,7 +6,7 @@ import pytest
 
 from tests.workers.rulebook.base import BASE, changed
 from tests.workers.rulebook.full import FULL
-from workers.rulebook import check, compile_rulebook, examples_of
+from workers.rulebook import compile_rulebook, examples_of
 
 
 def test_the_version_is_the_content(rulebook):
@@ -52,7 +52,6 @@ def test_given_ids_stay():
         ("rules/segments.yaml", 'first("form.submitted")', 'first("form.submitted", within="9d")', False),
         ("rules/fields.yaml", "merge: highest", "merge: last", False),
         ("rules/fields.yaml", "[bi, ml]", "[bi, ml, ai]", False),
-        ("rules/events.yaml", "amount: money", "amount: text | money", None),
         ("rules/events.yaml", "plan: text", "plan: country", False),
         ("rules/machines.yaml", "1 day", "2 days", False),
         ("rules/promotion.yaml", "crm.lost", "email.replied", False),
@@ -61,11 +60,8 @@ def test_given_ids_stay():
 )
 def test_leads_are_counted_anew_when_what_counting_depends_on_changes(full, path, old, new, same):
     assert old in FULL[path]
-    changed_bundle = {**FULL, path: FULL[path].replace(old, new)}
-    if same is None:
-        assert check(changed_bundle)
-        return
-    assert (compile_rulebook(changed_bundle).scoring == full.scoring) is same
+    other = compile_rulebook({**FULL, path: FULL[path].replace(old, new)})
+    assert (other.scoring == full.scoring) is same
 
 
 def test_examples_change_nothing_but_the_version():
