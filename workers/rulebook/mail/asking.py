@@ -11,7 +11,7 @@ from workers.rulebook.sandbox import ASKED
 from workers.rulebook.sandbox.rewriting import LACKS, WEIGH
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from workers.rulebook.sandbox import BoundedEnvironment
 
@@ -35,33 +35,42 @@ class Question(NamedTuple):
     text: str
 
 
-def asks(environment: BoundedEnvironment, tree: nodes.Template, seen: frozenset[str] = frozenset()) -> bool:
-    """True if a template, or one that it brings in, may ask where the lead stands.
+def asks(environment: BoundedEnvironment, trees: Iterable[nodes.Template], paths: Iterable[str]) -> bool:
+    """True if anything in a mail, or what it brings in, may ask where the lead stands.
 
     Args:
         environment: holds the templates.
-        tree: of one of them, or of a line.
-        seen: those that it stands in.
+        trees: of lines that are templates of their own.
+        paths: of its files; what is not there or cannot be read asks nothing, and rendering tells.
     """
-    if any(name.name in ASKED for name in tree.find_all(nodes.Name)):
-        return True
-    for node in tree.find_all(BRINGS_IN):
-        named = getattr(node, "template", None)
-        if not isinstance(named, nodes.Const) or not isinstance(named.value, str):
-            return True  # which one is known only when it is rendered
-        if named.value not in seen and asks_in(environment, named.value, seen):
+    waiting, seen = list(trees), set(paths)
+    waiting += [tree for path in seen for tree in read(environment, path)]
+    while waiting:
+        tree = waiting.pop()
+        if any(name.name in ASKED for name in tree.find_all(nodes.Name)):
             return True
+        for path in brought_in(tree):
+            if path is None:  # which one is known only when it is rendered
+                return True
+            if path not in seen:
+                seen.add(path)
+                waiting += read(environment, path)
     return False
 
 
-def asks_in(environment: BoundedEnvironment, path: str, seen: frozenset[str] = frozenset()) -> bool:
-    """The same for a file; what is not there or cannot be read asks nothing."""
-    if not environment.holds(path):
-        return False
+def read(environment: BoundedEnvironment, path: str) -> list[nodes.Template]:
+    """A file's tree; none if there is none."""
     try:
-        return asks(environment, environment.unpaid(path)[0], seen | {path})
-    except TemplateSyntaxError:  # which rendering tells
-        return False
+        return [environment.unpaid(path)[0]] if environment.holds(path) else []
+    except TemplateSyntaxError:
+        return []
+
+
+def brought_in(tree: nodes.Template) -> Iterator[str | None]:
+    """The templates that one includes, extends or imports; None for one that is not named by a written text."""
+    for node in tree.find_all(BRINGS_IN):
+        named = getattr(node, "template", None)
+        yield named.value if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
 
 
 def questions(tree: nodes.Template, words: Collection[str]) -> Iterator[Question]:

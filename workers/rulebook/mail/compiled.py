@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import TemplateSyntaxError, nodes
 
 from workers.exceptions import RenderError
-from workers.rulebook.mail.asking import asks, asks_in
+from workers.rulebook.mail.asking import asks
 from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
 from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
@@ -188,9 +188,7 @@ def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name
 def _asks(environment: BoundedEnvironment, head: FrontMatter, paths: Iterable[str]) -> bool:
     """True if anything in a mail may ask where the lead stands."""
     lines = [str(line) for line in (head.subject, head.preheader) if line and JINJA.search(line)]
-    return any(asks(environment, environment.parse(line)) for line in lines) or any(
-        asks_in(environment, path) for path in paths
-    )
+    return asks(environment, map(environment.parse, lines), paths)
 
 
 def attached(files: Mapping[str, str], name: str, file: str) -> File:
