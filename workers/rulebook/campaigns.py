@@ -13,6 +13,7 @@ from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
 from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
 from workers.rulebook.declarations.campaigns import OnReply as Answer
+from workers.rulebook.due import check_due
 from workers.rulebook.flow import check_flow, check_way_in
 from workers.rulebook.steps import read_steps
 from workers.rulebook.triggers import goal, triggers
@@ -50,6 +51,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
     check_way_in(file, check)
     if whole:
         check_flow(file, journey, check)
+        check_due(file, journey, check)
     check_loop(file, journey.steps, check)
     check_yearly(file, check)
     check_owner(file, check)
