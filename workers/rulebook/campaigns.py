@@ -192,7 +192,7 @@ def plan_of(rulebook: Rulebook, files: Iterable[CampaignFile]) -> str:
     ways = {str(file.campaign): [file.node.plain.get("enter"), file.existing] for file in files}
     stages = [[stage.name, stage.when and stage.when.source, stage.back_from] for stage in rulebook.stages]
     segments = {name: segment.when.source for name, segment in rulebook.segments.items()}
-    return digest([ways, stages, segments, rulebook.account.zone])
+    return digest([ways, stages, segments, rulebook.account.zone, rulebook.zone_fields])
 
 
 def digest(content: object) -> str:
