@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -128,6 +128,33 @@ class Http:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverHttp:
+    """What adapters share that talk to one service over HTTP; each connects once its own settings are checked.
+
+    Attributes:
+        connect_timeout: seconds.
+        read_timeout: seconds, for every single read.
+    """
+
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    _http: Http = field(init=False, repr=False, compare=False)
+
+    def connect(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        """Say where requests go, and the headers that all of them have; nothing is sent yet.
+
+        Raises:
+            ConfigurationError: `url` is not an http or https URL.
+        """
+        http = Http(url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
+        object.__setattr__(self, "_http", http)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
 
 def check_url(url: str, field: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from integrations.contracts import Accepted
 from integrations.posting import utc_now, webhook_refusal
 from integrations.signatures import standard_headers, standard_secret, webhook_id
-from integrations.transport import Http, check_url, host_of
+from integrations.transport import OverHttp, check_url, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedWebhook:
+class SignedWebhook(OverHttp):
     """A receiver of signed webhooks.
 
     Attributes:
         url: where to post.
         secret: `whsec_…`, shared with the receiver.
         previous_secret: signed with as well while the secret is being replaced; a receiver accepts either signature.
-        connect_timeout, read_timeout: seconds; receivers should answer within 15.
+        read_timeout: seconds, for every single read; receivers should answer within 15.
         clock: for the signed timestamp.
     """
 
     url: str
     secret: str = field(repr=False)
     previous_secret: str = field(default="", repr=False)
-    connect_timeout: float = 5.0
-    read_timeout: float = 20.0
+    read_timeout: float = field(default=20.0, kw_only=True)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     _secrets: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -47,8 +45,7 @@ class SignedWebhook:
         if self.previous_secret:
             secrets.append(standard_secret(self.previous_secret, "previous_secret"))
         object.__setattr__(self, "_secrets", tuple(secrets))
-        http = Http(self.url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.url)
 
     def post_signed(self, key: str, body: bytes, *, repeatable: bool) -> Accepted:
         """Post an effect; the reference is the `webhook-id`.
@@ -69,7 +66,3 @@ class SignedWebhook:
         if 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
             return Accepted(message_id)
         raise webhook_refusal(answer, host_of(self.url), self.clock(), repeatable=repeatable)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from integrations.contracts import Accepted
 from integrations.exceptions import Rejected, Unavailable, Unknown
-from integrations.transport import Answer, Http, check_token, retry_after
+from integrations.transport import Answer, OverHttp, check_token, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ BUSY: Final = frozenset({"RATE_LIMITS", "RATE_LIMIT", "CONFLICT", "INTERNAL_ERRO
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """A HubSpot account.
 
     Attributes:
@@ -53,7 +53,6 @@ class Adapter:
             crm.objects.deals.read and crm.objects.owners.read.
         key_property: internal name of the deal property that holds the promotion's key and requires unique values.
         base_url: another host for tests, or for an account in another region.
-        connect_timeout, read_timeout: seconds.
     """
 
     takes_key: ClassVar[bool] = True
@@ -61,21 +60,12 @@ class Adapter:
     token: str = field(repr=False)
     key_property: str = "dripline_promotion_key"
     base_url: str = "https://api.hubapi.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    _http: Http = field(init=False, repr=False, compare=False)
     _owners: dict[str, tuple[str, float]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.token, "token")
-        http = Http(
-            self.base_url,
-            {"authorization": f"Bearer {self.token}"},
-            connect_timeout=self.connect_timeout,
-            read_timeout=self.read_timeout,
-        )
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"authorization": f"Bearer {self.token}"})
 
     def promote(self, promotion: Promotion) -> Accepted:
         """Create contact and deal and link them; the reference is the deal's id.
@@ -93,10 +83,6 @@ class Adapter:
         answer = self._http.send("PUT", link)
         _check(answer)
         return Accepted(deal)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def _find_deal(self, key: str) -> str | None:
         """Id of the deal that this key has made already: by the unique property, which is not a search index."""

@@ -39,7 +39,7 @@ from integrations.reading import (
     read_part,
     read_single,
 )
-from integrations.transport import Http, check_token
+from integrations.transport import OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,13 +66,12 @@ WORD: Final = 45
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Brevo's transactional e-mail API.
 
     Attributes:
         api_key: of the account.
         base_url: another address for tests.
-        connect_timeout, read_timeout: seconds.
         clock: for checks of the mail only.
     """
 
@@ -81,17 +80,12 @@ class Adapter:
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.brevo.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.api_key, "api_key")
-        headers = {"api-key": self.api_key}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"api-key": self.api_key})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is Brevo's message id.
@@ -106,10 +100,6 @@ class Adapter:
         if answer.status in CONSENT and ref:
             return Accepted(ref)
         raise _refusal(answer)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def content(mail: Mail, parts_: Parts) -> dict[str, Any]:

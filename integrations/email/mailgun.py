@@ -55,7 +55,7 @@ from integrations.reading import (
     text,
 )
 from integrations.received import of_headers, read_by_webhook
-from integrations.transport import Http, check_token
+from integrations.transport import OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,14 +77,13 @@ LATE: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Mailgun's Messages API.
 
     Attributes:
         api_key: of the account, or a sending key of the domain (which cannot look up unclear mails).
         domain: the sending domain.
         base_url: `https://api.eu.mailgun.net` for a domain in the European Union.
-        connect_timeout, read_timeout: seconds.
         clock: for the `Date` header.
     """
 
@@ -94,10 +93,7 @@ class Adapter:
     api_key: str = field(repr=False)
     domain: str
     base_url: str = "https://api.mailgun.net"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -107,9 +103,7 @@ class Adapter:
                 f"is '{self.domain}'; write the sending domain, such as mg.acme.example.", "domain"
             )
         login = base64.b64encode(f"api:{self.api_key}".encode()).decode()
-        headers = {"authorization": f"Basic {login}"}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"authorization": f"Basic {login}"})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail as a finished message; the reference is its Message-ID.
@@ -148,10 +142,6 @@ class Adapter:
             raise _refusal(answer)
         ref = ("message", "headers", "message-id")
         return among(events, trace, "Mailgun", about=("user-variables",), ref=ref, most=LOOKED_THROUGH)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def _refusal(answer: Answer) -> DeliveryError:

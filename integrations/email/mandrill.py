@@ -52,7 +52,7 @@ from integrations.reading import (
     text,
 )
 from integrations.received import read
-from integrations.transport import Http, check_token, check_url
+from integrations.transport import OverHttp, check_token, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,13 +81,12 @@ LATE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Mailchimp Transactional's API.
 
     Attributes:
         api_key: of the account.
         base_url: another address for tests.
-        connect_timeout, read_timeout: seconds.
         clock: for checks of the mail only.
     """
 
@@ -96,16 +95,12 @@ class Adapter:
 
     api_key: str = field(repr=False)
     base_url: str = "https://mandrillapp.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.api_key, "api_key")
-        http = Http(self.base_url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url)
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is Mandrill's `_id`.
@@ -137,10 +132,6 @@ class Adapter:
         if answer.status != 200 or not isinstance(listed, list):  # noqa: PLR2004  (anything else is no list)
             raise _refusal(answer)
         return among(listed, trace, "Mandrill", about=("metadata",), ref=("_id",), most=LOOKED_THROUGH)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def content(mail: Mail, parts_: Parts) -> dict[str, Any]:

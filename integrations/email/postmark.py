@@ -39,7 +39,7 @@ from integrations.reading import (
     text,
 )
 from integrations.received import of_headers, read_by_webhook
-from integrations.transport import Http, check_token
+from integrations.transport import OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,14 +65,13 @@ LATE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Postmark's Email API.
 
     Attributes:
         server_token: of the server, one of whose streams is sent by.
         stream: id of the message stream; one for broadcasts, if marketing mail goes out.
         base_url: another address for tests.
-        connect_timeout, read_timeout: seconds.
         clock: for checks of the mail only.
     """
 
@@ -83,17 +82,12 @@ class Adapter:
     server_token: str = field(repr=False)
     stream: str = "outbound"
     base_url: str = "https://api.postmarkapp.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.server_token, "server_token")
-        headers = {"x-postmark-server-token": self.server_token}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"x-postmark-server-token": self.server_token})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is Postmark's message id.
@@ -142,10 +136,6 @@ class Adapter:
             if isinstance(each, dict) and value in told(each.get("Metadata")).values():
                 return Accepted(word(each.get("MessageID")))
         return None
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def _content(self, mail: Mail) -> dict[str, Any] | DeliveryError:
         try:

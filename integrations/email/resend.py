@@ -25,7 +25,7 @@ from integrations.options import check_keys
 from integrations.posting import Parts, document, metadata, parts, refusal, told, utc_now, word
 from integrations.reading import at_path, email_identity, mapping, occurred_at, parse_json, plain, read_single, text
 from integrations.signatures import SVIX, standard_secret, verify
-from integrations.transport import Http, check_token
+from integrations.transport import OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,13 +53,12 @@ OWN_HEADERS: Final = frozenset({"message-id"})
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Resend's API.
 
     Attributes:
         api_key: with sending access.
         base_url: another address for tests.
-        connect_timeout, read_timeout: seconds.
         clock: for checks of the mail only.
     """
 
@@ -68,17 +67,12 @@ class Adapter:
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.resend.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.api_key, "api_key")
-        headers = {"authorization": f"Bearer {self.api_key}"}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"authorization": f"Bearer {self.api_key}"})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is Resend's id.
@@ -95,10 +89,6 @@ class Adapter:
         if answer.status == 200 and ref:  # noqa: PLR2004  (Resend's consent)
             return Accepted(ref)
         raise _refusal(answer)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def idempotency_key(mail: Mail) -> str:

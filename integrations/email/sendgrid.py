@@ -47,7 +47,7 @@ from integrations.reading import (
     text,
 )
 from integrations.signatures import ecdsa_key, verify_ecdsa
-from integrations.transport import LONGEST_WAIT, Answer, Http, check_token
+from integrations.transport import LONGEST_WAIT, Answer, OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,13 +70,12 @@ CLOSED: Final = frozenset({503})
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """SendGrid's Mail Send API.
 
     Attributes:
         api_key: with the permission Mail Send; and Email Activity, if unclear mails are to be looked up.
         base_url: `https://api.eu.sendgrid.com` for an account in the European Union.
-        connect_timeout, read_timeout: seconds.
         clock: for the time that a limit ends.
     """
 
@@ -85,17 +84,12 @@ class Adapter:
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.sendgrid.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.api_key, "api_key")
-        headers = {"authorization": f"Bearer {self.api_key}"}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"authorization": f"Bearer {self.api_key}"})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is SendGrid's `X-Message-Id`.
@@ -124,10 +118,6 @@ class Adapter:
         if answer.status != 200 or not isinstance(found, list):  # noqa: PLR2004  (anything else is no list)
             raise self._refusal(answer)
         return Accepted(word(found[0].get("msg_id"))) if found and isinstance(found[0], dict) else None
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def _refusal(self, answer: Answer) -> DeliveryError:
         errors = document(answer).get("errors")

@@ -41,7 +41,7 @@ from integrations.mime import build
 from integrations.options import check_keys
 from integrations.posting import BUSY_WAIT, document, metadata, refusal, told, utc_now, word
 from integrations.reading import email_identity, kind_of, mapping, occurred_at, parse_json, plain, read_part, text
-from integrations.transport import Http, check_token, check_url
+from integrations.transport import OverHttp, check_token, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ QUOTA_WAIT: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """Amazon SES, API version 2.
 
     Attributes:
@@ -78,7 +78,6 @@ class Adapter:
         session_token: of temporary credentials.
         configuration_set: the one that publishes events; without it nothing comes back.
         base_url: another address for tests; empty takes the region's own.
-        connect_timeout, read_timeout: seconds.
         clock: for the signature and the `Date` header.
     """
 
@@ -90,10 +89,7 @@ class Adapter:
     session_token: str = field(default="", repr=False)
     configuration_set: str = ""
     base_url: str = ""
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
     _credentials: Credentials = field(init=False, repr=False, compare=False)
     _url: str = field(init=False, repr=False, compare=False)
 
@@ -105,9 +101,8 @@ class Adapter:
             raise ConfigurationError(f"is '{self.region}'; write one such as eu-central-1.", "region")
         url = (self.base_url or f"https://email.{self.region}.amazonaws.com").rstrip("/")
         check_url(url, "base_url")
-        http = Http(url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
+        self.connect(url)
         given = Credentials(self.access_key_id, self.secret_access_key, self.region, self.session_token)
-        object.__setattr__(self, "_http", http)
         object.__setattr__(self, "_credentials", given)
         object.__setattr__(self, "_url", url + SEND)
 
@@ -128,10 +123,6 @@ class Adapter:
         if answer.status == 200 and ref:  # noqa: PLR2004  (SES's consent)
             return Accepted(ref)
         raise _refusal(answer)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def content(mail: Mail, now: datetime, configuration_set: str = "") -> dict[str, Any]:

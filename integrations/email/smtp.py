@@ -103,9 +103,11 @@ class Adapter:
     """An SMTP server.
 
     Attributes:
+        host: its name or address.
         security: `starttls`, `tls` (from the first byte), or `none`.
         port: 0 takes the usual one: 587, 465 or 25.
         username: empty for no login.
+        password: of the login.
         oauth_endpoint: where access tokens are to be had, to log in by OAuth 2.0 (XOAUTH2) instead of by password.
         oauth_client_id: of the application that was registered there.
         oauth_client_secret: the other half of it; empty if it has none.

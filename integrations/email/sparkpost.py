@@ -38,7 +38,7 @@ from integrations.reading import (
     read_part,
     text,
 )
-from integrations.transport import Http, check_token
+from integrations.transport import OverHttp, check_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,13 +73,12 @@ WRITTEN: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """SparkPost's Transmissions API.
 
     Attributes:
         api_key: with Transmissions: Read/Write; and Message Events, if unclear mails are to be looked up.
         base_url: `https://api.eu.sparkpost.com` for an account in the European Union.
-        connect_timeout, read_timeout: seconds.
         clock: for checks of the mail only.
     """
 
@@ -88,17 +87,12 @@ class Adapter:
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.sparkpost.com"
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
-    _http: Http = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_token(self.api_key, "api_key")
-        headers = {"authorization": self.api_key}
-        http = Http(self.base_url, headers, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.base_url, {"authorization": self.api_key})
 
     def send(self, mail: Mail) -> Accepted:
         """Hand over one mail; the reference is the transmission's id.
@@ -133,10 +127,6 @@ class Adapter:
             raise _refusal(answer)
         ref = ("transmission_id",)
         return among(events, trace, "SparkPost", about=("rcpt_meta",), ref=ref, most=LOOKED_THROUGH)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def content(mail: Mail, parts_: Parts) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted
 from integrations.posting import refusal, word
-from integrations.transport import Http, check_url, host_of
+from integrations.transport import OverHttp, check_url, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,26 +34,22 @@ ABOUT_US: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(OverHttp):
     """An incoming webhook of a chat.
 
     Attributes:
         url: as the chat shows it.
-        connect_timeout, read_timeout: seconds.
     """
 
     takes_key: ClassVar[bool] = False
 
     url: str = field(repr=False)
-    connect_timeout: float = 5.0
-    read_timeout: float = 20.0
-    _http: Http = field(init=False, repr=False, compare=False)
+    read_timeout: float = field(default=20.0, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_url(self.url, "url")
-        http = Http(self.url, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout)
-        object.__setattr__(self, "_http", http)
+        self.connect(self.url)
 
     def post(self, message: Message) -> Accepted:
         """Write into the channel; the reference is the effect's key, because chats give none.
@@ -69,10 +65,6 @@ class Adapter:
         said = word(answer.body.decode(errors="replace").strip())
         code = said if said.replace("_", "").isalnum() else ""
         raise refusal(host_of(self.url), answer, code, said, about_us=ABOUT_US)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
 
 def text_of(payload: Mapping[str, Any]) -> str:

@@ -21,7 +21,11 @@ SEEN: Final = ":2,S"
 
 @dataclass(frozen=True)
 class Adapter:
-    """Settings: the Maildir's folder.
+    """A Maildir.
+
+    Attributes:
+        path: its folder.
+        most: bytes of a mail that are read.
 
     Raises:
         ConfigurationError: it is none.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
-import signal
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import measure
+from tests.benchmarks.limits import Limit, Size, at_least, at_most, command, machine, tell
 from tests.benchmarks.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,21 +32,13 @@ BATCH = 100
 
 def main() -> int:
     """Run all of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as for Ctrl-C: the servers have to be stopped
-    results = run(given.scale)
-    report(results)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+    size = Size("--scale", 1.0, "times the usual number of events")
+    return command("tests.benchmarks", __doc__, size, run, report)
 
 
 def run(scale: float) -> dict[str, Any]:
     """All measurements, each on servers of its own, and the limits."""
-    results: dict[str, Any] = {"machine": {"cpus": os.cpu_count(), "python": platform.python_version()}}
+    results: dict[str, Any] = {"machine": machine()}
     with servers() as stack:
         results["naive"] = measure.naive(stack, int(3_000 * scale))
     with servers() as stack:
@@ -76,18 +64,14 @@ def servers() -> Iterator[Stack]:
         stack.close()
 
 
-def limits(results: dict[str, Any]) -> list[dict[str, Any]]:
+def limits(results: dict[str, Any]) -> list[Limit]:
     """What was promised, and whether it was kept."""
     naive = results["naive"]["events_per_second"]
     paths = ("path_single", "path_batch")
-    checks = [
-        ("durable requests a second, single events", results["door_single"]["requests_per_second"], REQUESTS, True),
-        *((f"{name} times naive", results[name]["events_per_second"] / naive, RATIO, True) for name in paths),
-        *((f"{name} MB of the worker", results[name]["worker_peak_mb"], MEMORY, False) for name in paths),
-    ]
     return [
-        {"what": what, "measured": value, "limit": limit, "met": value >= limit if least else value <= limit}
-        for what, value, limit, least in checks
+        at_least("durable requests a second, single events", results["door_single"]["requests_per_second"], REQUESTS),
+        *(at_least(f"{name} times naive", results[name]["events_per_second"] / naive, RATIO) for name in paths),
+        *(at_most(f"{name} MB of the worker", results[name]["worker_peak_mb"], MEMORY) for name in paths),
     ]
 
 
@@ -113,9 +97,7 @@ def report(results: dict[str, Any]) -> None:
         times = [f"{row[each]:.0f}" if each in row else "" for each in ("p50", "p99")]
         table.add_row(title, f"{speed:,.0f}", f"{speed / baseline:.1f}", *times, f"{cpu:.0f}", f"{memory:.0f}")
     console.print(table)
-    for limit in results["limits"]:
-        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
-        console.print(f"{verdict}  {limit['what']}: {limit['measured']:,.1f} (limit {limit['limit']:,.0f})")
+    tell(console, results["limits"])
 
 
 if __name__ == "__main__":

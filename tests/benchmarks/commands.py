@@ -9,10 +9,7 @@ orjson and PyYAML.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -27,6 +24,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.limits import Limit, Size, at_least, at_most, command, machine, tell
 from workers.config import Settings
 from workers.demo import record
 from workers.demo.behaviour import DAYS
@@ -173,7 +171,7 @@ def run(scale: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="dripline-benchmark-") as name:
         seconds = {"simulate": simulated(Path(name), events), "check": checked(Path(name), rules)}
     return {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "machine": machine(),
         "events": events,
         "rules": rules,
         "seconds": seconds,
@@ -181,12 +179,9 @@ def run(scale: float) -> dict[str, Any]:
     }
 
 
-def limits(simulate: float, check: float) -> list[dict[str, Any]]:
+def limits(simulate: float, check: float) -> list[Limit]:
     """What was promised, and whether it was kept: events a second, and seconds."""
-    return [
-        {"what": "events a second, simulate", "measured": simulate, "limit": LEAST, "met": simulate >= LEAST},
-        {"what": "seconds, check", "measured": check, "limit": MOST, "met": check <= MOST},
-    ]
+    return [at_least("events a second, simulate", simulate, LEAST), at_most("seconds, check", check, MOST)]
 
 
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,24 +206,13 @@ def report(results: dict[str, Any]) -> None:
         speed = f"{events / spent['elapsed']:,.0f}" if part == "simulate" else ""
         table.add_row(title, f"{spent['elapsed']:.2f}", f"{spent['cpu']:.2f}", speed)
     console.print(table)
-    for limit in results["limits"]:
-        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
-        console.print(
-            f"{verdict}  {limit['what']}: {limit['measured']:,.2f} (limit {limit['limit']:,})", highlight=False
-        )
+    tell(console, results["limits"])
 
 
 def main() -> int:
     """Run all of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.commands", description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events and rules")
-    given = parser.parse_args()
-    results = run(given.scale)
-    report(results)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+    size = Size("--scale", 1.0, "times the usual number of events and rules")
+    return command("tests.benchmarks.commands", __doc__, size, run, report)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,18 @@ the registry that evaluate the same conditions on the same events, each only tho
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
-import os
-import platform
 import random
 import sys
 import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.limits import Size, at_least, command, machine, tell
 from workers.engine.decide import decide
 from workers.engine.values import Event, LeadState
 from workers.rulebook import compile_rulebook
@@ -242,11 +238,11 @@ def run(scale: float = 1.0) -> dict[str, Any]:
             raise Disagreement(f"{name} finds {counted} rules true, we find {right}")
         found[name] = speed(work, few, rounds=2)
     return {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "machine": machine(),
         "events_per_lead": many / len(grouped),
         "rules_per_event": holding,
         "events_per_second": found,
-        "limit": {"measured": found["engine_batches"], "limit": LIMIT, "met": found["engine_batches"] >= LIMIT},
+        "limits": [at_least("events a second through the engine", found["engine_batches"], LIMIT)],
     }
 
 
@@ -273,22 +269,13 @@ def report(results: dict[str, Any]) -> None:
     console.print(table)
     lead, rules = results["events_per_lead"], results["rules_per_event"]
     console.print(f"{lead:.1f} events a lead and batch; {rules:.1f} rules hold for an event")
-    limit = results["limit"]
-    verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
-    console.print(f"{verdict}  events a second through the engine: {limit['measured']:,.0f} (limit {limit['limit']:,})")
+    tell(console, results["limits"])
 
 
 def main() -> int:
     """Run all of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.rules_engines", description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of events")
-    given = parser.parse_args()
-    results = run(given.scale)
-    report(results)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if results["limit"]["met"] else 1
+    size = Size("--scale", 1.0, "times the usual number of events")
+    return command("tests.benchmarks.rules_engines", __doc__, size, run, report)
 
 
 if __name__ == "__main__":

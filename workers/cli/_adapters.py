@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from dataclasses import MISSING, fields
@@ -12,11 +13,14 @@ from integrations import discovery
 from workers.config import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import timedelta
 
 WIDTH: Final = 100
 INDENT: Final = "    "
+UNBROKEN: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False}
+ENTRIES: Final = re.compile(r"\n {4}(?! )")
+"""What parts the entries of a docstring's list of attributes."""
 
 
 def names() -> set[str]:
@@ -44,16 +48,24 @@ def page(name: str) -> str:
     modules = dict.fromkeys(sys.modules[cls.__module__].__doc__ or "" for _, cls in found)
     parts = [f"{name}: {kinds}", *map(prose, modules)]
     for kind, cls in found:
-        lines = [f"{each['variable']:<44}{each['default']}\n    {each['says']}" for each in settings_of(cls, name)]
+        lines = [f"{each['variable']:<44}{each['default']}\n{explained(each)}" for each in settings_of(cls, name)]
         title = f"Settings of the {discovery.KINDS[kind]}:"
         parts += [textwrap.indent("\n".join([title, *lines]), INDENT)] if lines else []
         parts += [textwrap.indent("\n".join(facts(cls)), INDENT)] if kind == "email" else []
     return "\n\n".join(parts)
 
 
+def explained(setting: Mapping[str, str]) -> str:
+    """What a setting is for, indented."""
+    return textwrap.fill(setting["says"], WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, **UNBROKEN)
+
+
 def settings_of(cls: type, name: str) -> Iterator[dict[str, str]]:
-    """The variables of an adapter, under the name that it goes by: each with its default, and what it is for."""
-    for each in fields(cls):
+    """The variables of an adapter, under the name that it goes by: each with its default, and what it is for.
+
+    What adapters share is keyword-only, and comes after what is their own.
+    """
+    for each in sorted(fields(cls), key=lambda each: each.kw_only is True):
         if each.init and str(each.type) in discovery.READERS:
             variable = discovery.variable(name, each.name)
             needed = each.default is MISSING and variable != "DRIPLINE_MAILBOX_FOLDER"  # lies in the data folder
@@ -67,10 +79,13 @@ def settings_of(cls: type, name: str) -> Iterator[dict[str, str]]:
 
 
 def said(cls: type, field: str) -> str:
-    """What the adapter's own documentation says about a setting, its first sentence."""
-    lines = [line.strip() for line in (cls.__doc__ or "").splitlines()]
-    told = next((line for line in lines if field in line.partition(": ")[0].split(", ")), "")
-    return told.partition(": ")[2] or field.replace("_", " ")
+    """What the documentation of the adapter, or of what it shares with others, says about a setting."""
+    for doc in (cleandoc(each.__doc__ or "") for each in cls.__mro__):
+        for entry in ENTRIES.split(doc):
+            names_, _, told = entry.partition(": ")
+            if field in names_.split(", "):
+                return " ".join(told.partition("\n\n")[0].split())
+    return field.replace("_", " ")
 
 
 def facts(cls: Any) -> Iterator[str]:
@@ -86,7 +101,8 @@ def facts(cls: Any) -> Iterator[str]:
     else:
         yield "    It cannot be asked; its events, or a person, say whether it has the mail."
     if most := getattr(cls, "most", None):
-        yield f"Up to {most} mails go in one call, each with an outcome of its own."
+        several = f"Up to {most}" if isinstance(most, int) else "Several"  # a property adapts it to what is under way
+        yield f"{several} mails go in one call, each with an outcome of its own."
 
 
 def prose(text: str) -> str:
@@ -105,6 +121,3 @@ def items(part: str) -> Iterator[str]:
         textwrap.fill(item, WIDTH, initial_indent=f"{INDENT}- ", subsequent_indent=f"{INDENT}  ") for item in each
     ]
     yield "\n".join(filled)
-
-
-UNBROKEN: Final[dict[str, Any]] = {"break_long_words": False, "break_on_hyphens": False}

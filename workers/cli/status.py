@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, now, print_json, store, table
+from workers.cli._base import as_json, many, now, print_json, store, table
 
 if TYPE_CHECKING:
     from workers.store.status import Status
@@ -45,8 +45,9 @@ def as_data(status: Status) -> dict[str, Any]:
     oldest = status.oldest.total_seconds() if status.oldest else None
     promoted, accepted = status.opportunities
     skipped = [{"reason": reason, "rule": rule, "times": number} for (reason, rule), number in status.skipped.items()]
+    candidates = {"leads": sum(status.candidates.values()), "missing": status.missing}
     return asdict(status) | {
-        "skipped": skipped,
+        "skipped": skipped, "candidates": candidates,
         "oldest_s": oldest, "outbox": outbox, "opportunities": {"promoted": promoted, "accepted": accepted},
         "oldest": None,
     }  # fmt: skip
@@ -67,7 +68,7 @@ def show(status: Status) -> None:
         click.echo(f"looking anew    at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
     click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
     click.echo(f"wake-ups due    {status.overdue}{stuck}")
-    click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
+    click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}{lacking(status)}")
     for reason, says in FOR_YOU.items():
         if waiting := sum(rows for (_, _, why), rows in status.outbox.items() if why == reason):
             click.echo(f"waiting for you {waiting} {says}")
@@ -87,6 +88,12 @@ def show(status: Status) -> None:
         if rows:
             click.secho(f"\n{title}", bold=True)
             table(("", ""), rows, empty="")
+
+
+def lacking(status: Status) -> str:
+    """Who might be one."""
+    candidates = sum(status.candidates.values())
+    return f"; {many(candidates, 'candidate')}: dripline candidates" if candidates else ""
 
 
 def left_aside(status: Status) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from workers.engine.counters import DAY, in_span
+from workers.engine.counters import DAY, answering
 from workers.engine.outlook import MILLISECOND, closes, first_closed
 from workers.engine.scoring import NO_EVENT
 
@@ -74,7 +74,7 @@ def closed(call: Call, gap: Course, asks: Iterable[Ask], before: int) -> int | N
 def jumps(call: Call, ask: Ask) -> Iterator[int]:
     """When the answer to a question changes from one instant to the next."""
     if ask.span is not None:
-        for grain in in_span(call.state, ask.name, ask.detail, ask.span, call.moment):
+        for grain in answering(call.state, ask, ask.span, call.moment):
             yield (grain + ask.span.grains) * ask.span.grain
     elif ask.what == "score" and (model := call.rulebook.models.get(ask.name)) is not None:
         for part in model.fading:

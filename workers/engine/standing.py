@@ -150,20 +150,20 @@ class Standing:
         """How many different values a property had."""
         return counters.distinct(self._state, event, name, within, self._moment)
 
-    def first(self, event: str) -> datetime | None:
-        """When the first event of a type happened, or None."""
-        seen = self._state.counts.get(event)
-        return instant(seen[1]) if seen else None
+    def first(self, event: str, within: Span | None = None) -> datetime | None:
+        """When the first event of a type happened, ever or within a span that ends now; or None."""
+        at = counters.first(self._state, event, within, self._moment)
+        return None if at is None else instant(at)
 
-    def last(self, event: str) -> datetime | None:
-        """When the latest event of a type happened, or None."""
-        seen = self._state.counts.get(event)
-        return instant(seen[2]) if seen else None
+    def last(self, event: str, within: Span | None = None) -> datetime | None:
+        """When the latest event of a type happened; None if there was none, or none within a span that ends now."""
+        at = counters.last(self._state, event, within, self._moment)
+        return None if at is None else instant(at)
 
-    def days_since(self, event: str) -> float | None:
-        """Days since the latest event of a type, or None."""
-        seen = self._state.counts.get(event)
-        return (self._moment - seen[2]) / counters.DAY if seen else None
+    def days_since(self, event: str, within: Span | None = None) -> float | None:
+        """Days since the latest event of a type; None if there was none, or none within a span that ends now."""
+        at = counters.last(self._state, event, within, self._moment)
+        return None if at is None else (self._moment - at) / counters.DAY
 
     def profile(self, model: ScoreModel) -> dict[str, float]:
         """The points of each profile rule of the model that holds now."""

@@ -100,7 +100,8 @@ Other places want a number or a text, written in the same way: `points: event.mi
 
 It can ask for `lead.name` (the fields of fields.yaml), for `event.name` where an event is at hand (its properties,
 of events.yaml), for `score("…")`, `band("…")`, `grade("…")`, `segment("…")`, `stage()`, for what happened
-(`count("page.viewed", within="7d")`, `distinct`, `first`, `last`, `days_since`), and for `now()` and `today()`.
+(`count("page.viewed", within="7d")`, `distinct`, `first`, `last`, `days_since`, each with or without `within`), and
+for `now()` and `today()`.
 `dripline docs count` tells more of each.
 
 Compare with `==`, `!=`, `<`, `<=`, `>`, `>=`, `in` and `not in`, also `50 <= lead.employees <= 1000`. Join with
@@ -127,6 +128,7 @@ segments:
   ready: segment("right-size") and (lead.budget >= 5000 or lead.timeline == "now")
   unknown: not (lead.company is defined)
   quiet: days_since("page.viewed") > 90 and stage() != "customer"
+  cooling: days_since("page.viewed", within="60d") > 21
 """,
     },
     also=("condition", "expression", "expressions"),
@@ -170,7 +172,9 @@ HISTORY: Final = Guide(
     """\
 Scores, counts and the fields that events tell are worked out from the event log and from nothing else. When rules that
 they depend on change, every lead is counted anew from its log by the new rules: in the background, while new events
-come in, and at once where an event comes in first. `dripline status` shows how many leads are left.
+come in, and at once where an event comes in first. `dripline status` shows how many leads are left. In the same way
+every lead is looked at anew, without counting, when rules change that decide where leads stand: stages, segments,
+grades, the ways into campaigns, and what a promotion asks for.
 
 What was decided stays decided. A mail that went out is not sent again, a promotion is not taken back, a stage is kept
 unless the rules have a way back. Decisions keep the version of the rules that they were made by, so `dripline explain

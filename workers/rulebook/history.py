@@ -23,6 +23,7 @@ NOT_SCORING: Final = frozenset({"examples"})
 def counted(expressions: Iterable[Expression]) -> dict[str, Counted]:
     """What has to be counted of each event type, so that every expression has its answer."""
     grains: dict[str, dict[int, int]] = {}
+    firsts: dict[str, dict[int, int]] = {}
     values: dict[str, dict[str, int]] = {}
     for ask in {ask for expression in expressions for ask in expression.asks if ask.what in HISTORY}:
         spans = grains.setdefault(ask.name, {})
@@ -30,9 +31,12 @@ def counted(expressions: Iterable[Expression]) -> dict[str, Counted]:
             days = ask.span.grain * ask.span.grains // DAY if ask.span else 0
             known = values.setdefault(ask.name, {})
             known[ask.detail] = longer(known.get(ask.detail), days)
-        elif ask.span:
-            spans[ask.span.grain] = max(spans.get(ask.span.grain, 0), ask.span.grains)
-    return {event: Counted(spans, values.get(event, {})) for event, spans in sorted(grains.items())}
+        elif ask.span and ask.what in {"count", "first"}:
+            needed = firsts.setdefault(ask.name, {}) if ask.what == "first" else spans
+            needed[ask.span.grain] = max(needed.get(ask.span.grain, 0), ask.span.grains)
+    return {
+        event: Counted(spans, values.get(event, {}), firsts.get(event, {})) for event, spans in sorted(grains.items())
+    }
 
 
 def with_older(rulebook: Rulebook, older: Iterable[Rulebook]) -> Rulebook:
@@ -53,13 +57,15 @@ def with_older(rulebook: Rulebook, older: Iterable[Rulebook]) -> Rulebook:
 
 def both(one: Counted, other: Counted) -> Counted:
     """What has to be counted so that the questions of both have their answers."""
-    grains = {
-        grain: max(one.grains.get(grain, 0), other.grains.get(grain, 0)) for grain in {*one.grains, *other.grains}
-    }
     shared = one.values.keys() & other.values.keys()
     longest = {name: longer(one.values[name], other.values[name]) for name in shared}
     values = {**one.values, **other.values, **longest}
-    return Counted(grains, values)
+    return Counted(most(one.grains, other.grains), values, most(one.firsts, other.firsts))
+
+
+def most(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    """For each grain the larger of two numbers of grains."""
+    return {grain: max(one.get(grain, 0), other.get(grain, 0)) for grain in {*one, *other}}
 
 
 def longer(known: int | None, days: int) -> int:
@@ -80,7 +86,7 @@ def scoring_hash(rulebook: Rulebook, files: Iterable[ScoreFile]) -> str:
         "segments": asked_segments(rulebook),
         "fields": {name: [field.type, field.merge, field.allowed] for name, field in rulebook.fields.items()},
         "events": {name: rulebook.events[name] for name in events},
-        "counted": {event: [spans(each.grains), spans(each.values)] for event, each in rulebook.counted.items()},
+        "counted": {event: kept_of(each) for event, each in rulebook.counted.items()},
         "credit": rulebook.credit,
         "zone": rulebook.account.zone,
     }
@@ -92,6 +98,11 @@ def scoring_hash(rulebook: Rulebook, files: Iterable[ScoreFile]) -> str:
 def without_examples(file: ScoreFile) -> dict[str, Any]:
     """What a score file says, as plain data."""
     return {key: value for key, value in file.node.plain.items() if key not in NOT_SCORING}
+
+
+def kept_of(counts: Counted) -> list[list[tuple[str, int]]]:
+    """What is kept of a type of event, as plain data: longer for those alone whose first instants are, too."""
+    return [spans(each) for each in (counts.grains, counts.values, *([counts.firsts] if counts.firsts else ()))]
 
 
 def spans(mapping: Mapping[Any, int]) -> list[tuple[str, int]]:

@@ -27,11 +27,12 @@ from workers.web.tracking import TrackingPages
 from workers.web.unsubscribe import UnsubscribePages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from sqlalchemy import Engine
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
     from workers.clock import Clock
@@ -77,43 +78,64 @@ def create_app(
             only webhooks, links of mails and health; None shows everything on every port.
         mailbox: the local mailbox to show, beside the status page; None shows none.
     """
-    metrics = Metrics()
-    executor = ThreadPoolExecutor(LOOKERS, thread_name_prefix="pages")
-    journal = StoreJournal(engine)
-    announcer = Announcer(offer)
-    committer = Committer(journal, announcer.announce, lanes=lanes)
-    doors = Doors(load_sources, metrics, executor, every=refresh_every)
-    reader = Reader(engine, executor)
-    pages = Pages(reader, committer, doors, metrics, clock, mailbox=mailbox is not None)
-    unsubscribing = UnsubscribePages(reader, committer, metrics, clock, secret)
-    tracking = TrackingPages(committer, metrics, clock, secret)
-    preferring = PreferencePages(reader, committer, metrics, clock, doors=doors, secret=secret)
-    public = [*pages.health_routes(), unsubscribing.route(), *preferring.routes(), *tracking.routes()]
+    behind = Machinery(engine, load_sources, offer, lanes=lanes, refresh_every=refresh_every)
+    pages = Pages(behind.reader, behind.committer, behind.doors, behind.metrics, clock, mailbox=mailbox is not None)
+    public = [*pages.health_routes(), *links_of_mails(behind, clock, secret)]
     internal = [*public, *pages.status_routes(), *(MailboxPages(mailbox).routes() if mailbox else ())]
+    room = Bodies(largest=max_body, together=bodies)
+    return Application(
+        Receiver(behind.doors, behind.committer, room, clock, public_url=public_url),
+        Starlette(routes=public, exception_handlers=REFUSALS),
+        Starlette(routes=internal, exception_handlers=REFUSALS, lifespan=behind.running),
+        status_port,
+        behind.metrics,
+    )
+
+
+class Machinery:
+    """What works behind the pages and the receiver, for as long as the server runs; see `create_app`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        load_sources: Callable[[str], ActiveSources | None],
+        offer: Callable[[Collection[int]], None],
+        *,
+        lanes: int,
+        refresh_every: float,
+    ) -> None:
+        self.metrics = Metrics()
+        self._executor = ThreadPoolExecutor(LOOKERS, thread_name_prefix="pages")
+        self.reader = Reader(engine, self._executor)
+        self.doors = Doors(load_sources, self.metrics, self._executor, every=refresh_every)
+        self._journal = StoreJournal(engine)
+        self._announcer = Announcer(offer)
+        self.committer = Committer(self._journal, self._announcer.announce, lanes=lanes)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await doors.refresh()
-        await committer.start()
-        refreshing = asyncio.create_task(doors.keep_fresh(), name="refresh-sources")
+    async def running(self, _: Starlette) -> AsyncIterator[None]:
+        """From before the first request until after the last one."""
+        await self.doors.refresh()
+        await self.committer.start()
+        refreshing = asyncio.create_task(self.doors.keep_fresh(), name="refresh-sources")
         yield
         refreshing.cancel()
         with suppress(asyncio.CancelledError):
             await refreshing
-        await committer.close()
-        announcer.close()
-        journal.close()
-        executor.shutdown(wait=False, cancel_futures=True)
+        await self.committer.close()
+        self._announcer.close()
+        self._journal.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
-    receiver = Receiver(doors, committer, Bodies(largest=max_body, together=bodies), clock, public_url=public_url)
-    refusals: dict[Any, ExceptionHandler] = {HTTPException: _refuse}
-    return Application(
-        receiver,
-        Starlette(routes=public, exception_handlers=refusals),
-        Starlette(routes=internal, exception_handlers=refusals, lifespan=lifespan),
-        status_port,
-        metrics,
-    )
+
+def links_of_mails(behind: Machinery, clock: Clock, secret: str) -> list[BaseRoute]:
+    """What the signed links in mails lead to."""
+    reader, committer, metrics = behind.reader, behind.committer, behind.metrics
+    return [
+        UnsubscribePages(reader, committer, metrics, clock, secret).route(),
+        *PreferencePages(reader, committer, metrics, clock, doors=behind.doors, secret=secret).routes(),
+        *TrackingPages(committer, metrics, clock, secret).routes(),
+    ]
 
 
 class Application:
@@ -151,3 +173,6 @@ async def _refuse(_: Request, error: Exception) -> Response:
     """Starlette's own refusals as problems: no such page, wrong method."""
     assert isinstance(error, HTTPException)
     return problem_response(problems.of_page(error.status_code, error.detail, error.headers or {}))
+
+
+REFUSALS: Final[Mapping[Any, ExceptionHandler]] = {HTTPException: _refuse}

@@ -27,15 +27,9 @@ It takes about eight minutes and 4 GB of disk; with `--leads 100000`, three.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import signal
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -43,6 +37,7 @@ from rich.table import Table
 
 from tests.benchmarks.campaigns import burst, commands, journey, measure, people
 from tests.benchmarks.campaigns.people import Crowd
+from tests.benchmarks.limits import Limit, Size, at_least, at_most, command, machine, tell
 from tests.benchmarks.stack import Stack
 
 if TYPE_CHECKING:
@@ -74,25 +69,13 @@ ANSWER = 10.0
 
 def main() -> int:
     """Run all of it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.campaigns", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--leads", type=int, default=LEADS, help="of the large database; a power of ten")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as for Ctrl-C: the servers have to be stopped
-    results = run(given.leads)
-    report(results)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+    size = Size("--leads", LEADS, "of the large database; a power of ten")
+    return command("tests.benchmarks.campaigns", __doc__, size, run, report)
 
 
 def run(leads: int) -> dict[str, Any]:
     """All measurements and the limits."""
-    results: dict[str, Any] = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()}, "leads": leads,
-    }  # fmt: skip
+    results: dict[str, Any] = {"machine": machine(), "leads": leads}
 
     def found(name: str, value: object) -> None:
         results[name] = value
@@ -122,21 +105,17 @@ def filled(crowd: Crowd) -> Iterator[tuple[Stack, Crowd]]:
         stack.close()
 
 
-def limits(results: dict[str, Any]) -> list[dict[str, Any]]:
+def limits(results: dict[str, Any]) -> list[Limit]:
     """What was promised, and whether it was kept."""
     times, seen = f"times {WAVE:,}", results["burst"]
-    checks = [
-        (f"due: {results['leads']:,} leads {times}", ratio(results, "due"), DUE_RATIO, False),
-        (f"events: {results['leads']:,} leads {times}", ratio(results, "events"), EVENT_RATIO, False),
-        ("ms that 99% of the events in the burst wait", seen["burst"]["p99"], BEHIND, False),
-        ("part of the rate that was reached", seen["mails_per_second"] / seen["rate"], KEPT, True),
-        ("part of the rate over the whole second with most", seen["most_in_a_second"] / seen["rate"], 2.05, False),
-        ("claims of a mail", seen["claims_per_mail"], CLAIMS, False),
-        ("seconds until the slowest answer", max(results["answers"].values()), ANSWER, False),
-    ]
     return [
-        {"what": what, "measured": value, "limit": limit, "met": value >= limit if least else value <= limit}
-        for what, value, limit, least in checks
+        at_most(f"due: {results['leads']:,} leads {times}", ratio(results, "due"), DUE_RATIO),
+        at_most(f"events: {results['leads']:,} leads {times}", ratio(results, "events"), EVENT_RATIO),
+        at_most("ms that 99% of the events in the burst wait", seen["burst"]["p99"], BEHIND),
+        at_least("part of the rate that was reached", seen["mails_per_second"] / seen["rate"], KEPT),
+        at_most("part of the rate over the whole second with most", seen["most_in_a_second"] / seen["rate"], 2.05),
+        at_most("claims of a mail", seen["claims_per_mail"], CLAIMS),
+        at_most("seconds until the slowest answer", max(results["answers"].values()), ANSWER),
     ]
 
 
@@ -160,9 +139,7 @@ def report(results: dict[str, Any]) -> None:
     for name, seconds in results["answers"].items():
         console.print(f"{name}: {seconds:.1f} s")
     console.print(f"a look of the clock: {results['due_large']['look_ms']:.1f} ms of processor time")
-    for limit in results["limits"]:
-        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
-        console.print(f"{verdict}  {limit['what']}: {limit['measured']:,.2f} (limit {limit['limit']:,.1f})")
+    tell(console, results["limits"])
 
 
 def report_burst(console: Console, seen: dict[str, Any]) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import signal
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.email import mails, measure
+from tests.benchmarks.limits import Limit, Size, at_least, at_most, command, machine, tell
 from tests.benchmarks.stack import Stack
 
 if TYPE_CHECKING:
@@ -31,21 +26,13 @@ MEMORY = 200.0
 
 def main() -> int:
     """Run all of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.email", description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the usual number of mails")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as for Ctrl-C: the servers have to be stopped
-    results = run(given.scale)
-    report(results)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if all(limit["met"] for limit in results["limits"]) else 1
+    size = Size("--scale", 1.0, "times the usual number of mails")
+    return command("tests.benchmarks.email", __doc__, size, run, report)
 
 
 def run(scale: float) -> dict[str, Any]:
     """All measurements, each on servers of its own, and the limits."""
-    results: dict[str, Any] = {"machine": {"cpus": os.cpu_count(), "python": platform.python_version()}}
+    results: dict[str, Any] = {"machine": machine()}
     results["stages"] = measure.stages(int(3_000 * scale))
     with servers() as stack:
         results["naive"] = measure.baseline(stack, int(1_000 * scale))
@@ -65,17 +52,13 @@ def servers() -> Iterator[Stack]:
         stack.close()
 
 
-def limits(results: dict[str, Any]) -> list[dict[str, Any]]:
+def limits(results: dict[str, Any]) -> list[Limit]:
     """What was promised, and whether it was kept."""
     ours, naive = (results[name]["mails_per_second"] for name in ("delivered", "naive"))
-    checks = [
-        ("mails a second", ours, MAILS, True),
-        ("times naive", ours / naive, RATIO, True),
-        ("MB of a worker process", results["delivered"]["worker_peak_mb"], MEMORY, False),
-    ]
     return [
-        {"what": what, "measured": value, "limit": limit, "met": value >= limit if least else value <= limit}
-        for what, value, limit, least in checks
+        at_least("mails a second", ours, MAILS),
+        at_least("times naive", ours / naive, RATIO),
+        at_most("MB of a worker process", results["delivered"]["worker_peak_mb"], MEMORY),
     ]
 
 
@@ -98,9 +81,7 @@ def report(results: dict[str, Any]) -> None:
     console.print(table)
     for stage, micros in results["stages"].items():
         console.print(f"{stage.replace('_', ' ')}: {micros:,.0f} µs of processor time a mail")
-    for limit in results["limits"]:
-        verdict = "[green]met[/]" if limit["met"] else "[red]MISSED[/]"
-        console.print(f"{verdict}  {limit['what']}: {limit['measured']:,.1f} (limit {limit['limit']:,.0f})")
+    tell(console, results["limits"])
 
 
 if __name__ == "__main__":

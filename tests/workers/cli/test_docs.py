@@ -33,6 +33,14 @@ def test_a_page_tells_of_every_setting_and_of_no_other(name: str):
     assert max(map(len, text.splitlines())) <= 130
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_explained(name: str):
+    kinds = [kind for kind in discovery.KINDS if name in discovery.names(kind)]
+    explained = [each for kind in kinds for each in settings_of(discovery.adapter(kind, name), name)]
+    assert [each["variable"] for each in explained if not each["says"].endswith(".")] == []
+    assert " object at 0x" not in page(name)
+
+
 @pytest.mark.parametrize("name", discovery.names("email"))
 def test_it_says_what_becomes_of_a_mail_whose_answer_is_lost(name: str):
     assert "Where an answer is lost:" in page(name)

@@ -75,3 +75,9 @@ Hi {{ lead.first_name | default("there") }}, {{ account.company }}
 <p>Hi {{ lead.first_name }}</p>
 """,
 }
+
+
+def changed(path: str, old: str, new: str) -> dict[str, str]:
+    """The rulebook with other words in one of its files."""
+    assert old in BASE[path]
+    return {**BASE, path: BASE[path].replace(old, new)}

@@ -105,6 +105,21 @@ def test_different_values_within_a_span(events, kind, span, seed):
     assert asked(expression, events, seed) == len({str(each.properties["url"]) for each in kept if each.properties})
 
 
+@settings(max_examples=300, deadline=None)
+@given(EVENTS, st.sampled_from(KINDS), SPANS, st.integers(0, 3))
+def test_the_first_and_the_latest_within_a_span(events, kind, span, seed):
+    length = length_of(span)
+    times = [each.at for each in events if inside(each, kind, grain_of(length), length)]
+    reference = {
+        f'first("{kind}", within="{span}")': min(times, default=None),
+        f'last("{kind}", within="{span}")': max(times, default=None),
+        f'days_since("{kind}", within="{span}")': (NOW - max(times)) / timedelta(days=1) if times else None,
+    }
+    for source, value in reference.items():
+        found = asked(compile_expression(source, SCOPE), events, seed)
+        assert found == (pytest.approx(value) if isinstance(value, float) else value), source
+
+
 @settings(max_examples=200, deadline=None)
 @given(EVENTS, st.sampled_from(KINDS), st.integers(0, 3))
 def test_the_whole_past(events, kind, seed):
@@ -128,7 +143,8 @@ def test_the_whole_past(events, kind, seed):
 @given(EVENTS, st.lists(SPANS, min_size=2, max_size=4))
 def test_one_count_answers_all_spans(events, spans):
     """What is counted for several questions answers each of them as if it were the only one."""
-    sources = [f'count("page.viewed", within="{span}")' for span in spans]
+    words = ("count", "first", "last", "days_since")
+    sources = [f'{word}("page.viewed", within="{span}")' for word in words for span in spans]
     expressions = [compile_expression(source, SCOPE) for source in sources]
     together = counted(expressions)
     state = LeadState()

@@ -150,7 +150,7 @@ def test_a_word_is_told_with_its_keys_and_an_example():
     assert "        event: page.viewed\n        limit: 3 per day" in told
     assert "half_life: points lose half their worth" in manual("score")
     assert manual("range").count("range: in a") == 3
-    assert "looked at when something happens" in " ".join(manual("days_since").split())
+    assert "at the very instant at which that turns" in " ".join(manual("days_since").split())
     assert max(map(len, manual("score").splitlines())) <= 100
 
 

@@ -7,12 +7,15 @@ size that is both; there is none, whatever the lead.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.counters import MOST_VALUES
+from workers.engine.counters import DAY, MOST_VALUES, span_of
 from workers.engine.expressions import tree
+from workers.engine.expressions.durations import parse_duration
 from workers.engine.expressions.parser import parse
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 NEVER_NEGATIVE: Final = ("count(", "days_since(")
+SPAN: Final = re.compile(r'within="([^"]*)"')
+MICROSECOND: Final = timedelta(microseconds=1)
 TOGETHER: Final = "write `or` between them, or correct one"
 
 
@@ -242,7 +247,16 @@ def bounds(subject: str, ranges: Mapping[str, tuple[float, float]]) -> tuple[flo
         return ranges.get(json.loads(subject[len("score(") : -1]), (-inf, inf))
     if subject.startswith("distinct("):
         return 0, MOST_VALUES
+    if subject.startswith("days_since(") and (within := SPAN.search(subject)):
+        return 0, days_of(within[1])
     return (0, inf) if subject.startswith(NEVER_NEGATIVE) else (-inf, inf)
+
+
+def days_of(within: str) -> float:
+    """How many days a span goes back at most."""
+    length = parse_duration(within)
+    span = span_of(length // MICROSECOND) if length else None
+    return span.grains * span.grain / DAY if span else inf
 
 
 def unreachable(demand: Demand, ranges: Mapping[str, tuple[float, float]]) -> Contradiction:

@@ -29,8 +29,8 @@ LONGEST_WITHIN: Final = timedelta(days=366)
 SHORTEST_WITHIN: Final = timedelta(minutes=1)
 MICROSECOND: Final = timedelta(microseconds=1)
 WITH_TIME: Final = """\
-What it gives changes with time alone. A condition with it is looked at when something happens to the lead, and when \
-the lead is woken for another reason; it is not looked at anew in every second."""
+What it gives changes with time alone. Segments, scores, stages, the promotion, and what runs of campaigns wait for \
+are looked at anew at the very instant at which that turns their condition; others when something happens."""
 WHOLE_DAYS: Final = """\
 `within` counts in whole days of UTC, today and the days before it; below two days in whole hours, below two hours in \
 minutes. Opens and clicks of machines are not counted until a human sign credits them."""
@@ -134,8 +134,7 @@ def known(asked: Called, noun: str, names: Collection[str], frame: str = '"{}"',
 
 def count(asked: Called) -> Part:
     """`count("email.clicked", within="7d")`."""
-    event = known_event(asked)
-    span = span_of(asked.within // MICROSECOND) if asked.within else None
+    event, span = known_event(asked), span_asked(asked)
     asked.asks("count", span=span)
     return Part(ask("count", constant(event), *held(asked, span)), NUMBER, asked.offset)
 
@@ -153,30 +152,35 @@ def distinct(asked: Called) -> Part:
 
 
 def first(asked: Called) -> Part:
-    """`first("form.submitted")`."""
+    """`first("form.submitted", within="30d")`."""
     return about_time(asked, "first", DATETIME)
 
 
 def last(asked: Called) -> Part:
-    """`last("form.submitted")`."""
+    """`last("form.submitted", within="30d")`."""
     return about_time(asked, "last", DATETIME)
 
 
 def days_since(asked: Called) -> Part:
-    """`days_since("email.clicked")`."""
+    """`days_since("email.clicked", within="90d")`."""
     return about_time(asked, "days_since", NUMBER)
 
 
 def about_time(asked: Called, question: str, kind: Kind) -> Part:
     """A question about when a type of event happened."""
-    event = known_event(asked)
-    asked.asks(question)
-    return Part(ask(question, constant(event)), kind, asked.offset)
+    event, span = known_event(asked), span_asked(asked)
+    asked.asks(question, span=span)
+    return Part(ask(question, constant(event), *held(asked, span)), kind, asked.offset)
 
 
 def known_event(asked: Called) -> str:
     """The first argument, if it is a declared event type."""
     return known(asked, "event", asked.scope.events, declare="declare it in rules/events.yaml")
+
+
+def span_asked(asked: Called) -> Span | None:
+    """The span behind `within=`, in whole grains; None for ever."""
+    return span_of(asked.within // MICROSECOND) if asked.within else None
 
 
 def held(asked: Called, span: Span | None) -> tuple[ast.expr, ...]:
@@ -247,17 +251,20 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
         more=f"Up to 500 values are told apart. {WHOLE_DAYS}\n\n{WITH_TIME}",
     ),
     "first": Function(
-        'first("form.submitted")', 1, first, "when the first event of a type happened; missing if none did",
-        'first("form.submitted") < datetime("2026-03-01T09:00:00+01:00")',
+        'first("form.submitted", within="30d")', 1, first,
+        "when the first event of a type happened, ever or of late; missing if none did",
+        'last("page.viewed", within="30d") - first("page.viewed", within="30d") >= 7', spans=True,
+        more=f"{WHOLE_DAYS}\n\n{WITH_TIME}",
     ),
     "last": Function(
-        'last("form.submitted")', 1, last, "when the latest event of a type happened; missing if none did",
-        'last("form.submitted") > first("form.submitted")',
+        'last("form.submitted", within="30d")', 1, last,
+        "when the latest event of a type happened, ever or of late; missing if none did",
+        'last("form.submitted") > first("form.submitted")', spans=True, more=f"{WHOLE_DAYS}\n\n{WITH_TIME}",
     ),
     "days_since": Function(
-        'days_since("email.clicked")', 1, days_since,
-        "days since the latest event of a type, with a fraction; missing if there was none",
-        'days_since("email.clicked") > 90', more=WITH_TIME,
+        'days_since("email.clicked", within="90d")', 1, days_since,
+        "days since the latest event of a type, with a fraction; missing if there was none, or none of late",
+        'days_since("email.clicked") > 90', spans=True, more=f"{WHOLE_DAYS}\n\n{WITH_TIME}",
     ),
     "now": Function("now()", 0, now, "the instant of the decision", 'now() > last("form.submitted")', more=WITH_TIME),
     "today": Function(
@@ -289,18 +296,19 @@ def called(
     return function.build(Called(build, offset, texts, within))
 
 
-OF_LATE: Final = (
-    "only `count` and `distinct` look at a stretch of time; of the latest event ask `days_since(…) < 7`, or compare "
-    "`last(…)` with a time"
-)
+def unnamed(function: Function, key: str) -> str:
+    """What to do about an argument with a name that a function does not take."""
+    if function.spans:
+        return f"write {function.usage}"
+    spanning = ", ".join(f"`{each}`" for each, other in FUNCTIONS.items() if other.spans)
+    return f"only {spanning} look at a stretch of time" if key == WITHIN else "leave its name out"
 
 
 def span_given(word: str, function: Function, named: Sequence[tuple[str, Part]]) -> timedelta | None:
     """The duration behind `within=`, if there is one."""
     for key, value in named:
         if not function.spans or key != WITHIN:
-            hint = f"write {function.usage}" if function.spans else OF_LATE if key == WITHIN else "leave its name out"
-            raise ExpressionError(f"`{word}` has no argument `{key}`", hint, value.offset)
+            raise ExpressionError(f"`{word}` has no argument `{key}`", unnamed(function, key), value.offset)
     if not named:
         return None
     value = named[-1][1]

@@ -103,7 +103,9 @@ def of_score(ask: Ask, operator: str, number: float) -> list[Turn]:
 
 
 def of_age(ask: Ask, operator: str, days: float) -> list[Turn]:
-    """An age reaches a number of days, and is above it a microsecond later."""
+    """An age reaches a number of days, and is above it a microsecond later; within a span it ends, too."""
+    if ask.span is not None:
+        return []
     reached, passed = Age(ask.name, ceil(days * DAY)), Age(ask.name, floor(days * DAY) + 1)
     return two_sided(operator, reached, passed)
 

@@ -43,14 +43,14 @@ class Facts(Protocol):
     def distinct(self, event: str, name: str, within: Span | None = None) -> int:
         """How many different values a property had (at most `counters.MOST_VALUES`)."""
 
-    def first(self, event: str) -> datetime | None:
-        """When the first event of a type happened, or None."""
+    def first(self, event: str, within: Span | None = None) -> datetime | None:
+        """When the first event of a type happened, ever or within a span that ends now; None if none did."""
 
-    def last(self, event: str) -> datetime | None:
-        """When the latest event of a type happened, or None."""
+    def last(self, event: str, within: Span | None = None) -> datetime | None:
+        """When the latest event of a type happened, ever or within a span that ends now; None if none did."""
 
-    def days_since(self, event: str) -> float | None:
-        """Days since the latest event of a type, or None if there was none."""
+    def days_since(self, event: str, within: Span | None = None) -> float | None:
+        """Days since the latest event of a type, ever or within a span that ends now; None if there was none."""
 
 
 class Ask(NamedTuple):
@@ -61,7 +61,7 @@ class Ask(NamedTuple):
             `last` or `days_since`.
         name: of the field, score, …, or the event type; empty for `stage` and `now`.
         detail: for `distinct` the property.
-        span: for `count` and `distinct` the stretch of time; None for ever.
+        span: for what is asked about events the stretch of time; None for ever.
     """
 
     what: str

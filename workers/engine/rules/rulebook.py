@@ -46,7 +46,8 @@ class Rulebook:
         credit: microseconds within which a human sign credits a machine's open or click.
         caps: how many messages a lead may get.
         categories: of each template, `marketing` or `transactional`.
-        plan: content hash of everything that decides who enters a campaign; when it changes, leads are looked at anew.
+        plan: content hash of everything that decides where leads stand, who enters a campaign because of that, and who
+            is promoted; when it changes, leads are looked at anew.
         controls: campaigns that are paused, tests that are decided.
         tracking: what is told of how mails are read.
         sending: how fast they go out.
