@@ -198,7 +198,8 @@ def plan_of(rulebook: Rulebook, files: Iterable[CampaignFile]) -> str:
     stages = [[stage.name, stage.when and stage.when.source, stage.back_from] for stage in rulebook.stages]
     segments = {name: segment.when.source for name, segment in rulebook.segments.items()}
     grades = [[grade.name, grade.models, grade.labels] for grade in rulebook.grades.values()]
-    return digest([ways, stages, segments, rulebook.account.zone, grades, criteria(rulebook.promotion)])
+    zones = [rulebook.account.zone, rulebook.zone_fields]
+    return digest([ways, stages, segments, zones, grades, criteria(rulebook.promotion)])
 
 
 def criteria(rule: PromotionRule | None) -> list[Any]:
