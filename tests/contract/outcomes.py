@@ -14,13 +14,15 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from integrations import discovery
-from integrations.contracts import Mail
+from integrations.contracts import Mail, Message, Person, Promotion
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.contract.scripted import Http, Smtp, nobody_listens
 
@@ -43,7 +45,27 @@ MAIL: Final = Mail(
     message_id="d41d8cd98f@northwind.example",
     headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
 )
-"""What goes out in most cases."""
+PROMOTION: Final = Promotion(
+    key="promotion:17:1",
+    person=Person("ann@acme.test", first_name="Ann", last_name="Lee", title="VP Operations", company="Acme"),
+    name="Acme: analytics",
+    pipeline="default",
+    stage="qualifiedtobuy",
+    amount=Decimal("9600.00"),
+    currency="EUR",
+    close_on=date(2026, 10, 22),
+    owner="ana@northwind.example",
+    note="Asked for a demo on 7 September.",
+)
+MESSAGE: Final = Message(
+    key="hook:17:trial:1:webhook-signed",
+    payload={
+        "type": "trial.stalled",
+        "timestamp": "2026-09-07T10:00:00+00:00",
+        "data": {"campaign": "trial", "lead": {"id": 17, "email": "ann@acme.test", "seats": None}},
+    },
+)
+"""What goes out in most cases: a mail, an opportunity, a webhook."""
 CONSENT: Final = "consent"
 PAGE: Final = {"Content-Type": "text/html"}
 STANDARD: Final[list[tuple[str, Any, dict[str, Any]]]] = [

@@ -90,6 +90,9 @@ def test_an_event_becomes_a_mail(app: App, provider: Provider):
 
 
 ROUTED = BUNDLE | {"rules/sending.yaml": "sending: {routes: {through: [resend, sparkpost]}}"}
+WELCOME = "rules/campaigns/welcome.yaml"
+SHORTER = BUNDLE | {WELCOME: BUNDLE[WELCOME].replace("  - wait: 2 days\n  - send: hello\n", "")}
+"""Whose campaign ends with its first mail."""
 
 
 def test_the_rules_say_through_whom_mail_goes(database_url: str):
@@ -170,8 +173,7 @@ def test_whoever_entered_a_campaign_stays_in_it_as_it_was_also_in_a_process_star
     first = make(settings(database_url), provider, clock)
     apply(first.engine, NOW)
     happen(first, 1, "form.submitted", form="newsletter")
-    shorter = BUNDLE["rules/campaigns/welcome.yaml"].replace("  - wait: 2 days\n  - send: hello\n", "")
-    apply(first.engine, NOW, BUNDLE | {"rules/campaigns/welcome.yaml": shorter})
+    apply(first.engine, NOW, SHORTER)
     first.close()
     clock.move_to(NOW + timedelta(days=3))
     second = make(settings(database_url), provider, clock)
@@ -183,7 +185,7 @@ def test_whoever_entered_a_campaign_stays_in_it_as_it_was_also_in_a_process_star
 
 def test_whoever_is_in_an_older_version_gets_its_mails_and_is_counted_as_it_asks(database_url: str, provider: Provider):
     counting = BUNDLE | {
-        "rules/campaigns/welcome.yaml": BUNDLE["rules/campaigns/welcome.yaml"]
+        WELCOME: BUNDLE[WELCOME]
         + '  - branch: [{when: \'count("page.viewed", within="3d") >= 2\', steps: [{send: gone}]}]\n',
         "templates/gone/mail.txt": BUNDLE["templates/hello/mail.txt"].replace(
             "category: marketing", "category: transactional"
@@ -211,10 +213,9 @@ def test_however_often_rules_are_applied_nobody_loses_the_campaign_they_are_in(
     first = make(settings(database_url), provider, clock)
     apply(first.engine, NOW)
     happen(first, 1, "form.submitted", form="newsletter")
-    shorter = BUNDLE["rules/campaigns/welcome.yaml"].replace("  - wait: 2 days\n  - send: hello\n", "")
     for number in range(REMEMBERED + 5):
         edited = f"{BUNDLE['rules/events.yaml']}\n# edit {number}\n"
-        apply(first.engine, NOW, BUNDLE | {"rules/campaigns/welcome.yaml": shorter, "rules/events.yaml": edited})
+        apply(first.engine, NOW, SHORTER | {"rules/events.yaml": edited})
     first.close()
     clock.move_to(NOW + timedelta(days=3))
     second = make(settings(database_url), provider, clock)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from workers.config import Settings
+    from workers.engine.rules import Rulebook
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a program instead of text for a person.")
 
@@ -61,6 +62,18 @@ def store() -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def rulebook_of(conn: Connection) -> Rulebook:
+    """The rules in force, compiled.
+
+    Raises:
+        NoRulebook: none was ever applied.
+    """
+    from workers.rulebook import compile_rulebook
+    from workers.store import rulebooks
+
+    return compile_rulebook(rulebooks.files(conn, rulebooks.active(conn).version))
 
 
 def database_url(given: Settings) -> str:
@@ -124,6 +137,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     for row in rows:
         made.add_row(*(Text("" if value is None else str(value)) for value in row))
     console().print(made)
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
+    return f"'{cell}" if cell[:1] in "=+-\t\r" and cell else cell
 
 
 def cut(text: str, most: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,11 +15,12 @@ from workers.cli.check import line, summary
 from workers.exceptions import ConfigurationError, NoRulebook, RulebookError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from workers.engine.rules import Rulebook
+    from workers.reports.edits import Fate
 
 SECTION = "Rules"
 LEADS: Final = 500
@@ -52,7 +54,6 @@ def command(
       dripline apply rules templates -m "demo requests count more"
     """
     from workers.cli._checking import check_folders
-    from workers.rulebook import version_of
 
     rules, templates = folders(rules, templates)
     bundle, checked = check_folders(rules, templates)
@@ -63,28 +64,70 @@ def command(
         return 1
     if dry_run:
         return rehearse(checked.rulebook, bundle, leads, as_json=as_json)
-    version = version_of(bundle)
     with store() as engine, engine.begin() as conn:
-        before = in_force(conn)
-        left = stranded(conn, checked.rulebook) if before != version else {}
-        lost = without_step(conn, checked.rulebook) if before != version else []
-        against = [about(*each) for each in left.items()]
-        if lost:
-            against += about_steps(lost, compiled(conn, before), checked.rulebook)
-        changed = before != version and not against
-        if changed:
-            put(conn, version, bundle, author or getpass.getuser(), message)
+        done = put(conn, checked.rulebook, bundle, author or getpass.getuser(), message)
     if as_json:
-        data = {"stranded": left, "without_step": [each.as_data() for each in lost], "refused": against}
-        print_json({"version": version, "before": before, "changed": changed, "files": len(bundle), **data})
-    elif against:
-        click.echo("\n".join(f"{each}." for each in against))
-        click.echo("Nothing was applied.", err=True)
-    elif before == version:
-        click.echo(f"Version {version[:12]} is in force already.")
+        print_json({**done.as_data(), "files": len(bundle)})
     else:
-        click.echo(f"Version {version[:12]} is in force now" + (f" (before: {before[:12]})." if before else "."))
-    return 1 if against else 0
+        tell(done)
+    return 1 if done.against else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of rules that were to be put in force.
+
+    Attributes:
+        version: theirs.
+        before: the one that was in force, empty if none was.
+        stranded: how many leads stand at stages that these rules lack, by stage.
+        without_step: steps that people stand at and that these rules lack.
+        against: why nothing was applied, a sentence each; empty if nothing was against it.
+    """
+
+    version: str
+    before: str
+    stranded: Mapping[str, int] = field(default_factory=dict)
+    without_step: Sequence[Fate] = ()
+    against: Sequence[str] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "version": self.version,
+            "before": self.before,
+            "changed": self.before != self.version and not self.against,
+            "stranded": self.stranded,
+            "without_step": [each.as_data() for each in self.without_step],
+            "refused": self.against,
+        }
+
+
+def put(conn: Connection, rulebook: Rulebook, bundle: Mapping[str, str], author: str, message: str) -> Applied:
+    """Put rules in force, unless they are so already, or people stand where they have no place for them."""
+    from workers.store import rulebooks
+
+    version, before = rulebook.version, in_force(conn)
+    if before == version:
+        return Applied(version, before)
+    left, lost = stranded(conn, rulebook), without_step(conn, rulebook)
+    against = [about(*each) for each in left.items()]
+    against += about_steps(lost, compiled(conn, before), rulebook) if lost else []
+    if not against:
+        rulebooks.apply(conn, version, bundle, author=author, message=message, now=now())
+    return Applied(version, before, left, lost, against)
+
+
+def tell(done: Applied) -> None:
+    """The same for a person."""
+    if done.against:
+        click.echo("\n".join(f"{each}." for each in done.against))
+        click.echo("Nothing was applied.", err=True)
+    elif done.before == done.version:
+        click.echo(f"Version {done.version[:12]} is in force already.")
+    else:
+        before = f" (before: {done.before[:12]})" if done.before else ""
+        click.echo(f"Version {done.version[:12]} is in force now{before}.")
 
 
 def compiled(conn: Connection, version: str) -> Rulebook | None:
@@ -125,10 +168,3 @@ def in_force(conn: Connection) -> str:
         return rulebooks.active(conn).version
     except NoRulebook:
         return ""
-
-
-def put(conn: Connection, version: str, bundle: Mapping[str, str], author: str, message: str) -> None:
-    """Store the version and make it the active one."""
-    from workers.store import rulebooks
-
-    rulebooks.apply(conn, version, bundle, author=author, message=message, now=now())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, store, table
+from workers.cli._base import as_json, local, now, print_json, rulebook_of, store, table
 from workers.exceptions import NoSuchCampaign
 
 if TYPE_CHECKING:
@@ -168,18 +168,6 @@ def held(number: int, seconds: float) -> str:
     who = "1 person who was held goes" if number == 1 else f"{number:,} people who were held go"
     length = timedelta(seconds=round(seconds))
     return f"; {who} on " + (f"within {length}" if length else "at once")
-
-
-def rulebook_of(conn: Connection) -> Rulebook:
-    """The rules in force, compiled.
-
-    Raises:
-        NoRulebook: none was ever applied.
-    """
-    from workers.rulebook import compile_rulebook
-    from workers.store import rulebooks
-
-    return compile_rulebook(rulebooks.files(conn, rulebooks.active(conn).version))
 
 
 def known(conn: Connection, name: str) -> Rulebook:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, now, print_json, store, table
+from workers.cli._base import as_json, many, now, print_json, store, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workers.store.status import Status
 
 SECTION = "Look and act"
@@ -45,8 +47,9 @@ def as_data(status: Status) -> dict[str, Any]:
     oldest = status.oldest.total_seconds() if status.oldest else None
     promoted, accepted = status.opportunities
     skipped = [{"reason": reason, "rule": rule, "times": number} for (reason, rule), number in status.skipped.items()]
+    candidates = {"leads": sum(status.candidates.values()), "missing": status.missing}
     return asdict(status) | {
-        "skipped": skipped,
+        "skipped": skipped, "candidates": candidates,
         "oldest_s": oldest, "outbox": outbox, "opportunities": {"promoted": promoted, "accepted": accepted},
         "oldest": None,
     }  # fmt: skip
@@ -54,31 +57,12 @@ def as_data(status: Status) -> dict[str, Any]:
 
 def show(status: Status) -> None:
     """For a person."""
-    waited = f", the oldest for {status.oldest.total_seconds():.0f} s" if status.oldest else ""
-    failing = f", {status.failing} failing" if status.failing else ""
-    held = f", {status.held} held up by their lead" if status.held else ""
-    stuck = f", {status.stuck} failing: dripline quarantine leads" if status.stuck else ""
-    promoted, accepted = status.opportunities
-    unread = (
-        ", which no process has read yet; if that stays so, see the logs for rulebook_refused" if status.unread else ""
-    )
-    click.echo(f"rules in force  {status.version[:12] or 'none yet: dripline apply'}{unread}")
-    if status.outdated:
-        click.echo(f"looking anew    at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules")
-    click.echo(f"events waiting  {status.backlog}{waited}{failing}{held}")
-    click.echo(f"wake-ups due    {status.overdue}{stuck}")
-    click.echo(f"opportunities   {promoted}, of which the CRM has {accepted}")
-    for reason, says in FOR_YOU.items():
-        if waiting := sum(rows for (_, _, why), rows in status.outbox.items() if why == reason):
-            click.echo(f"waiting for you {waiting} {says}")
-    for name, reason in status.paused.items():
-        click.echo(f"paused          {name}: {reason}")
+    for title, says in headlines(status):
+        click.echo(f"{title:<16}{says}")
+    outbox = [(f"{channel} {state} {why}".strip(), rows) for (channel, state, why), rows in status.outbox.items()]
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
-        (
-            "Outbox",
-            [(f"{channel} {state} {reason}".strip(), n) for (channel, state, reason), n in status.outbox.items()],
-        ),
+        ("Outbox", outbox),
         ("Quarantine", sorted(status.quarantine.items())),
         ("Closed in quarantine", sorted(status.closed.items())),
         ("Never to be mailed", sorted(status.suppressions.items())),
@@ -87,6 +71,33 @@ def show(status: Status) -> None:
         if rows:
             click.secho(f"\n{title}", bold=True)
             table(("", ""), rows, empty="")
+
+
+def headlines(status: Status) -> Iterator[tuple[str, str]]:
+    """What has to be seen first: of what, and how it stands."""
+    unread = ", which no process has read yet; if that stays so, see the logs for rulebook_refused"
+    yield "rules in force", (status.version[:12] or "none yet: dripline apply") + (unread if status.unread else "")
+    if status.outdated:
+        yield "looking anew", f"at {status.outdated} of {sum(status.leads.values())} leads, by the changed rules"
+    waited = f", the oldest for {status.oldest.total_seconds():.0f} s" if status.oldest else ""
+    failing = f", {status.failing} failing" if status.failing else ""
+    held = f", {status.held} held up by their lead" if status.held else ""
+    yield "events waiting", f"{status.backlog}{waited}{failing}{held}"
+    stuck = f", {status.stuck} failing: dripline quarantine leads" if status.stuck else ""
+    yield "wake-ups due", f"{status.overdue}{stuck}"
+    promoted, accepted = status.opportunities
+    yield "opportunities", f"{promoted}, of which the CRM has {accepted}{lacking(status)}"
+    for reason, says in FOR_YOU.items():
+        if waiting := sum(rows for (_, _, why), rows in status.outbox.items() if why == reason):
+            yield "waiting for you", f"{waiting} {says}"
+    for name, reason in status.paused.items():
+        yield "paused", f"{name}: {reason}"
+
+
+def lacking(status: Status) -> str:
+    """Who might be one."""
+    candidates = sum(status.candidates.values())
+    return f"; {many(candidates, 'candidate')}: dripline candidates" if candidates else ""
 
 
 def left_aside(status: Status) -> list[tuple[str, int]]:

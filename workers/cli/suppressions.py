@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from workers.cli._base import as_json, local, now, print_json, store, table
+from workers.cli._base import as_json, guarded, local, now, print_json, store, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,11 +148,6 @@ def export(file: TextIO, reason: str | None) -> None:
             )
             number += 1
     click.echo(f"{number:,} entries.", err=True)
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{cell}" if cell[:1] in "=+-\t\r" and cell else cell
 
 
 def entry(email: str, reason: str, author: str) -> Suppression:

@@ -30,12 +30,14 @@ def consider(call: Call) -> None:
     """Promote the lead if it is due; if it is a candidate and something is missing, say what, once per change."""
     rule = call.rulebook.promotion
     if rule is None or not is_candidate(call, rule):
+        call.state.missing = None
         return
     held = {name: holds(call, test) for name, test in rule.evidence.items()}
     missing = missing_for(call, rule, held)
     if not missing:
         promote(call, rule, held)
-    elif missing != call.state.missing:
+        return
+    if missing != call.state.missing:
         call.say("not_promoted", "promotion", {"missing": missing, "evidence": held, "at_least": rule.at_least})
     call.state.missing = missing
 
@@ -98,6 +100,7 @@ def promote(call: Call, rule: PromotionRule, held: Mapping[str, bool]) -> None:
     """Turn the lead into an opportunity."""
     call.state.promotions += 1
     call.state.lost = False
+    call.state.missing = None
     key = f"promotion:{call.lead_id}:{call.state.promotions}"
     opportunity = hand_over(call, rule, held)
     detail = {

@@ -167,7 +167,7 @@ class LeadState:
         plan: `Rulebook.plan` by which the lead was last looked at.
         known: the campaigns entered by where a lead stands that were there then.
         promotions: how often this lead became an opportunity.
-        missing: what stood against promotion when it was last looked at; None if it was never a candidate.
+        missing: what stood against promotion when it was last looked at; None if it was no candidate then.
         handoff: [promotion key, due] while sales has not accepted yet; empty otherwise.
         lost: True after an opportunity was lost, until the next promotion.
         suppressed: why nothing may be mailed to this lead, or no marketing (`unsubscribed`); empty if all may.
@@ -246,7 +246,7 @@ class LeadState:
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
         values = zip(_NAMES, _VALUES(self), strict=True)
-        lean = {name: value for name, value in values if value or (name == "missing" and value == [])}
+        lean = {name: value for name, value in values if value}
         if self.scores:
             lean["scores"] = {name: pack(total) for name, total in self.scores.items()}
         if self.enrolments:

@@ -88,7 +88,7 @@ def _held_out(state: LeadState, decision: LoggedDecision, detail: Mapping[str, A
 
 
 def _promoted(state: LeadState, _: LoggedDecision, __: Mapping[str, Any]) -> None:
-    state.promotions, state.missing, state.lost = state.promotions + 1, [], False
+    state.promotions, state.missing, state.lost = state.promotions + 1, None, False
 
 
 def _not_promoted(state: LeadState, _: LoggedDecision, detail: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from workers.engine.rules import Campaign, Cap, OnReply, PauseWhen
 from workers.engine.steps import send
@@ -13,6 +13,7 @@ from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
 from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
 from workers.rulebook.declarations.campaigns import OnReply as Answer
+from workers.rulebook.due import check_due
 from workers.rulebook.flow import check_flow, check_way_in
 from workers.rulebook.steps import read_steps
 from workers.rulebook.triggers import goal, triggers
@@ -20,7 +21,7 @@ from workers.rulebook.triggers import goal, triggers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from workers.engine.rules import Rulebook
+    from workers.engine.rules import PromotionRule, Rulebook
     from workers.engine.steps import Step
     from workers.rulebook.declarations import CampaignFile, CapsFile
     from workers.rulebook.declarations.campaigns import Pause
@@ -50,6 +51,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
     check_way_in(file, check)
     if whole:
         check_flow(file, journey, check)
+        check_due(file, journey, check)
     check_loop(file, journey.steps, check)
     check_yearly(file, check)
     check_owner(file, check)
@@ -188,11 +190,24 @@ def version_of(file: CampaignFile) -> str:
 
 
 def plan_of(rulebook: Rulebook, files: Iterable[CampaignFile]) -> str:
-    """Short hash of everything that decides where leads stand and who enters a campaign because of that."""
+    """Short hash of all that decides where leads stand, and who enters a campaign or is promoted because of that.
+
+    What a promotion hands over is no part of it: that is worked out when it happens.
+    """
     ways = {str(file.campaign): [file.node.plain.get("enter"), file.existing] for file in files}
     stages = [[stage.name, stage.when and stage.when.source, stage.back_from] for stage in rulebook.stages]
     segments = {name: segment.when.source for name, segment in rulebook.segments.items()}
-    return digest([ways, stages, segments, rulebook.account.zone])
+    grades = [[grade.name, grade.models, grade.labels] for grade in rulebook.grades.values()]
+    zones = [rulebook.account.zone, rulebook.zone_fields]
+    return digest([ways, stages, segments, zones, grades, criteria(rulebook.promotion)])
+
+
+def criteria(rule: PromotionRule | None) -> list[Any]:
+    """What a promotion asks of a lead; evidence in its order, in which it is said to be missing."""
+    if rule is None:
+        return []
+    evidence = [[name, test.source] for name, test in rule.evidence.items()]
+    return [rule.at, rule.when.source, evidence, rule.at_least, rule.again and rule.again.source]
 
 
 def digest(content: object) -> str:

@@ -180,7 +180,9 @@ HISTORY: Final = Guide(
     """\
 Scores, counts and the fields that events tell are worked out from the event log and from nothing else. When rules that
 they depend on change, every lead is counted anew from its log by the new rules: in the background, while new events
-come in, and at once where an event comes in first. `dripline status` shows how many leads are left.
+come in, and at once where an event comes in first. `dripline status` shows how many leads are left. In the same way
+every lead is looked at anew, without counting, when rules change that decide where leads stand: stages, segments,
+grades, the ways into campaigns, and what a promotion asks for.
 
 What was decided stays decided. A mail that went out is not sent again, a promotion is not taken back, a stage is kept
 unless the rules have a way back. Decisions keep the version of the rules that they were made by, so `dripline explain

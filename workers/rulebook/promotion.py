@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OPPORTUNITY: Final = "opportunity"
 """The stage that promotion leads to, where the lifecycle has it."""
+TAKEN: Final = {"when": "the promotion's `when` is not true", "email": "a lead has no address"}
 
 
 def promotion_rule(spec: Promotion, currency: str, check: Checker) -> PromotionRule | None:
@@ -89,6 +90,10 @@ def check_escalation(spec: Promotion, fallback: str, check: Checker) -> None:
 def criteria(spec: Evidence, check: Checker) -> tuple[dict[str, Expression], int]:
     """The qualification criteria, and how many of them must hold."""
     scope = check.names.scope()
+    for name in spec.of:
+        if name in TAKEN:
+            text = f"`{name}` is what reports call it when {TAKEN[name]}"
+            check.problems.add(name.place, "reserved-name", text, "give it another name")
     compiled = {str(name): check.expression(source, "boolean", scope) for name, source in spec.of.items()}
     return {name: test for name, test in compiled.items() if test}, needed(spec, len(spec.names("of")), check)
 

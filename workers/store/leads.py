@@ -97,19 +97,20 @@ def of_event(conn: Connection, event_id: int) -> Lead | None:
 _ROWS: Final = """
     json_to_recordset(:rows ::json) AS r (
         id bigint, slice smallint, email text, stage text, state jsonb, wake_at timestamptz, failures smallint,
-        error text, scoring text
+        error text, scoring text, missing text[]
     )
 """
 _ADD: Final = text(f"""
     INSERT INTO leads (
-        id, slice, email, stage, state, wake_at, failures, error, scoring, rulebook, created_at, updated_at
+        id, slice, email, stage, state, wake_at, failures, error, scoring, missing, rulebook, created_at, updated_at
     )
-    SELECT id, slice, email, stage, state, wake_at, failures, error, scoring, :rulebook, :now, :now FROM {_ROWS}
+    SELECT id, slice, email, stage, state, wake_at, failures, error, scoring, missing, :rulebook, :now, :now
+    FROM {_ROWS}
 """)  # noqa: S608
 _SAVE: Final = text(f"""
     UPDATE leads SET email = r.email, stage = r.stage, state = r.state, wake_at = r.wake_at,
-                     failures = r.failures, error = r.error, scoring = r.scoring, rulebook = :rulebook,
-                     updated_at = :now
+                     failures = r.failures, error = r.error, scoring = r.scoring, missing = r.missing,
+                     rulebook = :rulebook, updated_at = :now
     FROM {_ROWS}
     WHERE leads.id = r.id
 """)  # noqa: S608
@@ -138,6 +139,7 @@ def _row(lead: Lead) -> dict[str, Any]:
         "failures": lead.failures,
         "error": lead.error,
         "scoring": stamp(lead.state.get("scoring", ""), lead.state.get("plan", "")),
+        "missing": lead.state.get("missing") or None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import controls, decisions, erasure, leads, outbox, quarantine, rulebooks
+from workers.store import candidates, controls, decisions, erasure, leads, outbox, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from workers.store.candidates import Missing
     from workers.store.rulebooks import Version
 
 
@@ -37,6 +39,7 @@ class Status:
         outdated: leads that still have to be looked at anew because the rules have changed.
         paused: campaigns in which nothing goes on, and why.
         leads: by stage.
+        candidates: leads that are no opportunities because something is missing, by all that they lack.
         outbox: by (channel, state, reason).
         quarantine: what nobody has seen to yet, by reason.
         closed: what a person has given up for good of it, by reason.
@@ -57,12 +60,21 @@ class Status:
     outdated: int
     paused: Mapping[str, str]
     leads: Mapping[str, int]
+    candidates: Mapping[Missing, int]
     outbox: Mapping[tuple[str, str, str], int]
     quarantine: Mapping[str, int]
     closed: Mapping[str, int]
     opportunities: tuple[int, int]
     suppressions: Mapping[str, int]
     skipped: Mapping[tuple[str, str], int]
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many candidates lack what, the most frequent first."""
+        numbers: Counter[str] = Counter()
+        for missing, number in self.candidates.items():
+            numbers.update(dict.fromkeys(missing, number))
+        return dict(numbers.most_common())
 
 
 FORGOTTEN: Final = "forgotten"
@@ -102,6 +114,7 @@ def read(conn: Connection, now: datetime) -> Status:
         outdated=leads.outdated(conn, version.scoring) if version and version.scoring else 0,
         paused=controls.paused(conn),
         leads=_by_name(conn, _STAGES),
+        candidates=candidates.counts(conn),
         outbox=outbox.counts(conn),
         quarantine=quarantine.counts(conn),
         closed=quarantine.counts_closed(conn),

@@ -122,9 +122,11 @@ leads: Final = Table(
     Column("error", Text),
     Column("created_at", _instant(), nullable=False),
     Column("updated_at", _instant(), nullable=False),
+    Column("missing", ARRAY(Text), doc="what stands against its promotion; null if it is no candidate"),
     Index("leads_wake", "slice", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
     Index("leads_scoring", "scoring", "id", postgresql_where=text("failures = 0")),
     Index("leads_stuck", "id", postgresql_where=text("failures > 0")),
+    Index("leads_candidates", "missing", postgresql_where=text("missing IS NOT NULL")),
 )
 
 identities: Final = Table(

@@ -163,6 +163,11 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _gauge("dripline_campaigns_paused", "Campaigns in which nothing goes on.", len(found.paused))
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
+    yield _gauge("dripline_candidates", "Leads that lack something for promotion.", sum(found.candidates.values()))
+    yield _labelled(
+        "dripline_candidates_lacking", "Of them, those who lack this.", ["what"],
+        {(k,): n for k, n in found.missing.items()},
+    )  # fmt: skip
     yield _labelled("dripline_leads", "Leads by stage.", ["stage"], {(k,): n for k, n in found.leads.items()})
     yield _labelled("dripline_outbox", "Effects by state.", ["channel", "state", "reason"], found.outbox)
     yield _labelled(

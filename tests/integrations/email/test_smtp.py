@@ -21,14 +21,14 @@ from aiosmtpd.smtp import AuthResult
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from integrations.contracts import Accepted, Incoming, Mail, Request
+from integrations.contracts import Accepted, Incoming, Request
 from integrations.dkim import Signer
 from integrations.email import sendgrid
 from integrations.email.smtp import ECHOES, Adapter
 from integrations.exceptions import ConfigurationError, Rejected, Unavailable
 from integrations.mime import build
 from integrations.posting import armoured
-from tests.contract import scripted
+from tests.contract import outcomes, scripted
 from tests.contract.recorded import recorded
 from tests.integrations.certificates import Certificate
 
@@ -38,16 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW: Final = datetime(2026, 9, 7, 10, tzinfo=UTC)
-MAIL: Final = Mail(
-    key="mail:17:welcome:1:hello",
-    sender="Nora at Northwind <nora@northwind.example>",
-    to="ann@acme.test",
-    subject="Grüße aus Berlin",
-    text="Hello Ann,\n.\n..two\nthis is it.\n",
-    html="<p>Hello Ann</p>",
-    message_id="d41d8cd98f@northwind.example",
-    headers={"List-Unsubscribe": "<https://northwind.example/u/1>"},
-)
+MAIL: Final = replace(outcomes.MAIL, text="Hello Ann,\n.\n..two\nthis is it.\n")
 
 
 KEY: Final[str] = next(case for case in recorded("sendgrid")).source.verification_key  # type: ignore[attr-defined]

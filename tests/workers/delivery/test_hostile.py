@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from sqlalchemy import text
 
 from integrations import discovery
 from tests.contract import hostile
 from tests.workers.delivery.world import COMPOSER, World
+from workers.delivery.deliver import Deliverer
+from workers.delivery.routing import RoutedSender, Routes
 from workers.delivery.senders import EmailSender
+from workers.engine.rules import Route
 from workers.store import evidence
 from workers.store.evidence import Evidence
 
@@ -47,31 +50,25 @@ def over_http(name: str, server: hostile.Http) -> EmailSender:
     return built(name, **SETTINGS[name], base_url=f"http://127.0.0.1:{server.port}", read_timeout="0.2")
 
 
-def work(world: World, sender: EmailSender, hours: int) -> None:
-    """Workers on the outbox, two at a time, on a fast clock: so many hours, and until nothing is left to be tried."""
-    for number in range(1000):
-        if number >= hours * 2 and not {"pending", "sending", "retry"} & states(world).keys():
-            return
-        threads = [threading.Thread(target=world.deliverer.run, args=(sender,)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        world.step(minutes=30)
-    raise AssertionError(f"it never ends: {states(world)}")
+def by_key(server: hostile.Hostile) -> Counter[str]:
+    if isinstance(server, hostile.Smtp):
+        return Counter({f"mail:{to[4:].partition('@')[0]}:welcome:1:hello": n for to, n in server.taken.items()})
+    return server.taken
 
 
-def states(world: World) -> dict[str, set[str]]:
-    """Keys by state."""
-    found: dict[str, set[str]] = {}
-    for row in world.rows():
-        found.setdefault(row.state, set()).add(row.key)
-    return found
+def server_of(name: str, seed: int) -> hostile.Hostile:
+    return hostile.Smtp(seed=seed) if name == "smtp" else hostile.Http(seed=seed, vendor=hostile.VENDORS[name])
+
+
+def provider_of(name: str, server: hostile.Hostile) -> EmailSender:
+    if isinstance(server, hostile.Http):
+        return over_http(name, server)
+    return built("smtp", host="127.0.0.1", port=str(server.port), security="none", timeout="2", accept_timeout="0.2")
 
 
 def check(world: World, taken: Counter[str]) -> dict[str, set[str]]:
     """What holds whatever happened; `taken` by key."""
-    found = states(world)
+    found = world.states()
     assert set(found) <= {"sent", "ambiguous", "dead"}, "something was left undone"
     assert not [key for key, times in taken.items() if times > 1], "somebody got a mail twice"
     assert found.get("sent", set()) <= taken.keys(), "the outbox says that it was sent, and it was not"
@@ -86,7 +83,7 @@ def settle(world: World, taken: Counter[str]) -> None:
     told = [Evidence(number, rows[key].lead_id, key=key) for number, key in enumerate(sorted(taken), 1)]
     with world.engine.begin() as conn:
         evidence.prove(conn, told, world.clock())
-    assert states(world).get("sent", set()) == taken.keys()
+    assert world.states().get("sent", set()) == taken.keys()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -94,12 +91,10 @@ def settle(world: World, taken: Counter[str]) -> None:
 def test_over_smtp(world: World, seed: int, extension: str):
     world.mails(MAILS)
     with hostile.Smtp(seed=seed, extension=extension) as server:
-        sender = built(
-            "smtp", host="127.0.0.1", port=str(server.port), security="none", timeout="2", accept_timeout="0.2"
-        )
-        work(world, sender, 12)
+        sender = provider_of("smtp", server)
+        world.work(sender, 12)
         sender._adapter.close()
-    taken = Counter({f"mail:{to[4:].partition('@')[0]}:welcome:1:hello": n for to, n in server.taken.items()})
+    taken = by_key(server)
     found = check(world, taken)
     assert found["ambiguous"] & taken.keys()
     settle(world, taken)
@@ -111,7 +106,7 @@ def test_over_the_api_of_a_provider_that_takes_no_keys(world: World, name: str, 
     world.mails(MAILS)
     with hostile.Http(seed=seed, vendor=hostile.VENDORS[name]) as server:
         sender = over_http(name, server)
-        work(world, sender, 24)
+        world.work(sender, 24)
         sender._adapter.close()
     found = check(world, server.taken)
     can_be_asked = name not in {"sendgrid", "ses"}
@@ -124,7 +119,7 @@ def test_over_the_api_of_a_provider_that_knows_keys_again(world: World, seed: in
     world.mails(MAILS)
     with hostile.Http(seed=seed, vendor=hostile.VENDORS["resend"]) as server:
         sender = over_http("resend", server)
-        work(world, sender, 12)
+        world.work(sender, 12)
         sender._adapter.close()
     assert sum(server.tries.values()) > len(server.tries)
     check(world, server.taken)
@@ -137,7 +132,7 @@ def test_a_key_that_is_forgotten_is_not_tried_again(world: World):
         sender = over_http("brevo", server)
         world.deliverer.run(sender)
         server.vendor = hostile.Vendor(server.vendor.keys, server.vendor.consent)  # it has forgotten all of them
-        work(world, sender, 12)
+        world.work(sender, 12)
         sender._adapter.close()
     found = check(world, server.taken)
     assert found["ambiguous"]
@@ -147,3 +142,29 @@ def test_a_key_that_is_forgotten_is_not_tried_again(world: World):
 def test_every_provider_with_an_api_is_tried():
     feeding_back = {name for name in discovery.names("email") if name in discovery.names("sources")}
     assert hostile.VENDORS.keys() == SETTINGS.keys() == feeding_back
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("smtp", "resend"), ("postmark", "smtp"), ("sendgrid", "mailgun"), ("resend", "sparkpost"), ("brevo", "mandrill")],
+)
+def test_nobody_gets_a_mail_from_two_providers(world: World, first: str, second: str):
+    world.mails(MAILS)
+    with server_of(first, 1) as one, server_of(second, 2) as two:
+        senders = {first: provider_of(first, one), second: provider_of(second, two)}
+        routes = Routes((Route((first, second)),), first, {"plain": "marketing"})
+        another = Deliverer(world.engine, world.clock, world.deliverer._policy)
+        world.work(RoutedSender(routes, senders, {}), 24, world.deliverer, another)
+        for sender in senders.values():
+            sender._adapter.close()
+    taken = {first: by_key(one), second: by_key(two)}
+    together, found = taken[first] + taken[second], world.states()
+    assert taken[second], "nothing was passed on"
+    assert set(found) <= {"sent", "ambiguous", "dead"}
+    assert not [key for key, times in together.items() if times > 1], "somebody got a mail twice"
+    assert found.get("sent", set()) <= together.keys() <= found.get("sent", set()) | found.get("ambiguous", set())
+    for row in world.rows():
+        assert row.state != "sent" or row.key in taken[row.provider or ""], "the row names the wrong provider"
+    settle(world, together)
+    with world.engine.begin() as conn:
+        assert conn.scalar(text("SELECT count(*) FROM outbox WHERE state = 'sent'")) == together.total()

@@ -1,9 +1,7 @@
-"""Mail through several providers: who sends what, who takes over, and that nobody gets a mail from two of them."""
+"""Mail through several providers: who sends what, and who takes over."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,17 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from integrations.contracts import Accepted, Trace
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.conftest import NOW
-from tests.contract import hostile
-from tests.workers.delivery.test_hostile import MAILS, built, over_http, settle, states
 from tests.workers.delivery.world import COMPOSER, Killed, Scripted, World
 from tests.workers.rulebook.base import BASE
 from workers.delivery.attempts import NOT_CONFIGURED
-from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
 from workers.delivery.limits import SECOND
 from workers.delivery.routing import RoutedSender, Routes, chosen, following
@@ -357,62 +351,3 @@ def test_who_gets_a_row(line: list[str], paused: set[str], before: str | None, u
     while heir := following(sender, replace(row, provider=walked[-1]), paused):
         walked.append(heir)
     assert walked == [each for each in line[line.index(name) :] if each == name or each not in paused]
-
-
-# ── against servers that lose answers in every way ───────────────────────────────────────────────────────────
-
-
-def work(world: World, sender: RoutedSender) -> None:
-    """Two processes at the same outbox, on a fast clock, until nothing is left to be tried."""
-    deliverers = [world.deliverer, Deliverer(world.engine, world.clock, world.deliverer._policy)]
-    for number in range(1000):
-        if number > 48 and not {"pending", "sending", "retry"} & states(world).keys():
-            return
-        threads = [threading.Thread(target=each.run, args=(sender,)) for each in deliverers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        world.step(minutes=30)
-    raise AssertionError(f"it never ends: {states(world)}")
-
-
-def by_key(server: hostile.Hostile) -> Counter[str]:
-    if isinstance(server, hostile.Smtp):
-        return Counter({f"mail:{to[4:].partition('@')[0]}:welcome:1:hello": n for to, n in server.taken.items()})
-    return server.taken
-
-
-def server_of(name: str, seed: int) -> hostile.Hostile:
-    return hostile.Smtp(seed=seed) if name == "smtp" else hostile.Http(seed=seed, vendor=hostile.VENDORS[name])
-
-
-def provider_of(name: str, server: hostile.Hostile) -> EmailSender:
-    if isinstance(server, hostile.Http):
-        return over_http(name, server)
-    return built("smtp", host="127.0.0.1", port=str(server.port), security="none", timeout="2", accept_timeout="0.2")
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [("smtp", "resend"), ("postmark", "smtp"), ("sendgrid", "mailgun"), ("resend", "sparkpost"), ("brevo", "mandrill")],
-)
-def test_nobody_gets_a_mail_from_two_providers(world: World, first: str, second: str):
-    world.mails(MAILS)
-    with server_of(first, 1) as one, server_of(second, 2) as two:
-        senders = {first: provider_of(first, one), second: provider_of(second, two)}
-        routes = routes_of(f"sending: {{routes: {{through: [{first}, {second}]}}}}")
-        work(world, RoutedSender(Routes(routes, first, KINDS), senders, {}))
-        for sender in senders.values():
-            sender._adapter.close()
-    taken = {first: by_key(one), second: by_key(two)}
-    together, found = taken[first] + taken[second], states(world)
-    assert taken[second], "nothing was passed on"
-    assert set(found) <= {"sent", "ambiguous", "dead"}
-    assert not [key for key, times in together.items() if times > 1], "somebody got a mail twice"
-    assert found.get("sent", set()) <= together.keys() <= found.get("sent", set()) | found.get("ambiguous", set())
-    for row in world.rows():
-        assert row.state != "sent" or row.key in taken[row.provider or ""], "the row names the wrong provider"
-    settle(world, together)
-    with world.engine.begin() as conn:
-        assert conn.scalar(text("SELECT count(*) FROM outbox WHERE state = 'sent'")) == together.total()

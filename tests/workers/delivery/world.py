@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Engine
+
+    from workers.delivery.senders import RoutedSender
 
 SCHEDULE = (timedelta(seconds=5), timedelta(minutes=1))
 POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
@@ -135,6 +138,32 @@ class World:
     def row(self) -> Row:
         (row,) = self.rows()
         return row
+
+    def work(self, sender: EmailSender | RoutedSender, hours: float, *deliverers: Deliverer) -> None:
+        """Deliver with two threads at a time, on a fast clock: so many hours, and until nothing is left to be tried.
+
+        Args:
+            sender: whom they hand mails to.
+            hours: at the least.
+            *deliverers: of several processes; without any, both threads are this one's.
+        """
+        for number in range(1000):
+            if number >= hours * 2 and not {"pending", "sending", "retry"} & self.states().keys():
+                return
+            threads = [threading.Thread(target=each.run, args=(sender,)) for each in deliverers or [self.deliverer] * 2]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.step(minutes=30)
+        raise AssertionError(f"it never ends: {self.states()}")
+
+    def states(self) -> dict[str, set[str]]:
+        """Keys by state."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows():
+            found.setdefault(row.state, set()).add(row.key)
+        return found
 
     def step(self, **by: float) -> None:
         self.clock.move_to(self.clock() + timedelta(**by))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from integrations.contracts import Mail
 from integrations.email.mailbox import Adapter
@@ -176,6 +177,19 @@ def test_metrics_count_the_door_and_the_store(web: Web, ann: str) -> None:
     assert web.counted("dripline_backlog") == 2
     assert web.counted("dripline_quarantine", reason="no-identity") == 1
     assert web.counted("dripline_leads", stage="<b>lead</b>") == 1
+
+
+def test_candidates_for_promotion_are_counted_by_what_they_lack(web: Web, ann: str) -> None:
+    assert ann
+    assert "Candidates for promotion" not in web.get("/").text
+    with web.engine.begin() as conn:
+        conn.execute(text("UPDATE leads SET missing = ARRAY['budget', '<b>need</b>']"))
+    with running(web.engine, web.clock) as other:
+        shown = " ".join(other.get("/").text.split())
+        assert '<h2>Candidates for promotion</h2> <table> <tr><td>Leads</td><td class="number">1</td></tr>' in shown
+        assert "&lt;b&gt;need&lt;/b&gt;" in shown
+        assert other.counted("dripline_candidates") == 1
+        assert other.counted("dripline_candidates_lacking", what="budget") == 1
 
 
 def test_two_applications_in_one_process_count_apart(web: Web, engine: Engine, clock: SteppedClock) -> None:
