@@ -28,11 +28,12 @@ class Call:
         standing: scores, bands and stage of that state.
         changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have,
             `told`, once fields have.
-        counted: types of the events that were counted.
+        counted: types of the events that were counted, which may change what is made of their number.
         reached: stages entered during this call, in order.
         joined: segments entered during this call.
         banded: (model, band) of the bands entered during this call.
         touched: names of the enrolments that this call has changed.
+        replanned: True if the lead was last looked at by other rules of who enters campaigns.
         fresh: True if nothing was known of the lead before.
         quiet: True while events are taken in that were decided on before.
         whole: True while the lead's whole history is taken in, in its order, so that nothing is forgotten.
@@ -40,7 +41,7 @@ class Call:
 
     __slots__ = (
         "banded", "changed", "counted", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached",
-        "rulebook", "scored", "standing", "state", "told", "touched", "whole",
+        "replanned", "rulebook", "scored", "standing", "state", "told", "touched", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Call:
         self.banded: list[tuple[str, str]] = []
         self.touched: set[str] = set()
         self.fresh = not (state.events or state.stage)
+        self.replanned = False
         self.quiet = False
         self.whole = False
 

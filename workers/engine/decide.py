@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from workers.engine import campaigns, intake, lifecycle, promotion
 from workers.engine.call import Call
@@ -74,7 +74,7 @@ def decide(
 class Session:
     """One lead at one instant after another: decides as `decide` does, and keeps what it has worked out in between.
 
-    When an event changes nothing that conditions ask about, the lead stands where it stood until time turns something,
+    When an event changes no answer to what conditions ask, the lead stands where it stood until time turns something,
     and when that will be is known. Nothing else has to be asked again then.
 
     Args:
@@ -84,8 +84,8 @@ class Session:
     """
 
     __slots__ = (
-        "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_others", "_rulebook", "_standing",
-        "_turnings", "_until", "state",
+        "_answers", "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_others", "_rulebook",
+        "_sought", "_standing", "_turnings", "_until", "state",
     )  # fmt: skip
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
@@ -94,11 +94,12 @@ class Session:
         self._rulebook = rulebook
         settled = bool(state.plan) and state.plan == rulebook.plan and state.scoring == rulebook.scoring
         self._standing = Standing(state, rulebook, EPOCH, 0, settled=settled)
-        self._until = self._others = 0
+        self._until = self._others = self._sought = 0
         self._bound = NEVER
         self._due: tuple[int, datetime | None] = NEVER, None
         self._limits: Mapping[str, Between] = {}
         self._loose = True
+        self._answers: dict[str, list[Any]] = {}
         self._turnings = Turnings()
         self._call: Call | None = None
         self._journeys: list[Watch] = []
@@ -126,6 +127,8 @@ class Session:
         call, state = Call(self.state, self._lead_id, self._rulebook, now, self._standing), self.state
         self._call = call
         ordered = events if len(events) < 2 else sorted(events, key=BY_TIME)  # noqa: PLR2004
+        if not self._loose:
+            self._remember_answers(call, ordered)
         if history is None:
             self._take_in(call, ordered)
         else:
@@ -133,20 +136,15 @@ class Session:
         state.scoring = self._rulebook.scoring
         if self._rulebook.expiring:
             forget_expired(call)
-        settles = call.changed or call.moment >= self._until or self._loose
-        settles = settles or (call.scored and not is_within(call, self._limits))
-        if settles:
+        if settles := self._is_elsewhere(call):
             settle(call, ordered)
+            self._answers.clear()
         before = state.stage, state.promotions
         campaigns.take_events(call, ordered)
         campaigns.go_on(call)
-        bound = NEVER if stop is None else micros(stop) + 1
-        journeys = campaigns.watched(call) if state.enrolments else []
-        if settles or before != (state.stage, state.promotions) or journeys != self._journeys:
-            self._look_ahead(call, journeys)
-            self._follow_scores(call, bound)
-        elif call.scored or bound > self._bound:
-            self._follow_scores(call, bound)
+        led = before != (state.stage, state.promotions)
+        self._find_out(call, NEVER if stop is None else micros(stop) + 1, moved=settles or led)
+        self._loose = self._loose or led  # where campaigns have led the lead may mean more, and is looked at next time
         return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
 
     def wake_at(self) -> datetime | None:
@@ -160,26 +158,60 @@ class Session:
             self._follow_scores(self._call, NEVER)
         return self._wake_at(self._call)
 
-    def _look_ahead(self, call: Call, journeys: list[Watch]) -> None:
+    def _remember_answers(self, call: Call, events: Sequence[Event]) -> None:
+        """Note what is true before some events, of all that counting them may change."""
+        for event in events:
+            if event.type in self._rulebook.counted and event.type not in self._answers:
+                self._answers[event.type] = self._rulebook.answers[event.type](call.state.fields, call.standing)
+
+    def _is_elsewhere(self, call: Call) -> bool:
+        """True if the lead may not stand any more where it stood after the last call."""
+        if call.changed or call.moment >= self._until or self._loose:
+            return True
+        if call.counted:
+            call.standing.forget()
+            fields, standing, known = call.state.fields, call.standing, self._answers
+            for kind in call.counted:
+                if kind not in known or self._rulebook.answers[kind](fields, standing) != known[kind]:
+                    return True
+        return call.scored and not is_within(call, self._limits)
+
+    def _find_out(self, call: Call, bound: int, *, moved: bool) -> None:
         """Find out how long what was decided holds: until when, and between which scores."""
-        self._journeys = journeys
+        due = min([NEVER, *campaigns.wakings(call)])
+        journeys = campaigns.watched(call) if call.state.enrolments else []
+        moved = moved or journeys != self._journeys
+        if moved or call.counted or not call.moment < self._sought >= due:
+            self._look_ahead(call, journeys, due, moved=moved)
+        elif not call.scored and bound <= self._bound:
+            return
+        self._follow_scores(call, bound)
+
+    def _look_ahead(self, call: Call, journeys: list[Watch], due: int, *, moved: bool) -> None:
+        """Find out when anything but a score turns before something is due, and what to see of scores until then."""
         watches = [*watched(call), *journeys]
-        due = min([NEVER, *wakings(call), *campaigns.wakings(call)])
-        self._others = self._turnings.first(call, watches, due)
-        self._limits = limits(call, watches)
-        self._loose = any(watch.loose for watch in watches)
+        own = min([NEVER, *wakings(call)])
+        found = self._turnings.first(call, watches, min(due, own))
+        self._others = found if found < due or own <= due else NEVER
+        self._sought = due
+        if moved:
+            self._journeys = journeys
+            self._limits = limits(call, watches)
+            self._loose = any(watch.loose for watch in watches)
 
     def _follow_scores(self, call: Call, bound: int) -> None:
         """Find out, as far as before `bound`, when time takes a score out of its limits."""
-        end = min(self._others, bound)
-        self._until = leaving(call, self._limits, end)
-        if self._until < end < self._others:  # where a search ends tells in it: all callers shall find the same instant
-            self._until = leaving(call, self._limits, self._others)
-        self._bound = bound if self._until == bound else NEVER
+        full = min(self._others, self._sought)
+        end = min(full, bound)
+        found = leaving(call, self._limits, end)
+        if found < end < full:  # where a search ends tells in it: all callers shall find the same instant
+            found = leaving(call, self._limits, full)
+        self._until = found if found < end or found == self._others else NEVER
+        self._bound = bound if found == bound else NEVER
 
     def _wake_at(self, call: Call) -> datetime | None:
-        known = self._until if self._until < self._bound else NEVER
-        wake_at = min([known, *campaigns.wakings(call)]) if call.state.enrolments or call.state.agenda else known
+        state, until = call.state, self._until
+        wake_at = min([until, *campaigns.wakings(call)]) if state.enrolments or state.agenda else until
         if wake_at != self._due[0]:
             self._due = wake_at, None if wake_at >= NEVER else instant(wake_at)
         return self._due[1]

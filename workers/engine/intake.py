@@ -80,7 +80,6 @@ def score_credited(call: Call, machine: Event) -> None:
 def score(call: Call, event: Event, at: int, intake: Intake, held: tuple[bool, ...]) -> None:
     """Count the event, and add the points of the rules that it fulfils; one decision says which."""
     if intake.counted is not None:
-        call.changed = True
         call.counted.append(event.type)
         take_count(call.state, event, at, intake.counted)
     earned = intake.earned[held]

@@ -8,7 +8,7 @@ they are.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.counters import in_span
 from workers.engine.foresight import left, turned
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NEVER: Final = 1 << 62
 """An instant that does not come."""
+OF_COUNTS: Final = {"count": 0, "first": 1, "last": 2, "days_since": 2}
+"""Where the state's counters keep the answer to a question about all events of a type."""
 
 
 def limits(call: Call, watches: Iterable[Watch]) -> dict[str, Between]:
@@ -69,33 +71,59 @@ def leaving(call: Call, limits: Mapping[str, Between], before: int) -> int:
 class Turnings:
     """When each thing but a score that is watched of a lead turns: worked out anew when what it asks about changes."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_stale")
 
     def __init__(self) -> None:
-        self._known: dict[Lasting, int] = {}
+        self._known: dict[Lasting, tuple[int, object]] = {}
+        self._stale: set[Lasting] = set()
 
     def first(self, call: Call, watches: Iterable[Watch], before: int) -> int:
         """The first instant after now, up to `before`, at which time turns a condition that is about something else."""
-        self._forget(call)
-        found, known = before, self._known
+        if call.told:
+            self._stale.update(self._known)
+        elif call.counted:
+            self._stale.update([each for each in self._known if not each.events.isdisjoint(call.counted)])
+        found = before
         for watch in watches:
             if watch.ages:
                 found = min([found, *aging(call, watch)])
             for lasting in watch.lasting:
-                at = known.get(lasting, 0)
-                if at <= call.moment:
-                    at = known[lasting] = turns(call, lasting.what)
-                found = min(found, at)
+                if (at := self._turn(call, lasting)) < found:
+                    found = at
             for moving in watch.movings:
                 found = turned(call, moving, found) or found
         return found
 
-    def _forget(self, call: Call) -> None:
-        """Forget what may have changed since the last time."""
-        if call.told:
-            self._known.clear()
-        elif call.counted and self._known:
-            self._known = {each: at for each, at in self._known.items() if each.events.isdisjoint(call.counted)}
+    def _turn(self, call: Call, lasting: Lasting) -> int:
+        """When something turns of which it is known for how long that holds."""
+        at, basis = self._known.get(lasting, (0, None))
+        if at <= call.moment or lasting in self._stale:
+            present = answers(call, lasting.what)
+            if at <= call.moment or present is None or present != basis:
+                at = turns(call, lasting.what)
+            self._known[lasting] = at, present
+            self._stale.discard(lasting)
+        return at
+
+
+def answers(call: Call, what: Moving | Running) -> tuple[Any, ...] | None:
+    """What is known now of all that something asks about; while it stays the same, so does when it turns.
+
+    None for what would take as long to compare as to work out.
+    """
+    if isinstance(what, Running):
+        return None
+    fields, counts, known = call.state.fields, call.state.counts, []
+    for ask in sorted(what.asks):
+        if ask.span is not None or ask.what == "distinct":
+            return None
+        if ask.what == "field":
+            known.append(fields.get(ask.name))
+        elif ask.what in OF_COUNTS and (seen := counts.get(ask.name)) is not None:
+            known.append(seen[OF_COUNTS[ask.what]])
+        else:
+            known.append(None)
+    return tuple(known)
 
 
 def turns(call: Call, what: Moving | Running) -> int:

@@ -13,6 +13,7 @@ from workers.engine.values import MICROSECOND
 from workers.rulebook.addresses import is_address
 from workers.rulebook.declarations import DateTrigger, EventTrigger, Move, StageTrigger
 from workers.rulebook.declarations.campaigns import OnReply as Answer
+from workers.rulebook.due import check_due
 from workers.rulebook.flow import check_flow, check_way_in
 from workers.rulebook.steps import read_steps
 from workers.rulebook.triggers import goal, triggers
@@ -50,6 +51,7 @@ def campaign(file: CampaignFile, check: Checker) -> Campaign:
     check_way_in(file, check)
     if whole:
         check_flow(file, journey, check)
+        check_due(file, journey, check)
     check_loop(file, journey.steps, check)
     check_yearly(file, check)
     check_owner(file, check)
@@ -196,7 +198,8 @@ def plan_of(rulebook: Rulebook, files: Iterable[CampaignFile]) -> str:
     stages = [[stage.name, stage.when and stage.when.source, stage.back_from] for stage in rulebook.stages]
     segments = {name: segment.when.source for name, segment in rulebook.segments.items()}
     grades = [[grade.name, grade.models, grade.labels] for grade in rulebook.grades.values()]
-    return digest([ways, stages, segments, rulebook.account.zone, grades, criteria(rulebook.promotion)])
+    zones = [rulebook.account.zone, rulebook.zone_fields]
+    return digest([ways, stages, segments, zones, grades, criteria(rulebook.promotion)])
 
 
 def criteria(rule: PromotionRule | None) -> list[Any]:

@@ -42,7 +42,7 @@ from workers.rulebook.scoring import ScoreCompiler
 from workers.rulebook.sending import sending
 from workers.rulebook.shape import Shape, Text
 from workers.rulebook.specs import read_specs
-from workers.rulebook.standing import grade, segments, stages
+from workers.rulebook.standing import check_reached, grade, segments, stages
 from workers.rulebook.templates import categories_of, check_templates
 from workers.rulebook.tracking import tracking
 from workers.text import suggestion
@@ -100,6 +100,7 @@ def compile_bundle(bundle: Mapping[str, str], problems: Problems, installed: Ins
         consent=consent(specs.one(ConsentFile), bundle, check),
         topics=topics(specs.one(ConsentFile), bundle, check),
     )
+    check_reached(specs, rulebook.campaigns, check)
     check_circles(rulebook.campaigns, check)
     check_examples(specs, rulebook.campaigns, check)
     return None if problems else indexed(rulebook, specs, check)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.engine.hours import zone_named
+from workers.engine.hours import WORKING_WEEK, zone_named
 from workers.rulebook.declarations import (
     STANDARD_EVENTS,
     AccountFile,
@@ -53,6 +53,7 @@ def names_of(specs: Specs, bundle: Mapping[str, str], problems: Problems) -> Nam
         adjusted=frozenset(adjusted(specs)),
         promotes=specs.one(PromoteFile) is not None or PromoteFile in specs.unread,
         zone=str(account.account.zone) if account and is_zone(account.account.zone) else "UTC",
+        business=account.account.business if account else WORKING_WEEK,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers.engine.expressions import Scope, compile_expression
 from workers.engine.expressions.contradictions import contradictions
+from workers.engine.hours import WORKING_WEEK
 from workers.exceptions import ExpressionError
 from workers.rulebook.declarations import STANDARD_EVENTS
 from workers.text import suggestion
@@ -14,6 +15,7 @@ from workers.text import suggestion
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from workers.engine.hours import Calendar
     from workers.engine.rules import Expression
     from workers.rulebook.installed import Installed
     from workers.rulebook.problems import Place, Problems
@@ -61,6 +63,7 @@ class Names:
         adjusted: the scores that some campaign adds points to.
         promotes: whether there is a promotion.
         zone: of the account.
+        business: its business days.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class Names:
     adjusted: Collection[str] = ()
     promotes: bool = True
     zone: str = "UTC"
+    business: Calendar = WORKING_WEEK
 
     @property
     def zone_fields(self) -> tuple[str, ...]:

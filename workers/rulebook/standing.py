@@ -10,6 +10,9 @@ from workers.rulebook.declarations import SegmentsFile, StagesFile
 from workers.rulebook.gather import joined
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workers.engine.rules import Campaign
     from workers.rulebook import declarations
     from workers.rulebook.declarations import GradeFile
     from workers.rulebook.names import Checker
@@ -107,6 +110,17 @@ def check_old_names(file: StagesFile, check: Checker) -> None:
             known.setdefault(str(old), str(name))
 
 
+def check_reached(specs: Specs, campaigns: Mapping[str, Campaign], check: Checker) -> None:
+    """Something leads to every stage: its condition, a step of a campaign, or what happens to the opportunity."""
+    file = specs.one(StagesFile)
+    steps = [step for campaign in campaigns.values() for step in campaign.steps]
+    led = {leads_to[1] for step in steps if (leads_to := getattr(step, "leads_to", ("", "")))[0] == "stage"}
+    for name, spec in list(file.stages.items())[1:] if file else ():
+        if "when" not in spec.node.entries and str(name) not in SET_FROM_OUTSIDE | led:
+            hint = "add `when`, or a campaign with the step `stage`; only opportunity and customer need none"
+            check.problems.add(name.place, "never-reached", f"nothing leads to `{name}`", hint)
+
+
 def check_stage(file: StagesFile, name: Text, spec: declarations.Stage, check: Checker) -> None:
     """A way back leads from later stages, on a condition; the first stage is where everybody begins."""
     order = file.names("stages")
@@ -115,9 +129,6 @@ def check_stage(file: StagesFile, name: Text, spec: declarations.Stage, check: C
             text = f"`{later}` does not come after `{name}`, so nobody comes back from there"
             hint = "write the stage before those that it is come back to from; forward needs no `back_from`"
             check.problems.add(later.place, "not-back", text, hint)
-    if "when" not in spec.node.entries and name != order[0] and name not in SET_FROM_OUTSIDE:
-        text = f"nothing leads to `{name}`"
-        check.problems.add(name.place, "never-reached", text, "add `when`; only opportunity and customer need none")
     if spec.terminal and name == order[0]:
         text = f"`{name}` is where everybody begins, and nothing would lead on from there"
         check.problems.add(spec.place("terminal"), "dead-end", text, "remove `terminal`")

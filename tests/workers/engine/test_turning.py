@@ -224,13 +224,27 @@ CALM: Final = compile_rulebook(
 )
 
 
+LED: Final = compile_rulebook(
+    bundle({"gone": 'stage() == "gone"', "regular": CONDITIONS["regular"]}, {"engagement": SCORES["engagement"]})
+    | {
+        "rules/lifecycle.yaml": "stages: {subscriber: {}, quiet: {}, gone: {}}\n",
+        "rules/campaigns/led.yaml": "campaign: led\nenter: {event: form.submitted}\nagain: 1 hour\n"
+        "steps: [{wait: 1 hour}, {stage: gone}, {wait: 5 hours}, {stage: quiet}]\n",
+        "rules/campaigns/often.yaml": "campaign: often\nenter: {schedule: day 09:00, when: 'stage() == \"quiet\"'}\n"
+        "again: 1 hour\nsteps: [{wait: 3 hours}]\n",
+    }
+)
+"""Stages are changed by a campaign."""
+
+
 def test_there_is_a_rulebook_that_is_not_loose() -> None:
+    assert not any(watch.loose for watch in LED.watched.values())
     assert not any(watch.loose for watch in CALM.watched.values())
     assert any(watch.loose for watch in RULES.watched.values())
 
 
 @pytest.mark.parametrize("stops", [False, True], ids=["unbounded", "bounded"])
-@pytest.mark.parametrize("rules", [RULES, CALM, JOURNEYS], ids=["loose", "tight", "journeys"])
+@pytest.mark.parametrize("rules", [RULES, CALM, JOURNEYS, LED], ids=["loose", "tight", "journeys", "led"])
 @settings(max_examples=40, deadline=None)
 @given(events=histories(), delays=st.lists(st.integers(0, 3 * 86_400), min_size=9, max_size=9))
 def test_a_session_decides_as_separate_calls_do(rules: Rulebook, stops, events, delays) -> None:

@@ -18,6 +18,8 @@ def keep_agenda(call: Call) -> None:
 
     Somebody who could not be looked at in time enters late, and once.
     """
+    if not (call.told or call.replanned or is_anything_due(call)):
+        return
     timed = call.rulebook.timed
     agenda = {}
     for identifier, campaign, trigger in timed:
@@ -28,6 +30,12 @@ def keep_agenda(call: Call) -> None:
             due = next_time(call, trigger)
         agenda[identifier] = [due, basis]
     call.state.agenda = agenda
+
+
+def is_anything_due(call: Call) -> bool:
+    """True if a campaign begins now, or the agenda is not one of these rules."""
+    agenda = call.state.agenda
+    return len(agenda) != len(call.rulebook.timed) or any(0 < due <= call.moment for due, _ in agenda.values())
 
 
 def planned(call: Call, identifier: str, trigger: Trigger) -> tuple[int, str]:

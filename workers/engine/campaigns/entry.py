@@ -47,6 +47,7 @@ def look_around(call: Call) -> frozenset[str]:
     rulebook, state = call.rulebook, call.state
     if state.plan == rulebook.plan:
         return frozenset()
+    call.replanned = True
     new = [campaign for campaign in rulebook.standing if campaign.name not in state.known]
     state.plan, state.known = rulebook.plan, [campaign.name for campaign in rulebook.standing]
     if call.fresh:

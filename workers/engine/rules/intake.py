@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from workers.engine.event_types import ENGAGEMENT, HEARD, NO_SIGN, SALES, SUPPRESSING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from workers.engine.counters import Counted
     from workers.engine.decay import Decay
-    from workers.engine.rules.conditions import Test
+    from workers.engine.rules.conditions import Expression, Facts, Test
     from workers.engine.rules.rulebook import Rulebook
     from workers.engine.rules.scores import EventRule, ProfileRule
 
 MORE_THAN_POINTS: Final = SALES | SUPPRESSING | HEARD
+OF_EVENTS: Final = frozenset({"count", "distinct", "first", "last", "days_since"})
+NO_EVENT: Final[Mapping[str, Any]] = {}
 MOST_KEPT: Final = 1_000
 """So many combinations of rules that hold are remembered for one type of event; any further one is worked out anew."""
 
@@ -124,3 +126,40 @@ class Profiles(dict[str, Profile]):
         rules = self._rulebook.models[model].profile_rules
         profile = self[model] = rules, self._rulebook.join([rule.when for rule in rules], None)
         return profile
+
+
+class Answers(dict[str, "Callable[[Mapping[str, Any], Facts], list[Any]]"]):
+    """By event type, a function of a lead's fields and facts: all answers that counting such an event may change.
+
+    While they stay the same, so does everything that is made of them: where the lead stands, whether it is promoted.
+    """
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self._rulebook = rulebook
+
+    def __missing__(self, kind: str) -> Callable[[Mapping[str, Any], Facts], list[Any]]:
+        tests = [each.value for each in about_leads(self._rulebook) if counts(each, kind)]
+
+        def answers(fields: Mapping[str, Any], facts: Facts) -> list[Any]:
+            return [test(NO_EVENT, fields, facts) for test in tests]
+
+        self[kind] = answers
+        return answers
+
+
+def about_leads(rulebook: Rulebook) -> Iterator[Expression]:
+    """Every expression that where a lead stands, and whether it is promoted, is made of."""
+    yield from [segment.when for segment in rulebook.segments.values()]
+    yield from [stage.when for stage in rulebook.stages if stage.when is not None]
+    for model in rulebook.models.values():
+        yield from [rule.when for rule in model.profile_rules]
+        yield from [rule.points for rule in model.profile_rules if not isinstance(rule.points, int | float)]
+        yield from [model.formula] if model.formula is not None else []
+    if (rule := rulebook.promotion) is not None:
+        yield from [rule.when, *rule.evidence.values(), *([rule.again] if rule.again is not None else [])]
+
+
+def counts(expression: Expression, kind: str) -> bool:
+    """True if an expression looks at how many events of a type there were, or when; one made by hand may do so."""
+    return expression.code is None or any(ask.what in OF_EVENTS and ask.name == kind for ask in expression.asks)

@@ -164,7 +164,7 @@ class Campaign:
         derive(self, "measures", {s.id: found for s in self.steps if (found := getattr(s, "measure", None))})
         triggers = [*self.exits, *([self.goal.trigger] if self.goal else ()), *self.measures.values()]
         answers = {REPLIED} if self.on_reply else set()
-        derive(self, "heeded", answers | frozenset(each.event for each in triggers if each.event))
+        derive(self, "heeded", frozenset(answers).union(each.event for each in triggers if each.event))
         derive(self, "ending", watched(each.when for each in self.exits if not each.event))
         derive(self, "aiming", watched(each.trigger.when for each in [self.goal] if each and not each.trigger.event))
         awaited = {step.id: watched([getattr(step, "awaited", None)]) for step in self.steps}

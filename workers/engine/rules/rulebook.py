@@ -9,7 +9,7 @@ from workers.engine.categories import NO_POLICY
 from workers.engine.decay import Expiry
 from workers.engine.rules.conditions import each_alone
 from workers.engine.rules.derived import derive
-from workers.engine.rules.intake import Intakes, Profiles
+from workers.engine.rules.intake import Answers, Intakes, Profiles
 from workers.engine.rules.journeys import Controls, timed
 from workers.engine.rules.leads import stages_ahead
 from workers.engine.rules.sending import Sending, Tracking
@@ -65,6 +65,7 @@ class Rulebook:
             one first.
         join: makes one function of several conditions.
         intake: what every event of a type is asked.
+        answers: by event type, what counting such an event may change.
         decays: how each part that events add to loses its worth; `expiring` are those whose entries come to an end.
         lasting, passing: the segments that depend on fields alone, and the others: names, and their joined conditions.
         places: position of each segment; `unmoved` are those that depend on fields alone.
@@ -117,6 +118,7 @@ class Rulebook:
     back: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     ahead: Mapping[str, tuple[Stage, ...]] = field(init=False, repr=False, compare=False)
     intake: Mapping[str, Intake] = field(init=False, repr=False, compare=False)
+    answers: Answers = field(init=False, repr=False, compare=False)
     decays: Mapping[str, Decay] = field(init=False, repr=False, compare=False)
     expiring: tuple[tuple[str, Expiry], ...] = field(init=False, repr=False, compare=False)
     lasting: tuple[tuple[str, ...], Test] = field(init=False, repr=False, compare=False)
@@ -157,6 +159,7 @@ class Rulebook:
         derive(self, "steady", frozenset(each.name for each in self.models.values() if is_steady(each, steady)))
         derive(self, "profiles", Profiles(self))
         derive(self, "intake", Intakes(self))
+        derive(self, "answers", Answers(self))
         derive(self, "decays", {rule.part: rule.decay for rules in self.by_event.values() for rule in rules})
         derive(self, "expiring", tuple(each for each in self.decays.items() if isinstance(each[1], Expiry)))
         derive(self, "fluid", frozenset(each.name for each in self.models.values() if is_fluid(each)))

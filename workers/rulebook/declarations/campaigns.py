@@ -292,9 +292,9 @@ class CampaignFile(Shape):
             "`business days`: mails that fall due on the account's days off, or on a public holiday of the lead's "
             "country if the account keeps those, wait for the next day of work: for the same time of day, or with "
             "`quiet_hours` for their end",
-            example="business days",
+            example="business days", beside=('quiet_hours: {from: "20:00", to: "08:00"}',),
         ),
-    )
+    )  # fmt: skip
     edit: Literal["pin", "move", "drain"] | Move = field(
         default="pin",
         metadata=about(

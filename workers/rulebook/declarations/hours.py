@@ -1,11 +1,11 @@
 """Quiet hours and business days."""
 
-# ruff: noqa: TC001, TC003  (annotations are read at run time)
+# ruff: noqa: TC001  (annotations are read at run time)
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.hours import Calendar, Quiet, Weekday, weekdays_of
@@ -23,6 +23,11 @@ account:
   currency: EUR
   sender: nora@northwind.example
   address: Speicherstraße 12, Hamburg"""
+DAY: Final = timedelta(days=1)
+SHORTEST: Final = timedelta(hours=1)
+"""Less time of a day for mails can hardly be meant."""
+OFFICE: Final = tuple(time(hour, minute) for hour in range(9, 17) for minute in range(60))
+"""When most people are at work: if all of it is quiet, the hours were most likely taken for those with mail."""
 WORKING_DAYS: Final[list[Weekday]] = ["mon", "tue", "wed", "thu", "fri"]
 
 
@@ -45,11 +50,18 @@ class QuietHours(Shape):
 
     def made(self, problems: Problems) -> Quiet | None:
         """See `Shape.made`."""
-        if self.start != self.end:
-            return Quiet(self.start, self.end, str(self.zone))
-        text = f"they begin and end at {self.start:%H:%M}"
-        problems.add(self.place("to"), "never-quiet", text, "write another time, or leave them out")
-        return None
+        if self.start == self.end:
+            text = f"they begin and end at {self.start:%H:%M}"
+            problems.add(self.place("to"), "never-quiet", text, "write another time, or leave them out")
+            return None
+        quiet = Quiet(self.start, self.end, str(self.zone))
+        left = f"mails go out between {self.end:%H:%M} and {self.start:%H:%M} only"
+        if quiet.left(self.start) > DAY - SHORTEST:
+            problems.warn(self.place("to"), "hardly-open", left, "leave more than an hour of the day for them")
+        elif all(quiet.covers(clock) for clock in OFFICE):
+            hint = f'to have them go out by day, write `{{from: "{self.end:%H:%M}", to: "{self.start:%H:%M}"}}`'
+            problems.warn(self.place("from"), "quiet-by-day", f"{left}, and never by day", hint)
+        return quiet
 
 
 @dataclass(frozen=True)
