@@ -404,6 +404,7 @@ def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
     with ann.connect() as conn:
         assert status.read(conn, NOW).skipped == {
             ("bad-property", "event.order.placed"): 1,
+            ("no-value", "engagement.ordered"): 1,
             ("bad-value", "field.employees"): 1,
             ("undeclared-event", "event.coffee.drunk"): 2,
         }
