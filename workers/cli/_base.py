@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -107,6 +107,30 @@ def now() -> datetime:
 def print_json(data: Any) -> None:
     """Write data as JSON: indented on a terminal, whole lines elsewhere."""
     click.echo(json.dumps(data, default=plain, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def report(wanted: Collection[int], done: Collection[int], word: str, says: str, why_not: str, *, as_json: bool) -> int:
+    """Say what was done of what was wanted.
+
+    Args:
+        wanted: ids.
+        done: those of them that were changed.
+        word: what the changed ones are called in JSON.
+        says: a sentence about the changed ones.
+        why_not: why the others were not.
+        as_json: for programs, not for people.
+
+    Returns:
+        the exit code: 1 if some were not changed.
+    """
+    left = sorted(set(wanted) - set(done))
+    if as_json:
+        print_json({word: sorted(done), "unchanged": left})
+    else:
+        click.echo(says)
+        if left:
+            click.echo(f"Unchanged, because {why_not}: {left}", err=True)
+    return 1 if left else 0
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.cli._samples import bare, full
+from workers.cli._samples import Everywhere, Nowhere, bare, full
 from workers.exceptions import RenderError
 
 if TYPE_CHECKING:
@@ -106,13 +106,14 @@ def broken(rulebook: Rulebook) -> Iterator[Problem]:
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     """What goes wrong when mails and notes are rendered: for a lead of whom little is known, and of whom all is."""
     from workers.delivery.templates import Templates
-    from workers.rulebook.sandbox import Fields
+    from workers.rulebook.sandbox import Fields, answers
 
     templates = Templates(rulebook.templates, rulebook.account.site)
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
-    for lead, known in ((bare(), "nothing but the address"), (full(rulebook), "everything")):
-        values = {"lead": Fields("lead", lead), "account": account, **LINKS}
+    nothing, everything = (bare(), Nowhere()), (full(rulebook), Everywhere(rulebook))
+    for (lead, stands), known in ((nothing, "nothing but the address"), (everything, "everything")):
+        values = {"lead": Fields("lead", lead), "account": account, **LINKS, **answers(stands)}
         for name, used in mails(rulebook).items():
             if name in unusable:
                 continue
@@ -128,14 +129,14 @@ def questionable(rulebook: Rulebook) -> Iterator[Problem]:
     from workers.delivery.review import Seen, review
     from workers.delivery.templates import Templates
     from workers.rulebook.mail.lint import Known, lint
-    from workers.rulebook.sandbox import Fields
+    from workers.rulebook.sandbox import Fields, answers
     from workers.rulebook.templates import mail_names
 
     account = rulebook.account
     types = {name: field.type for name, field in rulebook.fields.items()} | {"email": "email"}
     yield from lint(rulebook.templates, Known(types, rulebook.campaigns, account.site))
     templates = Templates(rulebook.templates, account.site)
-    values = {"account": Fields("account", account.words), **LINKS}
+    values = {"account": Fields("account", account.words), **LINKS, **answers(Everywhere(rulebook))}
     for name in sorted(mail_names(rulebook.templates)):
         try:
             seen = templates.render(name, {**values, "lead": Fields("lead", full(rulebook))})

@@ -14,13 +14,14 @@ from workers.cli._samples import full
 from workers.text import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from integrations.contracts import Mail
     from workers.config import Settings
     from workers.delivery.templates import Rendered
     from workers.engine.rules import Route, Rulebook
     from workers.rulebook import Problem
+    from workers.rulebook.sandbox import Stands
 
 NOBODY: Final = 0
 """No lead has this id: whoever tries the links of such a mail unsubscribes nobody."""
@@ -38,6 +39,9 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--rules", type=path, default="rules", help="The folder of rule files (default: rules)."),
         click.option("--with", "fields", type=file, help="A YAML or JSON file with the lead's fields."),
         click.option("--lead", "email", default="", help="A lead of the database, by its address."),
+        click.option(
+            "--segment", "segments", multiple=True, help="A segment that the lead shall be in. May be repeated."
+        ),
         click.argument("template"),
     ):
         command = option(command)
@@ -53,6 +57,7 @@ class Wanted:
     fields: Path | None
     rules: Path
     templates: Path | None
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +94,13 @@ def make(wanted: Wanted, *, to: str = "", subject: str = "{}") -> Made:
     from workers.delivery.compose import Composer, Links
 
     rulebook = compiled(wanted)
-    whose, lead = lead_of(wanted, rulebook)
+    whose, lead, state = lead_of(wanted, rulebook)
     loaded = settings()
     silent = replace(rulebook, tracking=replace(rulebook.tracking, clicks=False, opens=False))
     composer = Composer(silent, Links(public_url(loaded), secret(loaded)))
     key = f"mail:{NOBODY}:{campaign_of(wanted.template, rulebook)}:test-{secrets.token_hex(8)}"
-    words = composer.words(key, NOBODY, wanted.template, lead, TOPIC)
+    stands = Inside(composer.standing(state), wanted.segments) if composer.asks(wanted.template) else None
+    words = composer.words(key, NOBODY, wanted.template, lead, TOPIC, stands=stands)
     mail = composer.finish(key, NOBODY, words, lead["email"])
     page = composer.template(wanted.template).page
     return Made(
@@ -121,7 +127,29 @@ def compiled(wanted: Wanted) -> Rulebook:
     if wanted.template not in names:
         hint = suggestion(wanted.template, names) or f"there are {', '.join(sorted(names))}"
         raise click.ClickException(f"there is no mail {wanted.template!r}; {hint}")
+    for name in wanted.segments:
+        if name not in rulebook.segments:
+            hint = suggestion(name, rulebook.segments, declare="there is none yet")
+            raise click.ClickException(f"there is no segment {name!r}; {hint}")
     return rulebook
+
+
+class Inside:
+    """Where a lead stands, in some segments whatever else is known of it.
+
+    Args:
+        stands: where it stands in truth.
+        segments: their names.
+    """
+
+    def __init__(self, stands: Stands, segments: Collection[str]) -> None:
+        self._segments = segments
+        self._stands = stands
+        self.stage, self.score, self.band, self.grade = stands.stage, stands.score, stands.band, stands.grade
+
+    def segment(self, name: str) -> bool:
+        """See `Stands`."""
+        return name in self._segments or self._stands.segment(name)
 
 
 def campaign_of(template: str, rulebook: Rulebook) -> str:
@@ -131,17 +159,21 @@ def campaign_of(template: str, rulebook: Rulebook) -> str:
     return next(sends, "")
 
 
-def lead_of(wanted: Wanted, rulebook: Rulebook) -> tuple[str, dict[str, Any]]:
-    """Whose mail it is, and that lead's fields."""
+def lead_of(wanted: Wanted, rulebook: Rulebook) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
+    """Whose mail it is, that lead's fields, and its state: a lead of no database has just begun."""
+    from workers.engine.values import LeadState
+
     if wanted.email:
-        return wanted.email, of_database(wanted.email)
+        return wanted.email, *of_database(wanted.email)
+    whose, fields = SAMPLE, full(rulebook)
     if wanted.fields:
-        return str(wanted.fields), {"email": full(rulebook)["email"], **of_file(wanted.fields, rulebook.fields)}
-    return SAMPLE, full(rulebook)
+        whose, fields = str(wanted.fields), {"email": fields["email"], **of_file(wanted.fields, rulebook.fields)}
+    first = next((stage.name for stage in rulebook.stages), "")
+    return whose, fields, LeadState(fields=fields, stage=first).dump()
 
 
-def of_database(email: str) -> dict[str, Any]:
-    """The fields of a lead."""
+def of_database(email: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The fields of a lead, and its state."""
     from integrations.addresses import one_spelling
     from workers.store import leads
     from workers.store.database import transaction
@@ -150,7 +182,7 @@ def of_database(email: str) -> dict[str, Any]:
         lead = leads.find(conn, f"email:{one_spelling(email)}")
     if lead is None:
         raise click.ClickException(f"nobody is known as {email}")
-    return {**lead.state.get("fields", {}), "email": lead.email or email}
+    return {**lead.state.get("fields", {}), "email": lead.email or email}, lead.state
 
 
 def of_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:

@@ -18,6 +18,53 @@ SAMPLES: Final[Mapping[str, Any]] = {
 ADDRESS: Final = "ann@acme.test"
 
 
+class Nowhere:
+    """A lead of whom only the address is known: without a point, and in no band, segment or stage."""
+
+    stage = ""
+
+    def score(self, _: str) -> float:
+        """See `Stands`."""
+        return 0.0
+
+    def band(self, _: str) -> None:
+        """See `Stands`."""
+
+    def grade(self, _: str) -> None:
+        """See `Stands`."""
+
+    def segment(self, _: str) -> bool:
+        """See `Stands`."""
+        return False
+
+
+class Everywhere:
+    """A lead of whom everything is known: in every segment, and as far up as one can get."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self._rulebook = rulebook
+        self.stage = rulebook.stages[-1].name if rulebook.stages else ""
+
+    def score(self, _: str) -> float:
+        """See `Stands`."""
+        return SAMPLES["decimal"]  # type: ignore[no-any-return]
+
+    def band(self, model: str) -> str | None:
+        """See `Stands`."""
+        bands = self._rulebook.models[model].bands
+        return bands[-1].name if bands else None
+
+    def grade(self, name: str) -> str | None:
+        """See `Stands`."""
+        grade = self._rulebook.grades[name]
+        letters = "".join(self.band(model) or "" for model in grade.models)
+        return grade.labels.get(letters, letters) or None
+
+    def segment(self, _: str) -> bool:
+        """See `Stands`."""
+        return True
+
+
 def bare() -> dict[str, Any]:
     """The fields of a lead of whom only the address is known."""
     return {"email": ADDRESS}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from workers.cli._base import as_json, cut, local, now, print_json, store, table
+from workers.cli._base import as_json, cut, local, many, now, print_json, report, store, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 SECTION = "Look and act"
 STATES = ("pending", "sending", "sent", "retry", "ambiguous", "dead", "skipped")
@@ -66,7 +66,7 @@ def retry(ids: tuple[int, ...], yes: bool, as_json: bool) -> int:
         click.confirm(UNCLEAR, abort=True)
     with store() as engine, transaction(engine) as conn:
         done = clearing.again(conn, ids, now())
-    return report(ids, done, "due now", as_json)
+    return told(ids, done, "due now", as_json=as_json)
 
 
 @command.command
@@ -92,7 +92,7 @@ def settle(ids: tuple[int, ...], state: Literal["sent", "dead"], ref: str, as_js
 
     with store() as engine, transaction(engine) as conn:
         done = clearing.close(conn, ids, state, now(), ref)
-    return report(ids, done, state, as_json)
+    return told(ids, done, state, as_json=as_json)
 
 
 def unclear_among(ids: Sequence[int]) -> list[int]:
@@ -104,13 +104,7 @@ def unclear_among(ids: Sequence[int]) -> list[int]:
         return [row.id for row in outbox.rows(conn, 1_000_000, state="ambiguous") if row.id in ids]
 
 
-def report(ids: Sequence[int], done: Sequence[int], what: str, as_json: bool) -> int:
+def told(ids: Collection[int], done: Collection[int], what: str, *, as_json: bool) -> int:
     """Say which rows were changed; exit code 1 if some were not."""
-    left = sorted(set(ids) - set(done))
-    if as_json:
-        print_json({"changed": done, "unchanged": left})
-    else:
-        click.echo(f"{len(done)} row{'s' if len(done) != 1 else ''} {what}.")
-        if left:
-            click.echo(f"Unchanged, because there is no such row or its state does not allow it: {left}", err=True)
-    return 1 if left else 0
+    why_not = "there is no such row or its state does not allow it"
+    return report(ids, done, "changed", f"{many(len(done), 'row')} {what}.", why_not, as_json=as_json)

@@ -34,15 +34,17 @@ def command(*, output: Path | None, open_it: bool, as_json: bool, **wanted: Any)
     """Look at a mail as somebody would get it.
 
     TEMPLATE is a folder below templates/. The mail is that of a sample lead of whom everything is known, unless --lead
-    names somebody, or --with gives fields. Its HTML, its text, its headers and the whole message are written to a
-    folder (.dripline/preview/TEMPLATE), and pictures as a desktop and a phone show it, where Chromium is installed. Its
-    links lead to nobody's preferences, and nothing in it is tracked. Exit code 1 if `dripline check` would refuse it.
+    names somebody, or --with gives fields; --segment puts it into a segment. Its HTML, its text, its headers and the
+    whole message are written to a folder (.dripline/preview/TEMPLATE), and pictures as a desktop and a phone show it,
+    where Chromium is installed. Its links lead to nobody's preferences, and nothing in it is tracked. Exit code 1 if
+    `dripline check` would refuse it.
 
     \b
     Examples:
       dripline preview welcome/hello
       dripline preview welcome/hello --lead ann@acme.test --open
       dripline preview welcome/hello --with ann.yaml --output /tmp/hello
+      dripline preview hot/two-questions --segment enterprise
     """
     which = Wanted(**wanted)
     made = make(which)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, cut, local, now, print_json, settings, store, table
+from workers.cli._base import as_json, cut, local, many, now, print_json, report, settings, store, table
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -131,14 +131,8 @@ def close(ids: tuple[int, ...], reason: str, because: str, author: str, as_json:
     with store() as engine, transaction(engine) as conn:
         chosen = ids or tuple(row.id for row in quarantine.waiting(conn, ALL, reason))
         done = quarantine.close(conn, chosen, now(), author=author or getpass.getuser(), because=because)
-    left = sorted(set(chosen) - done)
-    if as_json:
-        print_json({"closed": sorted(done), "unchanged": left})
-    else:
-        click.echo(f"{len(done)} closed.")
-        if left:
-            click.echo(f"Unchanged, because nothing of that id waits: {left}", err=True)
-    return 1 if left else 0
+    why_not = "nothing of that id waits"
+    return report(chosen, done, "closed", f"{len(done)} closed.", why_not, as_json=as_json)
 
 
 @command.command
@@ -175,14 +169,8 @@ def wake(leads: tuple[int, ...], as_json: bool) -> int:
 
     with store() as engine, transaction(engine) as conn:
         done = wake_up(conn, leads, now())
-    left = sorted(set(leads) - set(done))
-    if as_json:
-        print_json({"woken": done, "unchanged": left})
-    else:
-        click.echo(f"{len(done)} lead{'s' if len(done) != 1 else ''} due now.")
-        if left:
-            click.echo(f"Unchanged, because their wake-up did not fail: {left}", err=True)
-    return 1 if left else 0
+    why_not = "their wake-up did not fail"
+    return report(leads, done, "woken", f"{many(len(done), 'lead')} due now.", why_not, as_json=as_json)
 
 
 def put_through(engine: Engine, ids: tuple[int, ...]) -> Replayed:

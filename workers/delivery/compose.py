@@ -13,10 +13,12 @@ from workers.clock import system_clock
 from workers.delivery.templates import Templates, one_line
 from workers.delivery.tracking import Tracker
 from workers.engine.categories import GENERAL, NO_CONSENT, may_mail, rules_out
+from workers.engine.standing import Standing
+from workers.engine.values import LeadState
 from workers.exceptions import RenderError
 from workers.rulebook.mail import MAIL, read_head
 from workers.rulebook.problems import Problems
-from workers.rulebook.sandbox import Fields
+from workers.rulebook.sandbox import Fields, answers
 from workers.store.outbox import message_name
 from workers.tokens import Confirm, Preferences, Unsubscribe, sign
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from workers.delivery.templates import Rendered
     from workers.engine.rules import Rulebook
     from workers.rulebook.mail.compiled import CompiledMail
+    from workers.rulebook.sandbox import Stands
     from workers.tokens import Link
 
 ADDRESS: Final = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+@[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f]+")
@@ -62,6 +65,7 @@ class Composer:
     """Makes mails with the templates and the account of one rulebook version; threads may share it."""
 
     def __init__(self, rulebook: Rulebook, links: Links) -> None:
+        self._rulebook = rulebook
         self._account = rulebook.account
         self._said = Fields("account", rulebook.account.words)
         self._templates = Templates(rulebook.templates, rulebook.account.site)
@@ -83,6 +87,24 @@ class Composer:
         """
         return self._templates.mail(name)
 
+    def asks(self, template: str) -> bool:
+        """True if that mail may ask where the lead stands; one that cannot be used asks nothing."""
+        try:
+            return self._templates.mail(template).asks
+        except RenderError:
+            return False
+
+    def standing(self, state: Mapping[str, Any]) -> Standing:
+        """Where a lead stands now, by this version's rules.
+
+        Args:
+            state: `LeadState.dump()`.
+
+        Raises:
+            ValueError: a newer version of this program wrote it.
+        """
+        return Standing(LeadState.load(state), self._rulebook, self._links.clock())
+
     def barred(self, template: str, suppressed: str, consents: Mapping[str, Any]) -> str:
         """Why this mail may not go to somebody; empty if it may.
 
@@ -99,7 +121,16 @@ class Composer:
             return suppressed
         return "" if category != MARKETING or may_mail(consents, self._policy, topic) else NO_CONSENT
 
-    def compose(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any], confirms: str = "") -> Mail:
+    def compose(
+        self,
+        key: str,
+        lead_id: int,
+        template: str,
+        lead: Mapping[str, Any],
+        confirms: str = "",
+        *,
+        stands: Stands | None = None,
+    ) -> Mail:
         """The mail for this effect.
 
         Args:
@@ -108,14 +139,24 @@ class Composer:
             template: its folder below `templates/`.
             lead: the lead's fields, `email` among them.
             confirms: the category that the mail asks to confirm, if it does.
+            stands: where the lead stands; None if no more than its fields is known.
 
         Raises:
             RenderError: it cannot be made for this lead, and why.
         """
         to = recipient(lead)
-        return self.finish(key, lead_id, self.words(key, lead_id, template, lead, confirms), to)
+        return self.finish(key, lead_id, self.words(key, lead_id, template, lead, confirms, stands=stands), to)
 
-    def words(self, key: str, lead_id: int, template: str, lead: Mapping[str, Any], confirms: str = "") -> Rendered:
+    def words(
+        self,
+        key: str,
+        lead_id: int,
+        template: str,
+        lead: Mapping[str, Any],
+        confirms: str = "",
+        *,
+        stands: Stands | None = None,
+    ) -> Rendered:
         """What the mail says; see `compose`."""
         values = {
             "lead": Fields("lead", lead),
@@ -125,6 +166,8 @@ class Composer:
         }
         if confirms:
             values["confirm_url"] = self._links.confirm(lead_id, confirms, key)
+        if self.asks(template):
+            values |= answers(stands or self.standing(LeadState(fields=dict(lead)).dump()))
         words = self._templates.render(template, values)
         if words.html is None:
             return words
@@ -170,13 +213,43 @@ class Composer:
         Args:
             template: its folder below `templates/`.
             facts: what was true when the lead was promoted: `lead` (fields), `scores` (score and band by name),
-                `segments`, `evidence` (by name) and `recent` events, as the engine wrote them down.
+                `segments`, `grades` (by name), its `stage`, `evidence` (by name) and `recent` events, as the engine
+                wrote them down.
 
         Raises:
             RenderError: it cannot be made of these facts, and why.
         """
         lead = Fields("lead", facts.get("lead") or {})
-        return self._templates.note(template, {"segments": [], **facts, "lead": lead, "account": self._said})
+        said = {"segments": [], **facts, "lead": lead, "account": self._said}
+        return self._templates.note(template, {**said, **answers(Stood(facts))})
+
+
+class Stood:
+    """Where a lead stood when it was promoted, as the facts of its hand-off say. What they do not name, it had not."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._scores = facts.get("scores") or {}
+        self._grades = facts.get("grades") or {}
+        self._segments = facts.get("segments") or ()
+        self.stage = str(facts.get("stage") or "")
+
+    def score(self, model: str) -> float:
+        """See `Stands`."""
+        return float(self._scores.get(model, {}).get("score") or 0)
+
+    def band(self, model: str) -> str | None:
+        """See `Stands`."""
+        band: str | None = self._scores.get(model, {}).get("band")
+        return band
+
+    def grade(self, name: str) -> str | None:
+        """See `Stands`."""
+        grade: str | None = self._grades.get(name)
+        return grade
+
+    def segment(self, name: str) -> bool:
+        """See `Stands`."""
+        return name in self._segments
 
 
 def is_address(text: object) -> bool:

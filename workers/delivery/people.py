@@ -1,4 +1,4 @@
-"""What is known of the people of a chunk: whether they may be mailed, as of the instant of sending."""
+"""What is known of the people of a chunk as of the instant of sending: if they may be mailed, and where they stand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import StoreUnavailable
-from workers.store import consents, suppressions
+from workers.store import consents, leads, suppressions
 from workers.store.database import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Engine
 
@@ -31,7 +31,7 @@ class People:
 
     Args:
         engine: the store.
-        sender: only mail asks for anybody's consent.
+        sender: only mail asks for anybody's consent, and some mails ask where somebody stands.
         claims: in the order in which they will be asked for.
         known: what they say of their people was looked up just now; otherwise it has to be, first of all.
     """
@@ -39,25 +39,41 @@ class People:
     def __init__(self, engine: Engine, sender: Sender, claims: Sequence[Claim], *, known: bool) -> None:
         self._engine = engine
         self._claims = list(claims)
+        self._sender = sender
         self._looked = time.monotonic() if known else -math.inf
         self._asks = sender.channel == "email"
         self._away = False
+        self._whole: frozenset[int] | None = None
 
     def now(self, number: int) -> Claim | None:
         """The claim of this number; None where PostgreSQL is away, so that nobody knows."""
-        if self._asks and not self._away and time.monotonic() - self._looked > FRESH:
+        if self._asks and not self._away:
             try:
-                self._claims[number:] = self._looked_up(self._claims[number:])
+                self._look(number)
             except StoreUnavailable:
                 self._away = True  # for all of the chunk: each try takes seconds
-            self._looked = time.monotonic()
         return None if self._away else self._claims[number]
 
-    def _looked_up(self, claims: Sequence[Claim]) -> list[Claim]:
+    def _look(self, number: int) -> None:
+        """Look up those from this one on, if it is not known well enough any more."""
+        if self._whole is None:
+            self._whole = frozenset(claim.id for claim in self._claims if self._sender.asks(claim))
+            self._looked = -math.inf if self._whole else self._looked  # claiming tells of nobody where they stand
+        if time.monotonic() - self._looked > FRESH:
+            self._claims[number:] = self._looked_up(self._claims[number:], self._whole)
+            self._looked = time.monotonic()
+
+    def _looked_up(self, claims: Sequence[Claim], whole: Collection[int]) -> list[Claim]:
         with transaction(self._engine) as conn:
             barred = suppressions.reasons(conn, [claim.email for claim in claims if claim.email])
             said = consents.now_are(conn, [claim.lead_id for claim in claims])
+            states = leads.states(conn, {claim.lead_id for claim in claims if claim.id in whole})
         return [
-            replace(claim, suppressed=barred.get(claim.email or "", ""), consents=said.get(claim.lead_id, {}))
+            replace(
+                claim,
+                suppressed=barred.get(claim.email or "", ""),
+                consents=said.get(claim.lead_id, {}),
+                state=states.get(claim.lead_id, {}) if claim.id in whole else None,
+            )
             for claim in claims
         ]

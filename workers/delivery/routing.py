@@ -94,6 +94,11 @@ class RoutedSender:
         """See `Sender.key_kept`."""
         return self._senders[provider].key_kept(provider) if provider in self._senders else NEVER
 
+    def asks(self, claim: Claim) -> bool:
+        """See `Sender.asks`."""
+        sender = self._senders.get(claim.provider or "")
+        return sender is not None and sender.asks(claim)
+
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """See `Sender.prepare`."""
         name = claim.provider or ""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from integrations.contracts import Crm, EmailProvider, Hook, Mail
     from workers.delivery.compose import Composer
+    from workers.rulebook.sandbox import Stands
     from workers.store.outbox import Channel, Claim
 
 
@@ -91,6 +92,9 @@ class Sender(Protocol):
     def key_kept(self, provider: str) -> timedelta:
         """For how long handing the same key to this provider again is harmless: not at all, for a time, or for ever."""
 
+    def asks(self, claim: Claim) -> bool:
+        """True if what goes out depends on where the lead stands, so that `prepare` wants its whole state."""
+
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """Everything but the sending; `suppressed` is why the address may not be mailed now, or empty."""
 
@@ -106,6 +110,10 @@ class Named:
 
     def batch(self, provider: str) -> None:
         """See `Sender.batch`."""
+
+    def asks(self, claim: Claim) -> bool:  # noqa: ARG002  (the engine has written down all that goes out)
+        """See `Sender.asks`."""
+        return False
 
 
 class EmailSender:
@@ -140,6 +148,11 @@ class EmailSender:
             return NEVER
         return self._adapter.key_kept if isinstance(self._adapter, ForgetfulProvider) else FOR_EVER
 
+    def asks(self, claim: Claim) -> bool:
+        """See `Sender.asks`."""
+        template = claim.payload.get("template")
+        return template is not None and self._composer(claim.version, str(template)).asks(str(template))
+
     def prepare(self, claim: Claim, suppressed: str) -> Ready | Skip:
         """See `Sender.prepare`."""
         if "to" in claim.payload:
@@ -152,7 +165,8 @@ class EmailSender:
             return Skip("bad-email" if claim.email else "no-email", "the lead has no address that could be written to")
         lead, confirms = {**claim.fields, "email": claim.email}, str(claim.payload.get("confirms", ""))
         try:
-            mail = composer.compose(claim.key, claim.lead_id, template, lead, confirms)
+            stands = standing(composer, claim)
+            mail = composer.compose(claim.key, claim.lead_id, template, lead, confirms, stands=stands)
         except RenderError as error:
             return Skip("template", str(error))
         return Ready(lambda: self._adapter.send(mail), mail=mail)
@@ -164,6 +178,20 @@ class EmailSender:
             return Skip("bad-email", f"{to!r}, whom the rules name, is no address")
         mail = self._composer("", "").notice(claim.key, to, subject, text)
         return Ready(lambda: self._adapter.send(mail), mail=mail)
+
+
+def standing(composer: Composer, claim: Claim) -> Stands | None:
+    """Where the lead of a mail stands; None if the mail does not ask.
+
+    Raises:
+        StoreUnavailable: a newer version of this program wrote the state. Its own processes send the mail.
+    """
+    if claim.state is None:
+        return None
+    try:
+        return composer.standing(claim.state)
+    except ValueError as error:
+        raise StoreUnavailable(str(error)) from error
 
 
 class CrmSender(Named):

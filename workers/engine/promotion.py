@@ -159,16 +159,17 @@ def money(value: object) -> str | None:
 
 
 def facts(call: Call, held: Mapping[str, bool]) -> dict[str, Any]:
-    """What a hand-off note may say: fields, scores with bands, segments, evidence, and the latest scoring events."""
+    """What a hand-off note may say: fields, where the lead stands, evidence, and the latest scoring events."""
     recent = [
         {"at": instant(at).isoformat(), "type": kind, "points": points}
         for at, _, kind, points in sorted(call.state.recent, reverse=True)
     ]
     scores = {name: {"score": score, "band": call.standing.band(name)} for name, score in call.scores().items()}
     segments = list(call.state.segments)
+    grades = {name: grade for name in call.rulebook.grades if (grade := call.standing.grade(name)) is not None}
     return {
-        "lead": dict(call.state.fields), "scores": scores, "segments": segments, "evidence": dict(held),
-        "recent": recent,
+        "lead": dict(call.state.fields), "scores": scores, "grades": grades, "segments": segments,
+        "stage": call.state.stage, "evidence": dict(held), "recent": recent,
     }  # fmt: skip
 
 

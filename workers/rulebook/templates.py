@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from workers.rulebook.addresses import is_mailbox
 from workers.rulebook.bundle import TEMPLATES
 from workers.rulebook.mail import MAIL, body_of, read_head
 from workers.rulebook.mail.files import HTML, LAYOUTS, MJML, MOST_ATTACHED, is_template, layout_path, size_of
-from workers.rulebook.mail.inspection import Inspector, assigned_in
+from workers.rulebook.mail.inspection import Inspector, Known, assigned_in
 from workers.rulebook.problems import Place, Problems
+from workers.rulebook.sandbox import ASKED
 from workers.text import suggestion
 
 if TYPE_CHECKING:
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
 NOTE: Final = "/note.txt"
 MAX_TEMPLATE: Final = 500_000
 ACCOUNT: Final = frozenset({"company", "zone", "currency", "sender", "address", "site"})
-VARIABLES: Final = frozenset(
-    {"lead", "account", "unsubscribe_url", "preferences_url", "confirm_url", "subject", "preheader"}
-)
+VARIABLES: Final = ASKED | {
+    "lead", "account", "unsubscribe_url", "preferences_url", "confirm_url", "subject", "preheader",
+}  # fmt: skip
 SHARED: Final = ("layouts/", "partials/")
 """Folders of templates that others bring in, with names that those may have set."""
-NOTE_VARIABLES: Final = frozenset({"lead", "account", "scores", "segments", "evidence", "recent"})
-"""What a hand-off note may say: the lead's fields; `scores.fit.score` and `.band`; the names of the segments that it is
-in; criteria with true or false; and the latest scoring events, each with `at`, `type` and `points`."""
+NOTE_VARIABLES: Final = ASKED | {"lead", "account", "scores", "segments", "evidence", "recent"}
+"""What a hand-off note may say: the lead's fields; where it stood; `scores.fit.score` and `.band`; the names of the
+segments that it is in; criteria with true or false; and the latest scoring events, each with `at`, `type` and
+`points`."""
 
 
 def mail_names(bundle: Mapping[str, str]) -> frozenset[str]:
@@ -66,10 +69,11 @@ def check_templates(bundle: Mapping[str, str], names: Names, problems: Problems)
     """
     files = {path.removeprefix(TEMPLATES): text for path, text in bundle.items() if path.startswith(TEMPLATES)}
     texts = {path: text for path, text in files.items() if is_template(path)}
-    known = {"lead": {"email", *names.fields}, "account": ACCOUNT}
+    known = Known({"lead": {"email", *names.fields}, "account": ACCOUNT}, names.scope())
     inspector = Inspector(texts, known, problems, VARIABLES)
     shared = Inspector(texts, known, problems, VARIABLES | assigned_in(texts))
-    notes = Inspector(texts, {**known, "scores": set(names.bands)}, problems, NOTE_VARIABLES)
+    of_notes = replace(known, owners={**known.owners, "scores": set(names.bands)})
+    notes = Inspector(texts, of_notes, problems, NOTE_VARIABLES)
     for path, text in texts.items():
         if len(text) > MAX_TEMPLATE:
             place = Place(TEMPLATES + path)

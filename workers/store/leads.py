@@ -80,6 +80,14 @@ def get(conn: Connection, lead_id: int) -> Lead | None:
     return None if row is None else Lead(*row)
 
 
+_STATES: Final = text("SELECT id, state FROM leads WHERE id = ANY(:ids)")
+
+
+def states(conn: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """What is remembered of these leads; one that is gone is not in it."""
+    return dict(conn.execute(_STATES, {"ids": list(ids)}).all()) if ids else {}
+
+
 def of_event(conn: Connection, event_id: int) -> Lead | None:
     """The lead that an event of the log belongs to, if there is one already: that of its strongest known identity."""
     row = conn.execute(_OF_EVENT, {"id": event_id}).one_or_none()

@@ -65,6 +65,7 @@ class Claim:
         fields: the lead's fields now.
         suppressed: why the address may not be mailed, or no marketing (`unsubscribed`); empty if it may.
         consents: where the lead stands, as `LeadState.consents`.
+        state: the lead's whole state, where the mail asks for it; None elsewhere.
         unclear_since, unclear_with: since when, and with whom, it may be already: an earlier claim's outcome is not
             known. None if every earlier one provably came to nothing.
     """
@@ -85,6 +86,7 @@ class Claim:
     consents: dict[str, list[Any]] = field(default_factory=dict)
     unclear_since: datetime | None = None
     unclear_with: str | None = None
+    state: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

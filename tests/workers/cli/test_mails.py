@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.workers.rulebook.base import BASE
+from workers.engine.decide import decide
+from workers.engine.values import Event, LeadState
+from workers.rulebook import compile_rulebook
 from workers.store import leads
 from workers.store.database import connect
 
@@ -128,6 +131,37 @@ def test_a_lead_of_the_database(dripline: Dripline, database: str):
     assert (told["subject"], told["to"]) == ("Hello Bo", "bo@acme.test")
     assert (
         dripline("preview", "welcome/hello", "--lead", "al@acme.test").err == "Error: nobody is known as al@acme.test\n"
+    )
+
+
+ASKING = (
+    '---\nsubject: \'{% if segment("big") %}Big{% else %}Small{% endif %}, {{ stage() }}, {{ score("engagement") }}\'\n'
+    "category: transactional\n---\nx"
+)
+
+
+def test_a_mail_that_asks_where_its_lead_stands(dripline: Dripline, tmp_path: Path, database: str):
+    (tmp_path / f"{MAIL}.html").unlink()
+    (tmp_path / f"{MAIL}.txt").write_text(ASKING)
+    (tmp_path / "rules/segments.yaml").write_text("segments: {big: lead.employees >= 100}")
+    engine = connect(database)
+    with engine.begin() as conn:
+        event = Event(1, "form.submitted", NOW, {"form": "demo"}, {"email": "bo@acme.test", "employees": 500})
+        state = decide(LeadState(), 7, [event], compile_rulebook(BASE), NOW).state.dump()
+        leads.add(conn, [leads.Lead(7, 1, "bo@acme.test", state, None)], 0, NOW)
+        conn.exec_driver_sql("INSERT INTO identities (identity, lead_id) VALUES ('email:bo@acme.test', 7)")
+    engine.dispose()
+
+    def subject(*options: str) -> str:
+        return str(json.loads(dripline("preview", "welcome/hello", "--json", *options).out)["subject"])
+
+    assert subject() == "Small, subscriber, 0.0"
+    assert subject("--segment", "big") == "Big, subscriber, 0.0"
+    (tmp_path / "ann.yaml").write_text("employees: 150\n")
+    assert subject("--with", "ann.yaml") == "Big, subscriber, 5.0"
+    assert subject("--lead", "bo@acme.test").startswith("Big, lead, ")
+    assert (
+        "there is no segment 'bug'; did you mean big?" in dripline("preview", "welcome/hello", "--segment", "bug").err
     )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from integrations.contracts import Accepted, Mail
 from integrations.exceptions import DeliveryError, NotBegun, Rejected, Unavailable, Unknown
 from tests.conftest import NOW
-from tests.workers.delivery.world import COMPOSER, Scripted, World
-from workers.delivery.senders import EmailSender
+from tests.workers.delivery.world import Scripted, World
+from workers.delivery.compose import Composer
 from workers.store import suppressions
 from workers.store.suppressions import Suppression
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pytest
-
-    from workers.delivery.compose import Composer
 
 
 @dataclass
@@ -92,17 +90,20 @@ class Slow(Batching):
         return [first, *(NotBegun("too late") for _ in mails[1:])]
 
 
-def test_those_whose_turn_does_not_come_in_time_go_next_and_are_made_once(world: World):
+def test_those_whose_turn_does_not_come_in_time_go_next_and_are_made_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
     world.mails(4)
-    provider, made = Slow(most=4), 0
+    provider, made, compose = Slow(most=4), 0, Composer.compose
 
-    def composer(_version: str, _template: str) -> Composer:
+    def composed(*args: Any, **given: Any) -> Mail:
         nonlocal made
         made += 1
-        return COMPOSER
+        return compose(*args, **given)
 
-    run = world.deliverer.run(EmailSender("scripted", provider, composer))
-    assert run.states == {"sent": 4}
+    monkeypatch.setattr(Composer, "compose", composed)
+    states = world.run(provider)
+    assert states == {"sent": 4}
     assert provider.calls == [4, 3, 2, 1]
     assert [row.attempts for row in world.rows()] == [1, 1, 1, 1]
     assert made == 4

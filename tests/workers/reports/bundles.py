@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from tests.workers.rulebooks import BUNDLE
+
+SAME = ("rules/campaigns/welcome.yaml", "rules/sources/product.yaml", "templates/hello/mail.txt")
 RULES: dict[str, str] = {
-    "rules/account.yaml": """
-account:
-  company: Acme
-  zone: UTC
-  currency: EUR
-  sender: Nora at Acme <nora@acme.test>
-  address: 1 Road, Town
-machines: {credit_within: 1 day}
-""",
+    **{path: BUNDLE[path] for path in SAME},
+    "rules/account.yaml": BUNDLE["rules/account.yaml"] + "machines: {credit_within: 1 day}\n",
     "rules/fields.yaml": """
 fields:
   first_name: text
@@ -66,30 +62,6 @@ promote:
     of: {size: lead.employees >= 100, timing: lead.timeline == "now"}
   opportunity: {crm: webhook, pipeline: default, stage: new, name: '"Acme"', amount: lead.employees * 10}
   owner: ana@acme.test
-""",
-    "rules/campaigns/welcome.yaml": """
-campaign: welcome
-enter: {event: form.submitted, when: 'event.form == "newsletter"'}
-steps:
-  - send: hello
-  - wait: 2 days
-  - send: hello
-""",
-    "rules/sources/product.yaml": """
-source: product
-adapter: standard
-identity: {email: data.email}
-properties: {url: data.url, form: data.form}
-lead: {first_name: data.first_name, employees: data.employees}
-""",
-    "templates/hello/mail.txt": """---
-subject: Hello {{ lead.first_name | default("you") }}
-category: marketing
----
-Hello {{ lead.first_name | default("you") }}
-
-{{ account.company }}, {{ account.address }}
-{{ unsubscribe_url }}
 """,
 }
 DEARER = RULES | {"rules/scoring/fit.yaml": RULES["rules/scoring/fit.yaml"].replace("33", "66")}

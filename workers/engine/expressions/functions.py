@@ -31,6 +31,8 @@ MICROSECOND: Final = timedelta(microseconds=1)
 WITH_TIME: Final = """\
 What it gives changes with time alone. Segments, scores, stages, the promotion, and what runs of campaigns wait for \
 are looked at anew at the very instant at which that turns their condition; others when something happens."""
+IN_TEMPLATES: Final = """\
+Templates of mails and hand-off notes ask it in the same words: see `dripline docs templates`."""
 WHOLE_DAYS: Final = """\
 `within` counts in whole days of UTC, today and the days before it; below two days in whole hours, below two hours in \
 minutes. Opens and clicks of machines are not counted until a human sign credits them."""
@@ -232,15 +234,21 @@ def unreadable(asked: Called, kind: Kind, example: str) -> ExpressionError:
 # ── all of them ──────────────────────────────────────────────────────────────────────────────────────────────
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
-    "score": Function('score("fit")', 1, score, "the score now, inside its range", 'score("fit") >= 60'),
+    "score": Function(
+        'score("fit")', 1, score, "the score now, inside its range", 'score("fit") >= 60', more=IN_TEMPLATES
+    ),
     "band": Function(
-        'band("engagement")', 1, band, "the band that the lead is in; missing in none", 'band("engagement") == "hot"'
+        'band("engagement")', 1, band, "the band that the lead is in; missing in none", 'band("engagement") == "hot"',
+        more=IN_TEMPLATES,
     ),
     "grade": Function(
-        'grade("priority")', 1, grade, "the label that its bands make; missing in none", 'grade("priority") == "A1"'
+        'grade("priority")', 1, grade, "the label that its bands make; missing in none", 'grade("priority") == "A1"',
+        more=IN_TEMPLATES,
     ),
-    "segment": Function('segment("enterprise")', 1, segment, "true if the lead is in it", 'segment("enterprise")'),
-    "stage": Function("stage()", 0, stage, "the lifecycle stage", 'stage() == "lead"'),
+    "segment": Function(
+        'segment("enterprise")', 1, segment, "true if the lead is in it", 'segment("enterprise")', more=IN_TEMPLATES
+    ),
+    "stage": Function("stage()", 0, stage, "the lifecycle stage", 'stage() == "lead"', more=IN_TEMPLATES),
     "count": Function(
         'count("email.clicked", within="7d")', 1, count, "how many events of a type there were, ever or of late",
         'count("email.clicked", within="7d") >= 3', spans=True, more=f"{WHOLE_DAYS}\n\n{WITH_TIME}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import TemplateSyntaxError, nodes
 
 from workers.exceptions import RenderError
+from workers.rulebook.mail.asking import asks
 from workers.rulebook.mail.assembly import Assembler, Flat, Mark, Sources, Unsuitable, flatten, rebuild
 from workers.rulebook.mail.bounds import BadMarkup
 from workers.rulebook.mail.files import TEXT, content_of, markup_path, media_type
@@ -23,7 +24,7 @@ from workers.rulebook.problems import Problems
 from workers.rulebook.sandbox import BoundedEnvironment, render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jinja2 import Template
     from markupsafe import Markup
@@ -120,7 +121,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMail:
-    """One mail, ready to be rendered. Without a `text` of its own the page's is taken."""
+    """One mail, ready to be rendered. Without a `text` of its own the page's is taken.
+
+    Attributes:
+        asks: it may ask where the lead stands.
+    """
 
     name: str
     head: FrontMatter
@@ -129,6 +134,7 @@ class CompiledMail:
     text: Script | None
     page: Page | None
     files: tuple[File, ...]
+    asks: bool = False
 
 
 def environment_of(files: Mapping[str, str], site: str = "") -> BoundedEnvironment:
@@ -173,9 +179,16 @@ def compile_mail(environment: BoundedEnvironment, files: Mapping[str, str], name
             if page_path
             else None,
             files=tuple(attached(files, name, str(each)) for each in head.attachments),
+            asks=_asks(environment, head, [text_path, page_path or text_path]),
         )
     except TemplateSyntaxError as error:
         raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
+
+
+def _asks(environment: BoundedEnvironment, head: FrontMatter, paths: Iterable[str]) -> bool:
+    """True if anything in a mail may ask where the lead stands."""
+    lines = [str(line) for line in (head.subject, head.preheader) if line and JINJA.search(line)]
+    return asks(environment, map(environment.parse, lines), paths)
 
 
 def attached(files: Mapping[str, str], name: str, file: str) -> File:

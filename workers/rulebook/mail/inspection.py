@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
+from workers.engine.expressions import compile_expression
+from workers.engine.expressions.functions import FUNCTIONS
+from workers.exceptions import ExpressionError
+from workers.rulebook.mail.asking import questions
 from workers.rulebook.problems import Place
-from workers.rulebook.sandbox import BoundedEnvironment
+from workers.rulebook.sandbox import ASKED, BoundedEnvironment
 from workers.text import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from workers.engine.expressions import Scope
     from workers.rulebook.problems import Problems
 
+OF_SEGMENTS: Final = "give it a name in rules/segments.yaml, and ask segment(…) here"
+"""What to do about a function of expressions that templates have not got."""
 OF_MAPPINGS: Final = frozenset({("scores", "items"), ("scores", "keys"), ("scores", "values")})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What templates may speak of.
+
+    Attributes:
+        owners: the names that `lead` and `account` have.
+        scope: what they may ask of where a lead stands.
+    """
+
+    owners: Mapping[str, Collection[str]]
+    scope: Scope
 
 
 class Finding(NamedTuple):
@@ -41,7 +62,7 @@ class Inspector:
 
     Args:
         paths: of all templates, below `templates/`.
-        known: the names that `lead` and `account` have.
+        known: the names that there are.
         problems: takes what is wrong.
         variables: what the texts are rendered with.
     """
@@ -49,7 +70,7 @@ class Inspector:
     def __init__(
         self,
         paths: Collection[str],
-        known: Mapping[str, Collection[str]],
+        known: Known,
         problems: Problems,
         variables: frozenset[str],
     ) -> None:
@@ -86,11 +107,12 @@ class Inspector:
         unknown = meta.find_undeclared_variables(tree) - self._variables - set(environment().globals)
         for name in tree.find_all(nodes.Name):
             if name.name in unknown and name.ctx == "load":
-                hint = suggestion(name.name, self._variables) or f"did you mean lead.{name.name}?"
+                hint = OF_SEGMENTS if name.name in FUNCTIONS else suggestion(name.name, self._variables)
+                hint = hint or f"did you mean lead.{name.name}?"
                 text = f"there is no variable `{name.name}` here"
                 yield Finding(name.lineno, rf"(?<![\w.]){re.escape(name.name)}\b", "unknown-variable", text, hint)
         for node, owner, attribute in attributes(tree):
-            known = self._known.get(owner, ())
+            known = self._known.owners.get(owner, ())
             if (owner, attribute) in OF_MAPPINGS or attribute in known:
                 continue
             if known and owner not in assigned:
@@ -98,12 +120,37 @@ class Inspector:
                 hint = suggestion(attribute, known, owner + ".{}", declare)
                 text = f"the {owner} has no field `{attribute}`"
                 yield Finding(node.lineno, words_of(owner, attribute), "unknown-field", text, hint)
+        yield from misasked(tree, ASKED & self._variables - assigned, self._known.scope)
         for node, path in references(tree):
             if path not in self._paths:
                 hint = suggestion(path, self._paths)
                 yield Finding(
                     node.lineno, rf"[\"']{re.escape(path)}", "unknown-template", f"there is no templates/{path}", hint
                 )
+
+
+def misasked(tree: nodes.Template, words: Collection[str], scope: Scope) -> Iterator[Finding]:
+    """Questions about where the lead stands that no lead can answer: a segment that there is not, a band of none."""
+    refused: list[str] = []
+    for line, word, text in questions(tree, words):
+        if any(each in text for each in refused):  # a comparison with what is told already
+            continue
+        if error := refusal(word, text, scope):
+            refused += [text] if text else []
+            called = rf"(?<![\w.]){word}\b" + (r"\s*\(" if text else r"(?!\s*\()")
+            yield Finding(line, called, error.code, error.text, error.hint)
+
+
+def refusal(word: str, text: str, scope: Scope) -> ExpressionError | None:
+    """Why a question cannot be asked; None if it can."""
+    if not text:
+        said = f"`{word}` is a function, and is not called here"
+        return ExpressionError(said, f"write {FUNCTIONS[word].usage}", code="not-called")
+    try:
+        compile_expression(text, scope)
+    except ExpressionError as error:
+        return error
+    return None
 
 
 def column_of(words: str, line: str) -> int:

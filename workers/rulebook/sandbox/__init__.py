@@ -9,5 +9,8 @@ it does while it is rendered is paid for from one budget (`meter`).
 from __future__ import annotations
 
 from workers.rulebook.sandbox.environment import CONTENT, MOST_CHARACTERS, BoundedEnvironment, Fields, Lines, render
+from workers.rulebook.sandbox.standing import ASKED, Stands, answers
 
-__all__ = ["CONTENT", "MOST_CHARACTERS", "BoundedEnvironment", "Fields", "Lines", "render"]
+__all__ = [
+    "ASKED", "CONTENT", "MOST_CHARACTERS", "BoundedEnvironment", "Fields", "Lines", "Stands", "answers", "render",
+]  # fmt: skip

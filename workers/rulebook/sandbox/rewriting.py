@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -24,7 +24,19 @@ LOADED: Final = 1000
 """What it costs to bring in another template; all names are copied for it."""
 
 # These names can be written in no template.
-EACH, WEIGH, PUT, STEP = "#each", "#weigh", "#put", "#step"
+EACH, WEIGH, PUT, STEP, LACKS = "#each", "#weigh", "#put", "#step", "#lacks"
+
+
+class Nothing(StrictUndefined):
+    """What a lead has not got. As in expressions, no comparison with it is true, `!=` and `not in` included."""
+
+    __slots__ = ()
+
+    def _never(self, *_: object) -> bool:
+        return False
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _never  # type: ignore[assignment]
+    __hash__ = StrictUndefined.__hash__  # type: ignore[assignment]
 
 
 @pass_context
@@ -44,6 +56,13 @@ def weighed(_: Context, value: Any) -> Any:
 
 
 @pass_context
+def lacks(_: Context, value: Any, container: Any) -> bool:
+    """`not in`, which Python makes of `in`."""
+    pay_for(value), pay_for(container)
+    return not isinstance(value, Nothing) and value not in container
+
+
+@pass_context
 def put_together(context: Context, values: list[Any]) -> str:
     """What `~` makes, escaped where the mail is."""
     pieces = [written(value) for value in values]
@@ -60,7 +79,7 @@ def step(_: Context, weight: int) -> str:
 
 
 INTERNAL: Final[dict[str, Callable[..., Any]]] = {
-    EACH: each_paid, WEIGH: weighed, PUT: put_together, STEP: step,
+    EACH: each_paid, WEIGH: weighed, PUT: put_together, STEP: step, LACKS: lacks,
 }  # fmt: skip
 
 
@@ -103,6 +122,8 @@ class Metering(NodeTransformer):
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         """`==`, `<`, `in` and the like look at all of both sides."""
         self.generic_visit(node)
+        if [operand.op for operand in node.ops] == ["notin"]:
+            return _filtered(node.expr, LACKS, node.ops[0].expr)
         node.expr = _filtered(node.expr, WEIGH)
         for operand in node.ops:
             operand.expr = _filtered(operand.expr, WEIGH)
