@@ -440,7 +440,12 @@ SIGNS = [
     '"priority"',
     "=",
 ]
-words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *sorted(FILTER_NAMES)])
+CALLS = [function.usage for function in FUNCTIONS.values() if "form" not in function.usage] + [
+    f'{word}("email.clicked", within="{span}")'
+    for word in ("count", "first", "last", "days_since")
+    for span in ("90s", "2h", "366d")
+]
+words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *CALLS, *sorted(FILTER_NAMES)])
 soup = st.lists(words, max_size=25).map(" ".join)
 json_values = st.recursive(
     st.one_of(
