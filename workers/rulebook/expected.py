@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from workers.engine.rules import Campaign
     from workers.rulebook.declarations import Example, Outcome
+    from workers.rulebook.declarations.arranged import Others, Paused, UnderWay
+    from workers.rulebook.declarations.examples import ExampleEvent
     from workers.rulebook.names import Checker
     from workers.rulebook.problems import Place
     from workers.rulebook.times import Moment
@@ -31,6 +33,8 @@ WHEREVER: Final = (
 """Why a lead may leave any campaign."""
 LISTS: Final = ("mails", "runs", "held", "skipped", "not_enrolled", "notified", "posted")
 """The keys of an outcome whose entries name campaigns, steps and times."""
+SAID: Final = {"bounced": "bounced", "complained": "were complained about", "failed": "could not be sent"}
+"""What becomes of mails, and may pause a campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ class Expectations:
         given = self._example.given
         if self._example.at is not None:
             self._exists(self._example.at, "lead", self._example.place("at"))
-        for event in given.events:
+        told: list[ExampleEvent | Others] = [*given.events, *given.others]
+        for event in told:
             if self._exists(event.at, "lead", event.place("at")) and self._is_after(event.at):
                 text = "this happens after the example is looked at"
                 self._add(event.place("at"), "never-fires", text, "let it happen earlier, or look later with `at`")
@@ -99,14 +104,42 @@ class Expectations:
             self._check_arm_given(name, arm)
         for name in given.held_out:
             self._check_held_out(name)
-        for pause in given.paused:
-            self._known_campaign(pause.campaign)
-            if pause.end is not None and self._times.instant(pause.end) <= self._times.instant(pause.begin):
-                self._add(
-                    pause.place("to"), "never-paused", "the pause ends before it begins", "correct `from` or `to`"
-                )
         for name in given.published:
             self._known_campaign(name)
+        for pause in given.paused:
+            self._check_pause(pause)
+        for run in given.under_way:
+            self._check_under_way(run)
+        for others in given.others:
+            self._check_others(others)
+
+    def _check_pause(self, pause: Paused) -> None:
+        """A pause has to last."""
+        self._known_campaign(pause.campaign)
+        if pause.end is not None and self._times.instant(pause.end) <= self._times.instant(pause.begin):
+            self._add(pause.place("to"), "never-paused", "the pause ends before it begins", "correct `from` or `to`")
+
+    def _check_under_way(self, run: UnderWay) -> None:
+        """The step has to be one that the campaign has, or takes people along from."""
+        if self._known_campaign(run.campaign) and (campaign := self._campaigns.get(run.campaign)):
+            along = campaign.edit == "move"
+            declare = f"add it to `edit: {{move: …}}` of {run.campaign} if it is a removed one" if along else ""
+            self._check.known("step", run.step, {*campaign.by_id, *campaign.moves}, declare)
+        if run.until is not None:
+            self._exists(run.until, "lead", run.place("until"))
+
+    def _check_others(self, others: Others) -> None:
+        """Mails that nothing looks at, or more that ended badly than were sent."""
+        told = sorted(SAID.keys() & others.node.entries.keys())
+        if self._known_campaign(others.campaign) and (campaign := self._campaigns.get(others.campaign)):
+            looked_at = campaign.pause_when.shares if campaign.pause_when else {}
+            for name in [each for each in told if each not in looked_at]:
+                text = f"{campaign.name} never pauses because of mails that {SAID[name]}"
+                self._add(others.node.keys[name], "never-paused", text, f"name `{name}` in its `pause_when`")
+        for name in told:
+            if getattr(others, name) > others.sent:
+                text = f"{getattr(others, name)} {name}, and {others.sent} were sent"
+                self._add(others.place(name), "out-of-range", text, "correct one of the two")
 
     def _check_arm_given(self, name: Text, arm: Text) -> None:
         """`campaign.split: arm`."""

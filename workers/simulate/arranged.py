@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from workers.engine.campaigns.entry import is_held_out
+from workers.engine.pausing import LOOKED_AT, shares, too_much
 from workers.engine.rules import Controls
+from workers.engine.values import Enrolment, micros
 from workers.rulebook.declarations.examples import BEGINNING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
+    from datetime import date, datetime
 
     from workers.engine.rules import Campaign, Rulebook, Trigger
     from workers.rulebook.declarations import Given
+    from workers.rulebook.declarations.arranged import UnderWay
     from workers.rulebook.expected import Times
 
+EARLIER: Final = "earlier"
+"""Stands for the version of a campaign before the edit that takes its people along."""
 MOST_DRAWN: Final = 200_000
 """So many numbers are tried: enough for four splits of ten arms."""
 
@@ -42,6 +51,7 @@ def changes(given: Given, rulebook: Rulebook, times: Times) -> list[tuple[dateti
         (str(each.campaign), times.instant(each.begin), None if each.end is None else times.instant(each.end))
         for each in given.paused
     ]
+    pauses += [(name, at, None) for name, at in by_themselves(given, rulebook, times)]
     turns = {BEGINNING, *published.values(), *(at for _, *both in pauses for at in both if at is not None)}
     told = []
     for at in sorted(turns):
@@ -50,6 +60,29 @@ def changes(given: Given, rulebook: Rulebook, times: Times) -> list[tuple[dateti
         controls = replace(rulebook.controls, paused=paused) if paused else Controls()
         told.append((at, replace(without(rulebook, missing) if missing else rulebook, controls=controls)))
     return told
+
+
+def by_themselves(given: Given, rulebook: Rulebook, times: Times) -> Iterator[tuple[str, datetime]]:
+    """The campaigns that pause themselves because of what becomes of other people's mails, and when."""
+    counts: defaultdict[str, dict[tuple[date, str], int]] = defaultdict(dict)
+    for at, others in sorted(((times.instant(each.at), each) for each in given.others), key=itemgetter(0)):
+        rule, today = rulebook.campaigns[others.campaign].pause_when, at.astimezone(UTC).date()
+        known = counts[others.campaign]
+        known |= {(today, what): getattr(others, what) for what in LOOKED_AT}  # in place of what was known of that day
+        if rule is not None and too_much(rule, shares(rule, known, {}, today)):
+            yield str(others.campaign), at
+
+
+def entered_before(given: Given, rulebook: Rulebook, times: Times) -> dict[str, Enrolment]:
+    """The runs that the lead is in already, by campaign."""
+    return {str(each.campaign): entered(each, rulebook.campaigns[each.campaign], times) for each in given.under_way}
+
+
+def entered(run: UnderWay, campaign: Campaign, times: Times) -> Enrolment:
+    """A run that stands at a step: of an earlier version where the campaign takes people along, else of this one."""
+    version = EARLIER if campaign.edit == "move" else campaign.version
+    due = BEGINNING if run.until is None else times.instant(run.until)
+    return Enrolment(version, 1, micros(BEGINNING), str(run.step), micros(due))
 
 
 def without(rulebook: Rulebook, names: set[str]) -> Rulebook:

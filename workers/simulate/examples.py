@@ -13,7 +13,7 @@ from workers.engine.fields import Refused, converted
 from workers.rulebook.declarations.examples import BEGINNING
 from workers.rulebook.expected import Times
 from workers.rulebook.problems import Place, Problem
-from workers.simulate.arranged import changes, drawn
+from workers.simulate.arranged import changes, drawn, entered_before
 from workers.simulate.clock import run
 from workers.simulate.heard import Heard
 from workers.simulate.judging import Difference, Ended, judged
@@ -71,6 +71,7 @@ def run_example(example: Example, rulebook: Rulebook) -> Run:
         return Run(str(example.name), example.name.place, (Difference(example.given.node.place, text),), ())
     people = Population()
     person = people.meet(NOBODY, known(example.given.lead, rulebook), BEGINNING, number)
+    person.state.enrolments.update(entered_before(example.given, rulebook, times))
     first, *later = changes(example.given, rulebook, times)
     result = run(happenings(example, times), first[1], now, people=people, changes=later)
     ended = Ended(result, person, rulebook, now)

@@ -51,6 +51,13 @@ enter: {stage: lead}
 existing: true
 steps: [{send: a}]
 """,
+    "rules/campaigns/moved.yaml": """
+campaign: moved
+enter: {event: webinar.attended}
+edit: {move: {send-old: send-a}}
+pause_when: {bounced: 5%, failed: 50%, days: 2, at_least: 100}
+steps: [{send: a}, {wait: 1 day}, {send: b}, {end: over}]
+""",
     "rules/campaigns/test.yaml": """
 campaign: test
 enter: {event: page.viewed}

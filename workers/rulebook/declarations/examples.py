@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from workers.rulebook.declarations.arranged import PAUSED, STOPPED, TAKEN_ALONG, TOO_MUCH, Others, Paused, UnderWay
 from workers.rulebook.declarations.expected import (
     AGAIN,
     ENDS,
@@ -60,27 +61,6 @@ examples:
         metadata=about("what the event tells about the person, by field", example="{company: Acme}"),
     )
     properties: dict[str, Any] = field(default_factory=dict, metadata=about("what else is known of it", rest=True))
-
-
-PAUSED: Final = (
-    story("a mail that falls due during a pause goes out behind it", given=HOLE, at="5 days")
-    + "      mails: [welcome/hello, {send: trial/first-steps, at: 5 days}]"
-)
-
-
-@dataclass(frozen=True)
-class Paused(Shape):
-    """A campaign in which nothing goes on for a while, as after `dripline campaign pause`."""
-
-    title = "a pause of an example"
-    frame = PAUSED.replace(HOLE, f"paused:\n        - {HOLE}")
-    shown = ("to",)
-    campaign: Text = field(metadata=about("the campaign", example="welcome"))
-    begin: Moment = field(metadata=about("when it begins", key="from", example="1 day"))
-    end: Moment | None = field(
-        default=None,
-        metadata=about("when it ends; default: not while the example lasts", key="to", example="5 days"),
-    )
 
 
 @dataclass(frozen=True)
@@ -138,6 +118,24 @@ examples:
             single=True,
             example="{campaign: welcome, from: 1 day, to: 5 days}",
             frame=PAUSED,
+        ),
+    )
+    under_way: list[UnderWay] = field(
+        default_factory=list,
+        metadata=about(
+            "runs that the lead is in already",
+            single=True,
+            example="{campaign: welcome, step: send-welcome-old, until: 1 day}",
+            frame=f"{TAKEN_ALONG}      {HOLE}\n    at: 2 days\n    expect: {{mails: welcome/hello}}\n",
+        ),
+    )
+    others: list[Others] = field(
+        default_factory=list,
+        metadata=about(
+            "what has become of a campaign's mails to other people, by which it may pause itself",
+            single=True,
+            example="{campaign: welcome, at: 1 day, sent: 400, bounced: 24}",
+            frame=f"{TOO_MUCH}      {HOLE}\n{STOPPED}",
         ),
     )
     published: dict[Text, Moment] = field(
