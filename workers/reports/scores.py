@@ -24,6 +24,7 @@ NOTES: Final = {
     "decayed": "decayed",
     "limit": "not counted: limit",
     "too-many-keys": "not counted: more different values than its limit tells apart",
+    "no-value": "no points: its expression has no value",
     "gone": "of events that are no longer in the log",
     "machine": "not counted: a machine did it, and no human sign has followed in time",
     "credited": "a machine did it; counts because the person did something themselves soon after",
