@@ -14,6 +14,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -143,7 +144,7 @@ def download(url: str) -> bytes:
         answer = http.send("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
     finally:
         http.close()
-    if answer.status != 200:  # noqa: PLR2004  (nothing else is what was asked for)
+    if answer.status != HTTPStatus.OK:
         raise Unavailable(f"{parts.netloc} answered {answer.status}")
     return answer.body
 

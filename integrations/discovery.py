@@ -10,6 +10,9 @@ An adapter is a frozen dataclass, and its fields are its settings:
 - the field `options` takes what stands in the rule files, as a mapping; `read_options` of the class checks it, needs no
   setting for that, and raises `ConfigurationError`;
 - a field of any other type (a clock) is handed in by the caller, or keeps its default.
+
+What kinds of adapters share is there to be extended: `transport.OverHttp`, `webhooks.SignedWebhook`, and of sources
+`logins.LoginSource`. Shared fields are settings like others.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -100,7 +101,7 @@ class Tokens:
         found = answer.json()
         said = found if isinstance(found, dict) else {}
         token, lives = said.get("access_token"), said.get("expires_in")
-        if answer.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():  # noqa: PLR2004  (RFC 6749)
+        if answer.status == HTTPStatus.OK and isinstance(token, str) and token.isascii() and token.isprintable():
             return token, float(lives) if isinstance(lives, int | float) else USUAL
         why = f"{said.get('error', '')} {said.get('error_description', '')}".strip()[:LONGEST_WORD]
         raise Unavailable(f"no access token: the endpoint answered {answer.status} {why}")

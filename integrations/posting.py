@@ -11,6 +11,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from integrations.contracts import Accepted
@@ -36,7 +37,6 @@ TROUBLE_WAIT: Final = timedelta(minutes=10)
 """How long to leave a provider alone that refuses us and not the mail: a person has to put something right first."""
 BUSY_WAIT: Final = timedelta(seconds=10)
 """How long to leave one alone that has had too many requests, and does not say how long."""
-TOO_MANY: Final = 429
 ABOUT_US: Final = frozenset({401, 402, 403, 404, 405, 410})
 """The token, the bill, the address of the API: the next mail would fare no better, and no mail is given up for it."""
 ABOUT_NOW: Final = frozenset({408, 409, 423, 425})
@@ -193,15 +193,15 @@ def refusal(
     """
     said = f"{vendor} answered {answer.status}{f' {code}' if code else ''}: {text or 'no reason given'}"[:LONGEST_TEXT]
     asked = retry_after(answer) or wait
-    if answer.status == TOO_MANY:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Unavailable(said, asked or BUSY_WAIT)
     if answer.status in not_taken or answer.status in ABOUT_NOW:
         return Unavailable(said, asked)
-    if answer.status < 200 or answer.status >= 500:  # noqa: PLR2004  (not an answer, or trouble of the vendor's own)
+    if answer.status < HTTPStatus.OK or answer.broken:  # not an answer, or trouble of the vendor's own
         return Unknown(said)
-    if answer.status < 300:  # noqa: PLR2004  (a consent, but not in the vendor's words: a proxy, another service)
+    if answer.good:  # a consent, but not in the vendor's words: a proxy, another service
         return Unknown(f"{said}; this is no answer of {vendor}'s")
-    if answer.status < 400 or answer.status in ABOUT_US or code in about_us:  # noqa: PLR2004  (redirects lead elsewhere)
+    if answer.moved or answer.status in ABOUT_US or code in about_us:  # redirects lead elsewhere
         return Unavailable(
             f"{said} (this is about the account or its settings, not about the mail)", asked or TROUBLE_WAIT
         )
@@ -218,11 +218,11 @@ def webhook_refusal(answer: Answer, host: str, now: datetime, *, repeatable: boo
         repeatable: whether it drops what it has seen; then a 5xx may simply be repeated, as the standard asks.
     """
     said = answer.body[:SAYING].decode(errors="replace")
-    if answer.status >= 500 and not repeatable:  # noqa: PLR2004  (any 5xx)
+    if answer.broken and not repeatable:
         return Unknown(f"{host} answered {answer.status}: {said}")
-    if answer.status in LATER or answer.status >= 500:  # noqa: PLR2004
+    if answer.status in LATER or answer.broken:
         return Unavailable(f"{host} answered {answer.status}: {said}", retry_after(answer, now))
-    if 300 <= answer.status < 400:  # noqa: PLR2004  (any 3xx)
+    if answer.moved:
         said = f"redirects are not followed; set URL to {answer.headers.get('location', 'the new address')}"
     return Rejected(str(answer.status), said)
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -42,6 +43,21 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def good(self) -> bool:
+        """True for any 2xx."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def moved(self) -> bool:
+        """True for any 3xx: what was asked for is elsewhere, or so it says."""
+        return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
+
+    @property
+    def broken(self) -> bool:
+        """True for any 5xx: the other side's own trouble."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
     def json(self) -> Any:
         """The JSON document in the body, or None if there is none."""

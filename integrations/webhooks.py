@@ -63,6 +63,6 @@ class SignedWebhook(OverHttp):
         message_id = webhook_id(key)
         headers = standard_headers(self._secrets, message_id, body, self.clock())
         answer = self._http.send("POST", "", body, headers=headers)
-        if 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
+        if answer.good:
             return Accepted(message_id)
         raise webhook_refusal(answer, host_of(self.url), self.clock(), repeatable=repeatable)

@@ -91,7 +91,7 @@ def _lead(app: App, candidate: Leadership, sweeper: Sweeper) -> Due | None:
         log.warning("database_not_migrated", error=str(error))
     except StoreUnavailable as error:
         app.store.failed(error)
-    except Exception:
+    except Exception:  # whatever it is: the clock goes on, and looks again in a second
         log.exception("sweep_failed")
     else:
         app.store.answered()
@@ -155,7 +155,7 @@ class Fallback:
             self._app.store.failed(error)
         except NoRulebook as error:
             log.warning("no_rulebook", error=str(error))
-        except Exception:
+        except Exception:  # whatever it is: it keeps nothing else from being done
             log.exception("work_failed")
 
     def _redis_answers(self) -> bool:

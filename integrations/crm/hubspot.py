@@ -14,6 +14,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -39,7 +40,6 @@ DAILY_WAIT: Final = timedelta(hours=1)
 BURST_WAIT: Final = timedelta(seconds=10)
 LATER: Final = frozenset({408, 409, 423, 425, 477})
 """Refusals that are about the moment: 409 is two writers at once, 423 a locked record, 477 an account being moved."""
-NOT_FOUND: Final = 404
 BUSY: Final = frozenset({"RATE_LIMITS", "RATE_LIMIT", "CONFLICT", "INTERNAL_ERROR"})
 """Categories of an error inside a batch's answer that are about the moment."""
 
@@ -88,7 +88,7 @@ class Adapter(OverHttp):
         """Id of the deal that this key has made already: by the unique property, which is not a search index."""
         path = f"{OBJECTS}/deals/{quote(key, safe='')}"
         answer = self._http.send("GET", path, query={"idProperty": self.key_property})
-        if answer.status == NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
         return _id(_check(answer))
 
@@ -155,7 +155,7 @@ def _check(answer: Answer) -> dict[str, Any]:
     """
     content = answer.json()
     found = content if isinstance(content, dict) else {}
-    if not 200 <= answer.status < 300:  # noqa: PLR2004  (any 2xx)
+    if not answer.good:
         raise _refusal(answer, found)
     errors = found.get("errors")
     if isinstance(errors, list) and errors:
@@ -166,11 +166,11 @@ def _check(answer: Answer) -> dict[str, Any]:
 def _refusal(answer: Answer, said: Mapping[str, Any]) -> Rejected | Unavailable:
     text = f"HubSpot answered {answer.status}: {_sentence(said)}"
     asked = retry_after(answer)
-    if answer.status == 429:  # noqa: PLR2004  (too many requests)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Unavailable(text, asked or (DAILY_WAIT if said.get("policyName") == "DAILY" else BURST_WAIT))
     if answer.status in TOKEN:
         return Unavailable(f"{text} Check the setting TOKEN and the scopes of its app.", asked or TOKEN_WAIT)
-    if answer.status in LATER or answer.status >= 500:  # noqa: PLR2004  (any 5xx)
+    if answer.status in LATER or answer.broken:
         return Unavailable(text, asked)
     return Rejected(_word(said.get("category")) or str(answer.status), _sentence(said))
 

@@ -32,6 +32,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -124,7 +125,7 @@ class Adapter(OverHttp):
             "POST", f"/v3/{self.domain}/messages.mime", body, headers={"content-type": content_type}
         )
         ref = word(document(answer).get("id")).strip("<>")
-        if answer.status == 200 and ref:  # noqa: PLR2004  (Mailgun's consent)
+        if answer.status == HTTPStatus.OK and ref:
             return Accepted(ref)
         raise _refusal(answer)
 
@@ -138,7 +139,7 @@ class Adapter(OverHttp):
         query = {"recipient": trace.to, "begin": begin, "ascending": "yes", "limit": str(LOOKED_THROUGH)}
         answer = self._http.send("GET", f"/v3/{self.domain}/events", query=query)
         events = document(answer).get("items")
-        if answer.status != 200 or not isinstance(events, list):  # noqa: PLR2004  (anything else is no list)
+        if answer.status != HTTPStatus.OK or not isinstance(events, list):
             raise _refusal(answer)
         ref = ("message", "headers", "message-id")
         return among(events, trace, "Mailgun", about=("user-variables",), ref=ref, most=LOOKED_THROUGH)

@@ -19,6 +19,7 @@ import base64
 import hmac
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
@@ -113,7 +114,7 @@ class Adapter(OverHttp):
         message = content(mail, parts(mail, self.clock()))
         answer = self._http.send("POST", SEND, {"key": self.api_key, "message": message, "async": False})
         said = answer.json()
-        if answer.status == 200 and isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict):  # noqa: PLR2004  (Mandrill's consent)
+        if answer.status == HTTPStatus.OK and isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict):
             return _outcome(said[0])
         raise _refusal(answer)
 
@@ -129,7 +130,7 @@ class Adapter(OverHttp):
         }  # fmt: skip
         answer = self._http.send("POST", SEARCH, asked)
         listed = answer.json()
-        if answer.status != 200 or not isinstance(listed, list):  # noqa: PLR2004  (anything else is no list)
+        if answer.status != HTTPStatus.OK or not isinstance(listed, list):
             raise _refusal(answer)
         return among(listed, trace, "Mandrill", about=("metadata",), ref=("_id",), most=LOOKED_THROUGH)
 

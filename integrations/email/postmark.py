@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message_from_bytes
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
@@ -59,7 +60,6 @@ LONGEST_KEY: Final = 80
 ABOUT_US: Final = frozenset({"10", "100", "400", "401", "405", "412", "413", "1235", "1236"})
 """Codes about the token, Postmark's own maintenance, the sender's signature, the account's credit, or the stream."""
 CLOSED: Final = frozenset({503})
-TOO_LARGE: Final = 413
 LATE: Final = timedelta(days=1)
 """How far back to look before the time that we know of: Postmark takes days, by its own clock."""
 
@@ -98,7 +98,7 @@ class Adapter(OverHttp):
             Unknown: raised by the transport, or Postmark answered 500.
         """
         answer = self._http.send("POST", SEND, content(mail, parts(mail, self.clock()), self.stream))
-        if answer.status == 200 and (ref := _taken(document(answer))):  # noqa: PLR2004  (Postmark's consent)
+        if answer.status == HTTPStatus.OK and (ref := _taken(document(answer))):
             return Accepted(ref)
         raise _refusal(answer)
 
@@ -112,7 +112,7 @@ class Adapter(OverHttp):
             answer = self._http.send("POST", SEND_MANY, bodies)
         except DeliveryError as error:
             return [each if isinstance(each, DeliveryError) else error for each in made]
-        if answer.status == TOO_LARGE:
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return [self._one(mail) for mail in mails]
         outcomes = iter(_outcomes(answer, len(bodies)))
         return [each if isinstance(each, DeliveryError) else next(outcomes) for each in made]
@@ -130,7 +130,7 @@ class Adapter(OverHttp):
         }  # fmt: skip
         answer = self._http.send("GET", MESSAGES, query=query)
         messages = document(answer).get("Messages")
-        if answer.status != 200 or not isinstance(messages, list):  # noqa: PLR2004  (anything else is no list)
+        if answer.status != HTTPStatus.OK or not isinstance(messages, list):
             raise _refusal(answer)
         for each in messages:
             if isinstance(each, dict) and value in told(each.get("Metadata")).values():
@@ -182,7 +182,7 @@ def _taken(said: Mapping[str, Any]) -> str:
 def _outcomes(answer: Answer, number: int) -> Sequence[Accepted | DeliveryError]:
     """What became of the mails of one call."""
     said = answer.json()
-    if answer.status != 200:  # noqa: PLR2004  (refused as a whole)
+    if answer.status != HTTPStatus.OK:
         return [_refusal(answer)] * number
     if not isinstance(said, list) or len(said) != number:
         return [Unknown("Postmark's answer to a batch does not name each of its mails")] * number

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
@@ -86,7 +87,7 @@ class Adapter(OverHttp):
         said = content(mail, parts(mail, self.clock()))
         answer = self._http.send("POST", SEND, said, headers={"idempotency-key": idempotency_key(mail)})
         ref = word(document(answer).get("id"))
-        if answer.status == 200 and ref:  # noqa: PLR2004  (Resend's consent)
+        if answer.status == HTTPStatus.OK and ref:
             return Accepted(ref)
         raise _refusal(answer)
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
@@ -100,7 +101,7 @@ class Adapter(OverHttp):
             Unknown: raised by the transport, or SendGrid answered 500.
         """
         answer = self._http.send("POST", SEND, content(mail, parts(mail, self.clock())))
-        if answer.status == 202:  # noqa: PLR2004  (SendGrid's consent)
+        if answer.status == HTTPStatus.ACCEPTED:
             return Accepted(answer.headers.get("x-message-id") or mail.message_id)
         raise self._refusal(answer)
 
@@ -115,7 +116,7 @@ class Adapter(OverHttp):
         query = {"limit": "1", "query": f"(unique_args['{name}']=\"{quoted}\")"}
         answer = self._http.send("GET", MESSAGES, query=query)
         found = document(answer).get("messages")
-        if answer.status != 200 or not isinstance(found, list):  # noqa: PLR2004  (anything else is no list)
+        if answer.status != HTTPStatus.OK or not isinstance(found, list):
             raise self._refusal(answer)
         return Accepted(word(found[0].get("msg_id"))) if found and isinstance(found[0], dict) else None
 

@@ -20,6 +20,7 @@ import base64
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
@@ -120,7 +121,7 @@ class Adapter(OverHttp):
         signed = sign(self._credentials, "POST", self._url, service="ses", body=body, now=now, headers=headers)
         answer = self._http.send("POST", SEND, body, headers=signed)
         ref = word(document(answer).get("MessageId"))
-        if answer.status == 200 and ref:  # noqa: PLR2004  (SES's consent)
+        if answer.status == HTTPStatus.OK and ref:
             return Accepted(ref)
         raise _refusal(answer)
 

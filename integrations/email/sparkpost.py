@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
@@ -104,7 +105,7 @@ class Adapter(OverHttp):
         """
         answer = self._http.send("POST", SEND, content(mail, parts(mail, self.clock())))
         results = document(answer).get("results")
-        if answer.status != 200 or not isinstance(results, dict):  # noqa: PLR2004  (SparkPost's consent)
+        if answer.status != HTTPStatus.OK or not isinstance(results, dict):
             raise _refusal(answer)
         if results.get("total_accepted_recipients") == 0:
             raise Rejected("recipient", "SparkPost accepted no recipient")
@@ -123,7 +124,7 @@ class Adapter(OverHttp):
         }  # fmt: skip
         answer = self._http.send("GET", EVENTS, query=query)
         events = document(answer).get("results")
-        if answer.status != 200 or not isinstance(events, list):  # noqa: PLR2004  (anything else is no list)
+        if answer.status != HTTPStatus.OK or not isinstance(events, list):
             raise _refusal(answer)
         ref = ("transmission_id",)
         return among(events, trace, "SparkPost", about=("rcpt_meta",), ref=ref, most=LOOKED_THROUGH)

@@ -12,6 +12,7 @@ Facts: docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, docs.m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted
@@ -60,7 +61,7 @@ class Adapter(OverHttp):
             Unknown: raised by the transport, or the chat answered 500, or not in a chat's words.
         """
         answer = self._http.send("POST", "", {"text": text_of(message.payload)})
-        if answer.status == 200 and taken(answer):  # noqa: PLR2004  (consent)
+        if answer.status == HTTPStatus.OK and taken(answer):
             return Accepted(message.key)
         said = word(answer.body.decode(errors="replace").strip())
         code = said if said.replace("_", "").isalnum() else ""

@@ -93,7 +93,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # `dripline … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # what is meant for people is a sentence; anything else is a fault, and shows its traceback
         sentence = said(error)
         if sentence is None:
             raise

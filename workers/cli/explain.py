@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from workers.reports.causes import Cause
     from workers.reports.runs import Enrolment
-    from workers.reports.story import Cause, Entry, Score, Story
+    from workers.reports.scores import Entry, Score
+    from workers.reports.story import Story
     from workers.reports.unscored import Unscored
     from workers.reports.whynot import Condition, NotIn, Promotion
 

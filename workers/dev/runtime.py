@@ -229,7 +229,7 @@ class Runtime:
                 self.app.announce(sweeper.sweep(self.clock()))
             except StoreUnavailable as error:
                 log.warning("store_unavailable", error=str(error))
-            except Exception:
+            except Exception:  # whatever it is: the clock goes on, and looks again in a second
                 log.exception("sweep_failed")
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────

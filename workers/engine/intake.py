@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NOBODY: Final[Mapping[str, Any]] = {}
 """The lead that conditions on events see."""
 RECENT: Final = 5
+NO_VALUE: Final = "no-value"
+"""Reason of an event that fulfils a rule and gives nothing, because the rule's points have no value for it."""
 
 
 def take_in(call: Call, event: Event) -> None:
@@ -127,6 +129,7 @@ def apply(call: Call, rule: EventRule, event: Event, at: int, tally: Tally) -> N
         return
     points = points_of(call, rule, event)
     if points is None:
+        call.say("skipped", rule.id, {"reason": NO_VALUE, "points": str(rule.points)}, event=event.id)
         return
     if not rule.ordered:
         call.add(rule, (at, event.id, units(points)))

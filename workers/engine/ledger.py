@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.call import Call
 from workers.engine.decay import PRECISION, RESOLUTION, UNIT
+from workers.engine.intake import NO_VALUE
 from workers.engine.limits import TOO_MANY_KEYS
 from workers.engine.recount import recount
 from workers.engine.scoring import clamp, group_sum, part_sum
@@ -39,9 +40,9 @@ class Line:
         points: what the rule gave when it happened; None for a range.
         amount: what it is worth now, to the cent; the amounts of a model add up to its score to the cent.
         event: id of the event, and `at`, its time; None for what is true of the lead's fields.
-        note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `machine`, `credited` (a machine's,
-            and a human sign has followed), `profile`, `range`, `formula`, `gone` (of events that the log no longer
-            holds).
+        note: why the amount is not the points: `decayed`, `limit`, `too-many-keys`, `no-value` (of the points),
+            `machine`, `credited` (a machine's, and a human sign has followed), `profile`, `range`, `formula`, `gone`
+            (of events that the log no longer holds).
     """
 
     model: str
@@ -170,18 +171,20 @@ def _formula(standing: Standing, model: ScoreModel) -> Iterator[Line]:
 
 
 def _not_counted(record: _Recorder, model: ScoreModel, times: Mapping[int, datetime]) -> Iterator[Line]:
-    """What a limit or the quarantine kept out."""
+    """What a limit or the quarantine kept out, and rules whose points have no value."""
     for (rule_id, event), (_, units, net) in record.entries.items():
         if not net and record.rules[rule_id].model == model.name:
             yield Line(model.name, rule_id, units / UNIT, 0.0, event, times.get(event), "limit")
     for decision in record.decisions:
         detail: Mapping[str, Any] = decision.detail
-        if detail.get("reason") == TOO_MANY_KEYS and decision.rule.partition(".")[0] == model.name:
+        if detail.get("reason") in {TOO_MANY_KEYS, NO_VALUE} and decision.rule.partition(".")[0] == model.name:
             at = times.get(decision.event or 0)
-            yield Line(model.name, decision.rule, None, 0.0, decision.event, at, TOO_MANY_KEYS)
+            yield Line(model.name, decision.rule, None, 0.0, decision.event, at, str(detail["reason"]))
         for rule_id in detail.get("limited", ()):
             if rule_id.partition(".")[0] == model.name and (rule_id, decision.event) not in record.entries:
                 yield Line(model.name, rule_id, None, 0.0, decision.event, times.get(decision.event or 0), "limit")
+    for rule_id in record.standing.without_value(model):
+        yield Line(model.name, rule_id, None, 0.0, note=NO_VALUE)
     waiting = {each[1] for each in record.state.machines}
     for event in sorted(waiting):
         yield Line(model.name, "machine", None, 0.0, event, times.get(event), "machine")

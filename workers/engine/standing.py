@@ -176,6 +176,13 @@ class Standing:
             profiles[model.name] = known
         return known
 
+    def without_value(self, model: ScoreModel) -> list[str]:
+        """The profile rules of the model that hold now and give nothing, because their points have no value."""
+        rules, held = self._rulebook.profiles[model.name]
+        given = self.profile(model)
+        holding = compress(rules, held(NO_EVENT, self._state.fields, self))
+        return [rule.id for rule in holding if rule.id not in given]
+
     def band_now(self, model: ScoreModel) -> str | None:
         """The band that the lead belongs in by its score now, hysteresis included, hold and cool-down left out."""
         return band_at(model.bands, self._state.bands.get(model.name), self.score(model.name))

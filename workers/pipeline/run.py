@@ -171,7 +171,7 @@ class _Run:
             return Processed()
         try:
             return Batch(conn, min(held), active, now, self._decide).work(claimed, due)
-        except Exception as error:
+        except Exception as error:  # rules and data are other people's: what they break is looked for one by one
             if not data_fault(error):
                 raise
             raise _BatchFailed(_Units([event.id for event in claimed], [*due])) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workers.engine.rules import Expression
 from workers.engine.values import ADJUSTED, instant, micros
-from workers.simulate.words import because, spelled
+from workers.simulate.words import because, spelled, valued
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +34,7 @@ class Unscored:
 
 
 def unscored(past: Iterable[Event], inquiry: Inquiry) -> Iterator[Unscored]:
-    """The events of which no rule's condition held, the latest first."""
+    """The events that no rule gave points for, whatever its limit said, the latest first."""
     for event in sorted(past, key=lambda event: (event.at, event.id), reverse=True):
         rules = inquiry.rulebook.by_event.get(event.type, ())
         why = [(rule.id, against(rule, event, inquiry)) for rule in rules]
@@ -50,4 +51,7 @@ def against(rule: EventRule, event: Event, inquiry: Inquiry) -> str:
         return f"counts events before {spelled(instant(rule.until))}"
     if rule.when is not None and not (asked := inquiry.of_event(rule.id, rule.when, event)).holds:
         return because(asked.reasons)
+    if isinstance(rule.points, Expression) and (seen := inquiry.unvalued(rule.points, event)) is not None:
+        told = ", ".join(f"{name} is {valued(name, value)}" for name, value in seen)
+        return f"`{rule.points}` has no value" + (f" ({told})" if told else "")
     return ""

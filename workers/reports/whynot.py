@@ -107,9 +107,17 @@ class Inquiry:
 
     def of_event(self, name: str, expression: Expression, event: Event) -> Condition:
         """A condition on an event."""
-        seen = Seen(scope(self.rulebook, event.type), event.properties, self.state.fields, self.standing)
         holds = expression.value(event.properties, self.state.fields, self.standing) is True
-        return Condition(name, expression.source, holds, tuple(reasons(expression.source, seen)))
+        return Condition(name, expression.source, holds, tuple(reasons(expression.source, self._of(event))))
+
+    def unvalued(self, expression: Expression, event: Event) -> tuple[tuple[str, Any], ...] | None:
+        """What an expression looks at that has no value for an event; None if it has one."""
+        if expression.value(event.properties, self.state.fields, self.standing) is not None:
+            return None
+        return values(expression.source, self._of(event))
+
+    def _of(self, event: Event) -> Seen:
+        return Seen(scope(self.rulebook, event.type), event.properties, self.state.fields, self.standing)
 
     def stages(self) -> list[Condition]:
         """The stages that the lead may come to from where it is, the next one first."""

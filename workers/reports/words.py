@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.campaigns.gates import CAP
 from workers.engine.fields import TOO_MANY_ITEMS
+from workers.engine.intake import NO_VALUE
 from workers.engine.limits import MOST_KEYS, TOO_MANY_KEYS
 from workers.reports.journeys import JOURNEYS, cap, passed_over, refused
 from workers.simulate.words import against
@@ -126,6 +127,7 @@ LEFT_ASIDE: Final[dict[str, Callable[[str, Mapping[str, Any]], str]]] = {
     TOO_MANY_KEYS: lambda name, _: (
         f"not counted by {name}: its limit tells {MOST_KEYS} values apart in one window of time, and this is one more"
     ),
+    NO_VALUE: lambda name, detail: f"{name} gives no points: `{detail['points']}` has no value",
     "identity-conflict": lambda _, detail: f"{detail['identity']} belongs to lead {detail['other_lead']}",
 }
 """By reason; the first argument is what the rule's id names behind `field.` or `event.`."""

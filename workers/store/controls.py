@@ -63,10 +63,10 @@ _APPEND: Final = text("""
 """)
 _LATEST: Final = text(f"""
     SELECT DISTINCT ON (campaign, step) {_COLUMNS} FROM campaign_controls ORDER BY campaign, step, id DESC
-""")  # noqa: S608
+""")  # noqa: S608  (made of constants)
 _HISTORY: Final = text(f"""
     SELECT {_COLUMNS} FROM campaign_controls WHERE campaign = :campaign ORDER BY id DESC LIMIT :limit
-""")  # noqa: S608
+""")  # noqa: S608  (made of constants)
 
 
 def append(conn: Connection, control: Control) -> int:

@@ -198,7 +198,7 @@ def replay_events(conn: Connection, ids: Sequence[int], now: datetime) -> frozen
 _CLOSE: Final = text(f"""
     UPDATE quarantine SET closed_at = :now, closed_by = :author, closed_because = :because
     WHERE id = ANY(:ids) AND {_WAITING} RETURNING id
-""")  # noqa: S608
+""")  # noqa: S608  (made of constants)
 
 
 def close(conn: Connection, ids: Sequence[int], now: datetime, *, author: str, because: str) -> frozenset[int]:
@@ -207,7 +207,7 @@ def close(conn: Connection, ids: Sequence[int], now: datetime, *, author: str, b
     return frozenset(conn.scalars(_CLOSE, given))
 
 
-_COUNTS: Final = text(f"SELECT reason, count(*) FROM quarantine WHERE {_WAITING} GROUP BY reason ORDER BY 1")  # noqa: S608
+_COUNTS: Final = text(f"SELECT reason, count(*) FROM quarantine WHERE {_WAITING} GROUP BY reason ORDER BY 1")  # noqa: S608  (made of constants)
 _COUNT_CLOSED: Final = text("""
     SELECT reason, count(*) FROM quarantine WHERE closed_at IS NOT NULL GROUP BY reason ORDER BY 1
 """)

@@ -36,11 +36,13 @@ def test_simulate_says_what_counts_for_nothing(dripline: Dripline, tmp_path: Pat
         line(0, "coffee.drunk", "ann@acme.test"),
         line(1, "coffee.drunk", "ann@acme.test"),
         line(2, "order.placed", "ann@acme.test", properties={"amount": "4000"}, lead={"employees": "many"}),
+        line(3, "order.placed", "ann@acme.test"),
     ]
     (tmp_path / "events.jsonl").write_text("\n".join(odd))
     done = dripline("simulate", "events.jsonl").out
     assert "Left aside\n  undeclared-event  event.coffee.drunk  2\n" in done
     assert "  bad-property  event.order.placed      1\n" in done
+    assert "  no-value  engagement.ordered          2\n" in done
     told = json.loads(dripline("simulate", "events.jsonl", "--json").out)["summary"]["skipped"]
     assert {"reason": "bad-value", "rule": "field.employees", "times": 1} in told
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workers.engine.builders import DAY, DAY_MICROS, NOW, event, model, points, rulebook
+from tests.workers.engine.builders import DAY, DAY_MICROS, NOW, event, model, points, rulebook, says
 from tests.workers.engine.test_scoring import DECAYS, LIMITS, POINTS, fed, histories
 from workers.engine.decay import Keep
 from workers.engine.ledger import ledger
@@ -86,4 +86,16 @@ def test_an_event_with_a_key_too_many_is_told_by_name(monkeypatch) -> None:
     assert [(line.rule, line.event, line.note) for line in lines] == [
         ("engagement.form-submitted", 1, "decayed"),
         ("engagement.form-submitted", 2, "too-many-keys"),
+    ]
+
+
+def test_points_without_a_value_are_told_by_name() -> None:
+    worth = says(lambda event, _lead, _facts: event.get("minutes"))
+    rules = rulebook(rules=(points("webinar.attended", worth, decay=Keep()), points("page.viewed", 1, decay=Keep())))
+    events = [event(1, "webinar.attended", minutes=3), event(2, "webinar.attended"), event(3, "page.viewed")]
+    lines = ledger(LeadState(), events, rules, NOW)["engagement"]
+    assert [(line.rule, line.amount, line.event, line.note) for line in lines] == [
+        ("engagement.webinar-attended", 3, 1, ""),
+        ("engagement.page-viewed", 1, 3, ""),
+        ("engagement.webinar-attended", 0, 2, "no-value"),
     ]

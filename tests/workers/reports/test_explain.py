@@ -175,6 +175,34 @@ def test_an_event_without_points_says_which_condition_was_false(ann: Engine):
     }
 
 
+def test_points_without_a_value_are_told_and_counted(ann: Engine):
+    happen(ann, [event(60, "order.placed", NOW), event(61, "order.placed", NOW, amount=900)], NOW)
+    work(ann, NOW)
+    told = tell(ann)
+    entries = [(each.rule, each.points, each.amount, each.event, each.note) for each in told.scores[0].entries]
+    assert ("engagement.ordered", None, 0, 5, "no points: its expression has no value") in entries
+    assert ("engagement.ordered", 9, 9, 6, "") in entries
+    (order,) = told.unscored
+    assert (order.event, order.why) == (
+        5, (("engagement.ordered", "`event.amount / 100` has no value (event.amount is not known)"),)
+    )  # fmt: skip
+    assert (told.aside[0].reason, told.aside[0].rule) == ("no-value", "engagement.ordered")
+    assert told.aside[0].text == "ordered gives no points: `event.amount / 100` has no value"
+    with ann.begin() as conn:
+        assert decisions.skipped(conn, NOW - DAY)["no-value", "engagement.ordered"] == 1
+
+
+def test_points_for_what_is_true_of_a_lead_may_have_no_value(engine: Engine):
+    apply(engine, RULES, NOW - DAY)
+    happen(engine, [event(1, "page.viewed", NOW, {"employees": 7, "timeline": "now"})], NOW)
+    work(engine, NOW)
+    fit = next(each for each in tell(engine).scores if each.model == "fit")
+    assert [(each.rule, each.amount, each.note) for each in fit.entries] == [
+        ("fit.soon", 0, "no points: its expression has no value")
+    ]
+    assert fit.score == 0
+
+
 def test_what_did_not_happen_is_told_with_the_values_that_stood_against_it(ann: Engine):
     told = tell(ann)
     assert told.stage == "lead"
@@ -365,6 +393,7 @@ def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
         ("undeclared-event", "event.coffee.drunk", 2),
         ("undeclared-field", "field.shoe_size", 1),
         ("bad-property", "event.order.placed", 1),
+        ("no-value", "engagement.ordered", 1),
         ("bad-value", "field.employees", 1),
     }
     assert {each.text for each in told.aside} >= {
@@ -375,6 +404,7 @@ def test_what_counts_for_nothing_is_told_with_its_reason(ann: Engine):
     with ann.connect() as conn:
         assert status.read(conn, NOW).skipped == {
             ("bad-property", "event.order.placed"): 1,
+            ("no-value", "engagement.ordered"): 1,
             ("bad-value", "field.employees"): 1,
             ("undeclared-event", "event.coffee.drunk"): 2,
         }

@@ -99,6 +99,10 @@ class Expression:
     turns: tuple[Turn, ...] = ()
     code: Code | None = field(default=None, repr=False, compare=False)
 
+    def __str__(self) -> str:
+        """As it stands in the rule file."""
+        return self.source
+
 
 MISFIT: Final = (True,)
 Join = Callable[[Sequence["Expression | None"], Mapping[str, str] | None], Test]

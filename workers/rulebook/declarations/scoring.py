@@ -89,7 +89,7 @@ class Rule(Shape):
     points: int | Source = field(
         metadata=about(
             "whole points, may be negative; or an expression that gives a number, kept between -10,000 and 10,000, or "
-            "as `between` says",
+            "as `between` says. Where it has no value the rule gives nothing, and `dripline explain` says so",
             least=-MOST_POINTS,
             most=MOST_POINTS,
             example="5",
