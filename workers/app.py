@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import getpid
+from socket import gethostname
 from typing import TYPE_CHECKING, Final
 
 import redis
@@ -96,7 +98,8 @@ class App:
         self.store = Outage(log, "store_unavailable", "store_back")
         self.library = Library(self.engine, Links(settings.public_url, settings.secret, clock))
         policy = Policy(settings.retry_schedule, settings.lease, settings.delivery_chunk)
-        self.deliverer = Deliverer(self.engine, clock, policy, limiter)
+        process = f"{gethostname()}:{getpid()}"
+        self.deliverer = Deliverer(self.engine, clock, policy, limiter, process)
 
     def close(self) -> None:
         """Give back every connection."""

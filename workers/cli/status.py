@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.cli._base import as_json, many, now, print_json, store, table
+from workers.cli._base import as_json, local, many, now, print_json, store, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workers.store.pauses import Alone
     from workers.store.status import Status
 
 SECTION = "Look and act"
@@ -60,6 +61,8 @@ def show(status: Status) -> None:
     for title, says in headlines(status):
         click.echo(f"{title:<16}{says}")
     outbox = [(f"{channel} {state} {why}".strip(), rows) for (channel, state, why), rows in status.outbox.items()]
+    for each in status.alone:
+        click.echo(f"not answering   {left_alone(each)}")
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
         ("Outbox", outbox),
@@ -92,6 +95,13 @@ def headlines(status: Status) -> Iterator[tuple[str, str]]:
             yield "waiting for you", f"{waiting} {says}"
     for name, reason in status.paused.items():
         yield "paused", f"{name}: {reason}"
+
+
+def left_alone(found: Alone) -> str:
+    """Who does not answer, since when, and what is there to see of it."""
+    failed = f"{many(found.failures, 'failure')} in a row, since {local(found.since)}"
+    again = f"tried again at {local(found.until)}: dripline outbox list --state retry"
+    return f"{found.provider}, for {', '.join(found.processes)}: {failed}, {again}"
 
 
 def lacking(status: Status) -> str:

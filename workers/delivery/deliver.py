@@ -24,7 +24,7 @@ from workers.delivery.together import Together
 from workers.engine.rules import Sending
 from workers.exceptions import StoreUnavailable
 from workers.log import get_logger
-from workers.store import outbox
+from workers.store import outbox, pauses
 from workers.store.database import transaction
 
 if TYPE_CHECKING:
@@ -101,10 +101,14 @@ class Deliverer:
         clock: rows fall due, leases end and retries are planned by it.
         policy: how often, and how long.
         limiter: keeps rate limits; by default, this process alone does.
+        process: what this process is called where others see whom it leaves alone.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, policy: Policy, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, policy: Policy, limiter: Limiter | None = None, process: str = ""
+    ) -> None:
         self._engine = engine
+        self._process = process
         self._limiter = limiter or MemoryLimiter()
         self._pace = Pace(Sending(), self._limiter)
         self._clock = clock
@@ -181,14 +185,22 @@ class Deliverer:
         raise StoreUnavailable(f"PostgreSQL stays away; {len(results)} outbox rows will count as abandoned")
 
     def _exchange_once(self, sender: Sender, results: Results, limit: int) -> list[Claim]:
-        now, lease = self._clock(), self._policy.lease
+        now, news = self._clock(), self._health.news()
         with transaction(self._engine) as conn:
             outbox.settle(conn, results.outcomes, now)
             outbox.give_back(conn, [(each.claim.id, each.claim.number, each.due_at) for each in results.untried])
-            if limit == 0:
-                return []
-            claims = outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
-            return claims if sender.provider else self._given_out(conn, sender, claims, now)
+            if news:
+                pauses.note(conn, self._process, news, now)
+            claims = self._claimed(conn, sender, limit, now) if limit else []
+        if news:
+            self._health.told(news)
+        return claims
+
+    def _claimed(self, conn: Connection, sender: Sender, limit: int, now: datetime) -> list[Claim]:
+        """Rows that are one's own to send, each with who gets it."""
+        lease = self._policy.lease
+        claims = outbox.claim(conn, sender.channel, now, limit=limit, lease=lease, provider=sender.provider)
+        return claims if sender.provider else self._given_out(conn, sender, claims, now)
 
     def _given_out(self, conn: Connection, sender: Sender, claims: Sequence[Claim], now: datetime) -> list[Claim]:
         """The claims, grouped by who gets them, which is noted before anything leaves."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from workers.exceptions import NoRulebook
-from workers.store import candidates, controls, decisions, erasure, leads, outbox, quarantine, rulebooks
+from workers.store import candidates, controls, decisions, erasure, leads, outbox, pauses, quarantine, rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from workers.store.candidates import Missing
+    from workers.store.pauses import Alone
     from workers.store.rulebooks import Version
 
 
@@ -38,6 +39,7 @@ class Status:
         stuck: leads whose wake-up keeps failing.
         outdated: leads that still have to be looked at anew because the rules have changed.
         paused: campaigns in which nothing goes on, and why.
+        alone: e-mail providers, CRMs and hooks that do not answer, and that processes leave alone for a while.
         leads: by stage.
         candidates: leads that are no opportunities because something is missing, by all that they lack.
         outbox: by (channel, state, reason).
@@ -59,6 +61,7 @@ class Status:
     stuck: int
     outdated: int
     paused: Mapping[str, str]
+    alone: tuple[Alone, ...]
     leads: Mapping[str, int]
     candidates: Mapping[Missing, int]
     outbox: Mapping[tuple[str, str, str], int]
@@ -113,6 +116,7 @@ def read(conn: Connection, now: datetime) -> Status:
         stuck=stuck,
         outdated=leads.outdated(conn, version.scoring) if version and version.scoring else 0,
         paused=controls.paused(conn),
+        alone=tuple(pauses.alone(conn, now)),
         leads=_by_name(conn, _STAGES),
         candidates=candidates.counts(conn),
         outbox=outbox.counts(conn),

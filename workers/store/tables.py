@@ -290,6 +290,18 @@ outbox: Final = Table(
     Index("outbox_look", "channel", "look_at", postgresql_where=text("state = 'ambiguous' AND look_at IS NOT NULL")),
 )
 
+provider_pauses: Final = Table(
+    "provider_pauses",
+    metadata,
+    Column("provider", Text, nullable=False),
+    Column("process", Text, nullable=False, doc="host:pid of who leaves it alone"),
+    Column("since", _instant(), nullable=False),
+    Column("until", _instant(), nullable=False),
+    Column("failures", Integer, nullable=False, doc="calls without an answer since the last answer"),
+    PrimaryKeyConstraint("provider", "process", name="provider_pauses_pkey"),
+)
+"""Providers that processes leave alone for a while, for looking at. What decides is in each process."""
+
 opportunities: Final = Table(
     "opportunities",
     metadata,

@@ -161,6 +161,10 @@ def _gauges(found: Status) -> Iterator[GaugeMetricFamily]:
     yield _gauge("dripline_wakeups_stuck", "Leads whose wake-up keeps failing.", found.stuck)
     yield _gauge("dripline_leads_outdated", "Leads still to be looked at anew by changed rules.", found.outdated)
     yield _gauge("dripline_campaigns_paused", "Campaigns in which nothing goes on.", len(found.paused))
+    yield _labelled(
+        "dripline_provider_paused", "Processes that leave a provider alone, because it does not answer.", ["provider"],
+        {(each.provider,): len(each.processes) for each in found.alone},
+    )  # fmt: skip
     yield _gauge("dripline_opportunities", "Promotions so far.", found.opportunities[0])
     yield _gauge("dripline_opportunities_accepted", "Promotions that the CRM has.", found.opportunities[1])
     yield _gauge("dripline_candidates", "Leads that lack something for promotion.", sum(found.candidates.values()))

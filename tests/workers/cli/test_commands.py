@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.delivery.attempts import NOT_CONFIGURED
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
-from workers.store import events, leads, outbox, quarantine
+from workers.store import events, leads, outbox, pauses, quarantine
 from workers.store.database import connect
 from workers.store.events import NewEvent
 from workers.store.outbox import Outcome
+from workers.store.pauses import Pause
 from workers.store.quarantine import NewQuarantined
 from workers.store.rulebooks import Rulebooks
 from workers.store.slices import SLICES
@@ -81,6 +83,19 @@ def test_status(dripline: Dripline):
     data = json.loads(dripline("status", "--json").out)
     assert (data["leads"], data["backlog"]) == ({"subscriber": 1}, 0)
     assert data["outbox"] == [{"channel": "email", "state": "pending", "reason": "", "rows": 1}]
+
+
+@pytest.mark.usefixtures("store")
+def test_status_shows_who_does_not_answer(dripline: Dripline, engine: Engine):
+    assert json.loads(dripline("status", "--json").out)["alone"] == []
+    now = datetime.now(UTC)
+    pause = Pause(now - timedelta(hours=1), now + timedelta(seconds=40), 1204)
+    with engine.begin() as conn:
+        for process in ("one:1", "two:2"):
+            pauses.note(conn, process, {"smtp": pause}, now)
+    assert "not answering   smtp, for one:1, two:2: 2,408 failures in a row, since " in dripline("status").out
+    (told,) = json.loads(dripline("status", "--json").out)["alone"]
+    assert (told["provider"], told["processes"], told["failures"]) == ("smtp", ["one:1", "two:2"], 2408)
 
 
 @pytest.mark.usefixtures("store")
@@ -212,9 +227,7 @@ def test_settings_list_the_variables_of_the_sources_that_the_rules_in_force_decl
 
 def test_settings_list_the_variables_of_the_sources_in_this_folder_or_else_of_all(dripline: Dripline, tmp_path: Path):
     assert {"DRIPLINE_TYPEFORM_SECRET", "DRIPLINE_SENDGRID_VERIFICATION_KEY"} <= variables(dripline)
-    for path, text in BUNDLE.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write_files(tmp_path, BUNDLE)
     assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
     assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
 

@@ -11,13 +11,15 @@ from sqlalchemy import text
 from integrations.contracts import Promotion
 from integrations.exceptions import Rejected, Unavailable, Unknown
 from tests.conftest import NOW
-from tests.workers.delivery.world import DETAILS, HAND_OVER, SCHEDULE, Scripted, World, crm_sender
+from tests.workers.delivery.world import DETAILS, HAND_OVER, POLICY, SCHEDULE, Scripted, World, crm_sender
 from workers.delivery.attempts import CONFIGURED_WAIT
+from workers.delivery.deliver import Deliverer
 from workers.delivery.health import IN_A_ROW
-from workers.exceptions import ConfigurationError
-from workers.store import opportunities
+from workers.exceptions import ConfigurationError, StoreUnavailable
+from workers.store import opportunities, pauses
 from workers.store.opportunities import Opportunity
 from workers.store.outbox import Effect
+from workers.store.pauses import Alone
 
 # ── what becomes of one row ──────────────────────────────────────────────────────────────────────────────────
 
@@ -147,6 +149,43 @@ def test_a_provider_that_asks_for_a_pause_gets_it_at_once(world: World):
     assert world.run(provider) == {}
     world.step(minutes=1)
     assert world.run(provider) == {"sent": 6}
+
+
+def test_everybody_can_see_who_is_left_alone_by_which_process_until_it_answers_again(world: World):
+    world.mails(6)
+    other = Deliverer(world.engine, world.clock, POLICY, process="other:2")
+    down = Scripted([Unavailable("down")] * IN_A_ROW + [Unavailable("limit", timedelta(minutes=10))])
+    world.deliverer = Deliverer(world.engine, world.clock, POLICY, process="one:1")
+    world.run(down)
+    until = NOW + timedelta(seconds=5)
+    assert world.alone() == [Alone("scripted", ("one:1",), NOW, until, IN_A_ROW)]
+    world.deliverer, first = other, world.deliverer
+    world.run(down)
+    assert world.alone() == [Alone("scripted", ("one:1", "other:2"), NOW, until, IN_A_ROW + 1)]
+    world.step(minutes=2)
+    assert world.alone() == [Alone("scripted", ("one:1", "other:2"), NOW, until, IN_A_ROW + 1)]
+    world.deliverer = first
+    assert world.run(down) == {"sent": 4}
+    assert world.alone() == [Alone("scripted", ("other:2",), NOW, NOW + timedelta(minutes=10), 1)]
+    world.step(minutes=9)
+    assert [each.provider for each in world.alone()] == ["scripted"]
+    world.step(minutes=2)
+    assert world.alone() == []  # it is gone, or has had nothing to send since
+
+
+def test_whoever_is_left_alone_is_told_once_postgresql_is_back(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.mails(3)
+    monkeypatch.setattr("workers.delivery.deliver.SETTLE_WAITS", (0,))
+    note, failures = pauses.note, [StoreUnavailable("away")]
+
+    def unlucky(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        note(*arguments)
+
+    monkeypatch.setattr(pauses, "note", unlucky)
+    world.run(Scripted([Unavailable("down")] * IN_A_ROW))
+    assert [each.failures for each in world.alone()] == [IN_A_ROW]
 
 
 def test_a_crm_that_is_away_does_not_hold_up_another(world: World):

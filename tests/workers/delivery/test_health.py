@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from workers.delivery.health import IN_A_ROW, LONGEST, Health
+from workers.store.pauses import Pause
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 PAUSE = timedelta(seconds=5)
@@ -44,3 +45,42 @@ def test_one_that_says_how_long_gets_that():
     health = Health(PAUSE)
     health.failed("smtp", NOW, timedelta(hours=2))
     assert health.paused("smtp", NOW) == NOW + timedelta(hours=2)
+
+
+# ── what others are told ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pause_is_news_until_it_was_told_and_so_is_its_end():
+    health = Health(PAUSE)
+    fail(health, NOW, IN_A_ROW - 1)
+    assert health.news() == {}
+    until = fail(health, NOW)
+    assert health.news() == {"smtp": Pause(NOW, until, IN_A_ROW)}
+    health.told(health.news())
+    assert health.news() == {}
+    longer = fail(health, until)
+    assert health.news() == {"smtp": Pause(NOW, longer, IN_A_ROW + 1)}
+    health.answered("smtp")
+    assert health.news() == {"smtp": None}
+    health.told(health.news())
+    assert health.news() == {}
+
+
+def test_what_changes_while_it_is_told_is_news_still():
+    health = Health(PAUSE)
+    until = fail(health, NOW, IN_A_ROW)
+    old = health.news()
+    health.answered("smtp")
+    health.told(old)
+    assert health.news() == {"smtp": None}
+    fail(health, until, IN_A_ROW)
+    health.told({"smtp": None})
+    assert health.news()["smtp"] == Pause(until, until + PAUSE, IN_A_ROW)
+
+
+def test_an_answer_that_ends_no_pause_is_no_news():
+    health = Health(PAUSE)
+    fail(health, NOW)
+    health.answered("smtp")
+    health.answered("other")
+    assert health.news() == {}

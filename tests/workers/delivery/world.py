@@ -20,7 +20,7 @@ from workers.delivery.deliver import Deliverer
 from workers.delivery.senders import CrmSender, EmailSender
 from workers.engine.categories import Category, ConsentPolicy
 from workers.engine.rules import Account, Rulebook, Tracking
-from workers.store import outbox
+from workers.store import outbox, pauses
 from workers.store.outbox import Effect, Row
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from workers.delivery.senders import RoutedSender
+    from workers.store.pauses import Alone
 
 SCHEDULE = (timedelta(seconds=5), timedelta(minutes=1))
 POLICY = Policy(SCHEDULE, lease=timedelta(minutes=10), chunk=4)
@@ -130,6 +131,10 @@ class World:
 
     def promote(self, provider: Scripted) -> dict[str, int]:
         return dict(self.deliverer.run(crm_sender(lambda _name: provider, takes_key=provider.takes_key)).states)
+
+    def alone(self) -> list[Alone]:
+        with self.engine.begin() as conn:
+            return pauses.alone(conn, self.clock())
 
     def rows(self) -> list[Row]:
         with self.engine.begin() as conn:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,9 +10,10 @@ from integrations.contracts import Mail
 from integrations.email.mailbox import Adapter
 from tests.conftest import NOW
 from tests.workers.web.support import SECRET, running
-from workers.store import leads, rulebooks
+from workers.store import leads, pauses, rulebooks
 from workers.store.database import connect, transaction
 from workers.store.leads import Lead
+from workers.store.pauses import Pause
 from workers.tokens import Unsubscribe, sign
 
 if TYPE_CHECKING:
@@ -190,6 +192,17 @@ def test_candidates_for_promotion_are_counted_by_what_they_lack(web: Web, ann: s
         assert "&lt;b&gt;need&lt;/b&gt;" in shown
         assert other.counted("dripline_candidates") == 1
         assert other.counted("dripline_candidates_lacking", what="budget") == 1
+
+
+def test_providers_that_do_not_answer_are_shown_with_who_leaves_them_alone(web: Web) -> None:
+    assert "do not answer" not in web.get("/").text
+    with web.engine.begin() as conn:
+        pauses.note(conn, "<b>one</b>:1", {"smtp": Pause(NOW, NOW + timedelta(minutes=1), 7), "ses": None}, NOW)
+    with running(web.engine, web.clock) as other:
+        shown = other.get("/").text
+        assert "7 failures in a row since 2026-01-15 12:00:00 UTC" in shown
+        assert "tried again at 12:01:00 UTC by &lt;b&gt;one&lt;/b&gt;:1" in shown
+        assert other.counted("dripline_provider_paused", provider="smtp") == 1
 
 
 def test_two_applications_in_one_process_count_apart(web: Web, engine: Engine, clock: SteppedClock) -> None:
