@@ -31,6 +31,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 WITH_TIME: Final = """\
 What it gives changes with time alone. Segments, scores, stages, the promotion, and what runs of campaigns wait for \
 are looked at anew at the very instant at which that turns their condition; others when something happens."""
+NO_SCORE: Final = "write a file that begins with `score:`"
 IN_TEMPLATES: Final = """\
 Templates of mails and hand-off notes ask it in the same words: see `dripline docs templates`."""
 WHOLE_DAYS: Final = """\
@@ -90,28 +91,28 @@ class Function:
 
 def score(asked: Called) -> Part:
     """`score("fit")`."""
-    model = known(asked, "score", asked.scope.bands, 'score("{}")')
+    model = known(asked, "score", asked.scope.bands, 'score("{}")', NO_SCORE)
     asked.asks("score")
     return Part(ask("score", constant(model)), NUMBER, asked.offset)
 
 
 def band(asked: Called) -> Part:
     """`band("engagement")`."""
-    model = known(asked, "score", asked.scope.bands, 'band("{}")')
+    model = known(asked, "score", asked.scope.bands, 'band("{}")', NO_SCORE)
     asked.asks("band")
     return Part(ask("band", constant(model)), text_of("band", asked.scope.bands[model]), asked.offset)
 
 
 def grade(asked: Called) -> Part:
     """`grade("priority")`."""
-    label = known(asked, "grade", asked.scope.grades, 'grade("{}")')
+    label = known(asked, "grade", asked.scope.grades, 'grade("{}")', "write a file that begins with `grade:`")
     asked.asks("grade")
     return Part(ask("grade", constant(label)), text_of("grade", asked.scope.grades[label]), asked.offset)
 
 
 def segment(asked: Called) -> Part:
     """`segment("enterprise")`."""
-    wanted = known(asked, "segment", asked.scope.segments, 'segment("{}")')
+    wanted = known(asked, "segment", asked.scope.segments, 'segment("{}")', "declare it in rules/segments.yaml")
     asked.asks("segment")
     return Part(ask("segment", constant(wanted)), BOOLEAN, asked.offset, exact=True)
 
