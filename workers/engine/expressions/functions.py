@@ -15,7 +15,7 @@ from workers.engine.expressions.kinds import BOOLEAN, DATE, DATETIME, NUMBER, Ki
 from workers.engine.expressions.vocabulary import FILTER_NAMES
 from workers.engine.rules import Ask
 from workers.exceptions import ExpressionError
-from workers.text import suggestion
+from workers.text import MANUAL, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -294,7 +294,8 @@ def called(
     """Compile `word(arguments)`."""
     function = FUNCTIONS.get(word)
     if function is None:
-        hint = f"write it as a filter: `… | {word}`" if word in FILTER_NAMES else suggestion(word, FUNCTIONS, "{}()")
+        as_filter = f"write it as a filter: `… | {word}`" if word in FILTER_NAMES else ""
+        hint = as_filter or suggestion(word, FUNCTIONS, "{}()") or MANUAL
         raise ExpressionError(f"there is no function `{word}`", hint, offset, code="unknown-function")
     if reason := build.scope.refused.get(word):
         raise ExpressionError(f"{word}() cannot be asked here", reason, offset, code="not-here")
