@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.limits import Limit, Size, at_least, at_most, command, machine, tell
+from tests.folders import write_files
 from workers.config import Settings
 from workers.demo import record
 from workers.demo.behaviour import DAYS
@@ -156,9 +157,7 @@ def simulated(folder: Path, events: int) -> dict[str, dict[str, float]]:
 def checked(folder: Path, rules: int) -> dict[str, dict[str, float]]:
     """What a check of so many rules takes, and parsing their files."""
     files = rule_files(rules)
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+    write_files(folder, files)
     return {
         "parsed": best(lambda: alone(lambda: [yaml.safe_load(text) for text in files.values()])),
         "check": best(lambda: dripline("check", folder / "rules")),

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks.campaigns.journey import files
 from tests.benchmarks.stack import free_port, wait_for
+from tests.folders import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tests.benchmarks.stack import Stack
 
@@ -35,7 +36,7 @@ PAGES: Final = {"the status page": "", "metrics": "metrics"}
 def answers(stack: Stack, rate: int) -> dict[str, float]:
     """Seconds, the start of the program included; of the web process, as it is asked for the first time."""
     with TemporaryDirectory() as folder:
-        write(Path(folder), files(rate + 1))
+        write_files(Path(folder), files(rate + 1))
         found = {name: timed(lambda given=given: run(stack, given, folder)) for name, given in COMMANDS.items()}
     for name, path in PAGES.items():
         port = free_port()
@@ -50,14 +51,6 @@ def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def write(folder: Path, bundle: Mapping[str, str]) -> None:
-    """A bundle as files."""
-    for name, content in bundle.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, "utf-8")
 
 
 def run(stack: Stack, command: tuple[str, ...], folder: str) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tests.folders import write_files
 from tests.workers.reports.bundles import RULES
 from workers.pipeline import process_slice
 from workers.rulebook import compile_rulebook
@@ -40,12 +41,8 @@ examples:
 
 
 def write(folder: Path, *more: Mapping[str, str]) -> None:
-    bundle = dict(RULES)
-    for each in more:
-        bundle |= each
-    for path, text in bundle.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+    for files in (RULES, *more):
+        write_files(folder, files)
 
 
 def line(number: int, kind: str, email: str, **more: object) -> str:

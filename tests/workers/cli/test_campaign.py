@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.company import DAY, FILES, Company
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ OTHER = TWO.replace("{send: b}", "{send: c}")
 
 def edit(folder: Path, campaign: str) -> None:
     source = {"rules/sources/forms.yaml": "source: forms\nadapter: typeform\n"}
-    for path, text in (FILES | source | {"rules/campaigns/test.yaml": campaign}).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+    write_files(folder, FILES | source | {"rules/campaigns/test.yaml": campaign})
 
 
 @pytest.mark.usefixtures("company")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
 from workers.delivery.attempts import NOT_CONFIGURED
 from workers.pipeline import process_slice
@@ -226,9 +227,7 @@ def test_settings_list_the_variables_of_the_sources_that_the_rules_in_force_decl
 
 def test_settings_list_the_variables_of_the_sources_in_this_folder_or_else_of_all(dripline: Dripline, tmp_path: Path):
     assert {"DRIPLINE_TYPEFORM_SECRET", "DRIPLINE_SENDGRID_VERIFICATION_KEY"} <= variables(dripline)
-    for path, text in BUNDLE.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write_files(tmp_path, BUNDLE)
     assert "DRIPLINE_PRODUCT_SECRET" in variables(dripline)
     assert "DRIPLINE_TYPEFORM_SECRET" not in variables(dripline)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.rulebook.base import BASE
 from workers.engine.decide import decide
 from workers.engine.values import Event, LeadState
@@ -48,9 +49,7 @@ done
 
 @pytest.fixture(autouse=True)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path, text in FILES.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write_files(tmp_path, FILES)
     (tmp_path / "templates/welcome/hello/agenda.ics").write_bytes(b"BEGIN:VCALENDAR\r\n")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

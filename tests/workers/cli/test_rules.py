@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.rulebooks import BUNDLE
 from workers.rulebook import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.workers.cli.conftest import Dripline
@@ -17,21 +17,15 @@ if TYPE_CHECKING:
 VERSION = version_of(BUNDLE)
 
 
-def write(folder: Path, bundle: Mapping[str, str] = BUNDLE) -> None:
-    for path, text in bundle.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-
-
 @pytest.fixture
 def broken(tmp_path: Path) -> None:
-    write(
+    write_files(
         tmp_path, BUNDLE | {"rules/scoring/fit.yaml": "score: fit\nrules:\n  a: {when: lead.emploees > 1, points: 3}\n"}
     )
 
 
 def test_rules_without_problems(dripline: Dripline, tmp_path: Path):
-    write(tmp_path)
+    write_files(tmp_path, BUNDLE)
     done = dripline("check")
     assert (done.code, done.out) == (0, f"{len(BUNDLE)} files, no problems. Version {VERSION[:12]}.\n")
 
@@ -54,14 +48,14 @@ def test_problems_as_data(dripline: Dripline):
 
 
 def test_places_are_given_as_they_are_on_disk(dripline: Dripline, tmp_path: Path):
-    write(tmp_path / "marketing", BUNDLE | {"rules/account.yaml": "accuont: {}\n"})
+    write_files(tmp_path / "marketing", BUNDLE | {"rules/account.yaml": "accuont: {}\n"})
     done = dripline("check", "marketing/rules")
     assert done.out.startswith("marketing/rules/account.yaml:1:1: ")
 
 
 def test_a_file_that_is_no_text_does_not_hide_the_rest(dripline: Dripline, tmp_path: Path):
     fit = "score: fit\nrules:\n  a: {when: lead.employees = 1, points: 3}\n  b: {when: lead.size > 1, points: 3}\n"
-    write(tmp_path, BUNDLE | {"rules/scoring/fit.yaml": fit})
+    write_files(tmp_path, BUNDLE | {"rules/scoring/fit.yaml": fit})
     (tmp_path / "rules" / "fields.yaml").write_bytes(b"fields:\n  size: \xff\n")
     done = dripline("check")
     assert [each.split(" ")[:2] for each in done.out.splitlines()] == [
@@ -79,7 +73,7 @@ def test_a_folder_that_is_not_there(dripline: Dripline):
 
 @pytest.mark.usefixtures("database")
 def test_applied_rules_are_in_force_until_others_are(dripline: Dripline, tmp_path: Path):
-    write(tmp_path)
+    write_files(tmp_path, BUNDLE)
     assert dripline("apply", "-m", "first").out == f"Version {VERSION[:12]} is in force now.\n"
     assert dripline("apply").out == f"Version {VERSION[:12]} is in force already.\n"
     (tmp_path / "rules" / "extra.yaml").write_text("source: typeform\n")
@@ -100,7 +94,7 @@ def test_rules_with_problems_are_not_applied(dripline: Dripline):
 
 @pytest.mark.usefixtures("database")
 def test_adapters_and_options_that_do_not_exist_are_not_applied(dripline: Dripline, tmp_path: Path):
-    write(tmp_path, BUNDLE | {"rules/sources/product.yaml": "source: product\nadapter: standard\nidentiy: {}\n"})
+    write_files(tmp_path, BUNDLE | {"rules/sources/product.yaml": "source: product\nadapter: standard\nidentiy: {}\n"})
     for command in ("check", "apply"):
         refused = dripline(command)
         assert refused.code == 1

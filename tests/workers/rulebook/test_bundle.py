@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.folders import write_files
 from tests.workers.rulebook.base import BASE
 from workers.exceptions import RulebookError
 from workers.rulebook import check, read
@@ -15,9 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_read(tmp_path):
-    for path, text in {**BASE, "rules/notes.md": "x", "rules/.git/config": "x", "templates/.DS_Store": "x"}.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text, "utf-8")
+    write_files(tmp_path, {**BASE, "rules/notes.md": "x", "rules/.git/config": "x", "templates/.DS_Store": "x"})
     assert read(tmp_path / "rules", tmp_path / "templates") == BASE
     (tmp_path / "rules/fields.yaml").write_bytes(
         b"\xef\xbb\xbf" + BASE["rules/fields.yaml"].replace("\n", "\r\n").encode()
