@@ -111,7 +111,7 @@ def rendered(rulebook: Rulebook) -> Iterator[Problem]:
     templates = Templates(rulebook.templates, rulebook.account.site)
     unusable = {problem.file.removeprefix("templates/").rpartition("/")[0] for problem in broken(rulebook)}
     account = Fields("account", rulebook.account.words)
-    nothing, everything = (bare(), Nowhere()), (full(rulebook), Everywhere(rulebook))
+    nothing, everything = (bare(), Nowhere(rulebook)), (full(rulebook), Everywhere(rulebook))
     for (lead, stands), known in ((nothing, "nothing but the address"), (everything, "everything")):
         values = {"lead": Fields("lead", lead), "account": account, **LINKS, **answers(stands)}
         for name, used in mails(rulebook).items():

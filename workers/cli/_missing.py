@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from workers.engine.expressions.proof import proved_by_segments
 from workers.rulebook.guards import unguarded
 from workers.rulebook.mail import MAIL, body_of, read_head
 from workers.rulebook.mail.files import is_template
@@ -35,13 +36,13 @@ def missing(rulebook: Rulebook, users: Mapping[str, str]) -> Iterator[Problem]:
     layouts = layouts_of(written)
     lines = dict(read_lines(rulebook.templates))
     files = texts | {each: text for each, (text, _) in lines.items()}
-    fields = rulebook.fields.keys() - {"email"}
+    fields, segments = rulebook.fields.keys() - {"email"}, proved_by_segments(rulebook.segments)
     for path in sorted([*texts, *lines]):
         if path not in lines and not path.endswith(ENTRIES):
             continue
         name = path.removesuffix(SUBJECT).removesuffix(PREHEADER).rpartition("/")[0]
         for each in (path, layouts.get(path, "")):
-            for use in unguarded(each, files, fields):
+            for use in unguarded(each, files, fields, segments):
                 yield problem(use, place_of(use, texts, lines), users.get(name, ""))
 
 

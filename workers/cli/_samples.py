@@ -19,9 +19,10 @@ ADDRESS: Final = "ann@acme.test"
 
 
 class Nowhere:
-    """A lead of whom only the address is known: without a point, and in no band, segment or stage."""
+    """A lead of whom only the address is known: at the first stage, without a point, and in no band or segment."""
 
-    stage = ""
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.stage = rulebook.stages[0].name if rulebook.stages else ""
 
     def score(self, _: str) -> float:
         """See `Stands`."""

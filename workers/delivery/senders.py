@@ -163,7 +163,8 @@ class EmailSender:
             return Skip(reason, REFUSALS.get(reason, "the address is on the suppression list"))
         if not is_address(claim.email):
             return Skip("bad-email" if claim.email else "no-email", "the lead has no address that could be written to")
-        lead, confirms = {**claim.fields, "email": claim.email}, str(claim.payload.get("confirms", ""))
+        fields = claim.fields if claim.state is None else claim.state.get("fields", {})  # as old as where it stands
+        lead, confirms = {**fields, "email": claim.email}, str(claim.payload.get("confirms", ""))
         try:
             stands = standing(composer, claim)
             mail = composer.compose(claim.key, claim.lead_id, template, lead, confirms, stands=stands)

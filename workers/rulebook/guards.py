@@ -1,13 +1,15 @@
 """Fields that a template uses although they may be missing: found by reading it, wherever they stand.
 
 A name without a value is an error when a mail is rendered, and the mail is then not sent. What is behind `is defined`,
-or has a `default`, is safe; everything else is found here, also in branches that no sample lead ever takes.
+or behind a segment that nobody without the field is in, or has a `default`, is safe; everything else is found here, in
+branches that no sample lead ever takes, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -56,15 +58,21 @@ class Use:
     certain: bool
 
 
-def unguarded(path: str, files: Mapping[str, str], fields: Collection[str]) -> list[Use]:
+def unguarded(
+    path: str,
+    files: Mapping[str, str],
+    fields: Collection[str],
+    segments: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> list[Use]:
     """The uses of fields in a template, and in those that it includes, that fail where the field has no value.
 
     Args:
         path: of the template.
         files: texts of all templates by path, without front matter.
         fields: those that may be missing.
+        segments: by name, the fields that every lead in it has.
     """
-    reader = Guards(files, fields)
+    reader = Guards(files, fields, segments)
     found: dict[tuple[str, int, str], Use] = {}
     for use in reader.of_file(path, Here()):
         before = found.get((use.path, use.line, use.field))
@@ -82,7 +90,10 @@ def parser() -> Environment:
 class Guards:
     """Walks through templates and keeps in mind which fields are known to be there."""
 
-    def __init__(self, files: Mapping[str, str], fields: Collection[str]) -> None:
+    def __init__(
+        self, files: Mapping[str, str], fields: Collection[str], segments: Mapping[str, frozenset[str]]
+    ) -> None:
+        self._segments = segments
         self._files = files
         self._fields = frozenset(fields)
         self._path = ""
@@ -141,6 +152,8 @@ class Guards:
         if isinstance(test, nodes.And | nodes.Or):
             left, right = (self.proved(each, holds=holds) for each in (test.left, test.right))
             return left | right if isinstance(test, nodes.And) == holds else left & right
+        if isinstance(test, nodes.Call) and holds:
+            return self._segments.get(segment_of(test), NOTHING)
         if isinstance(test, nodes.Name) and test.name in self._answers:
             return self.proved(self._answers[test.name], holds=holds)
         return NOTHING
@@ -199,6 +212,13 @@ class Guards:
     def called(self, node: nodes.Macro | nodes.CallBlock, here: Here) -> Iterator[Use]:
         """A macro: nobody may ever call it."""
         yield from self.all(node.iter_child_nodes(), here.inside())
+
+
+def segment_of(call: nodes.Call) -> str:
+    """The name in `segment("name")`; empty for any other call."""
+    asked = isinstance(call.node, nodes.Name) and call.node.name == "segment" and len(call.args) == 1
+    named = call.args[0] if asked else None
+    return str(named.value) if isinstance(named, nodes.Const) else ""
 
 
 WALKS: Final[dict[type[nodes.Node], Callable[..., Iterator[Use]]]] = {

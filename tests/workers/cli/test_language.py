@@ -89,6 +89,19 @@ def test_findings_for_code_hosts(dripline: Dripline, tmp_path: Path):
     assert place["region"] == {"startLine": 5, "startColumn": 22}
 
 
+def test_check_renders_mails_for_leads_that_are_nowhere_and_everywhere(dripline: Dripline, tmp_path: Path):
+    head = "---\nsubject: Hi\ncategory: transactional\n---\n"
+    asked = "{{ stage() }}{% if band('engagement') == 'hot' %}{{ 1 / (score('engagement') - 42.5) }}{% endif %}"
+    write(tmp_path, {"templates/hello/mail.txt": f"{head}{asked}\n{{{{ band('engagement') }}}}"})
+    found = dripline("check").out.splitlines()
+    everything, nothing = (line.partition(" (sent by")[0] for line in found if "template-value" in line)
+    assert everything.endswith(
+        "mail.txt:5:1: template-value: with everything known of the lead, float division by zero"
+    )
+    assert nothing.startswith("templates/hello/mail.txt:6:1: template-value: with nothing but the address known of ")
+    assert nothing.endswith('the lead, band("engagement") has no value here')
+
+
 def test_test_tells_the_story_of_an_example_that_fails(dripline: Dripline, tmp_path: Path):
     write(tmp_path, {"rules/good.yaml": EXAMPLES, "rules/wrong.yaml": WRONG})
     done = dripline("test")

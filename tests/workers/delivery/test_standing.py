@@ -23,7 +23,7 @@ from workers.engine.decide import decide
 from workers.engine.expressions import Scope, compile_expression
 from workers.engine.values import Event, LeadState
 from workers.exceptions import ExpressionError, RenderError
-from workers.rulebook import compile_rulebook
+from workers.rulebook import check, compile_rulebook
 from workers.rulebook.sandbox import Fields, answers
 from workers.store.outbox import Effect
 
@@ -214,6 +214,46 @@ leads = st.fixed_dictionaries({
     "segments": st.lists(st.sampled_from(["big", "keen"]), unique=True),
     "stage": st.sampled_from(["", "lead", "customer"]),
 })  # fmt: skip
+
+
+TOKENS = st.sampled_from([
+    "not", "and", "or", "in", "not in", "is", "defined", "|", 'default("x")', "==", "!=", "<", "(", ")", "[", "]", ",",
+    '"big"', '"fit"', '"hot"', 'segment("big")', 'segment("keen")', 'band("engagement")', 'grade("worth")', "stage()",
+    'score("engagement")', "segment", "band", "score(", "stage", 'segment("bug")', 'band("engagement") == "hot"',
+    'stage() in ["lead"]', "lead.employees", "x", "1", "~", "round", "int", "count(", "**", "-", "if", "else",
+])  # fmt: skip
+PIECES = st.sampled_from([
+    "{{", "}}", "{%", "%}", "{% else %}", "{% endif %}", "{% endfor %}", "{#", "#}", "text", "{{ stage() }}",
+    '{% if segment("big") %}', "{% for x in", '{{ band("engagement") | default("none") }}', "{% set x =",
+    "{% include 'partials/deep.txt' %}",
+])  # fmt: skip
+tokens = st.lists(TOKENS, min_size=1, max_size=6).map(" ".join)
+templates = st.lists(
+    st.one_of(
+        PIECES,
+        tokens,
+        tokens.map("{{{{ {} }}}}".format),
+        st.builds("{{% if {} %}}{}{{% endif %}}".format, tokens, tokens),
+        st.builds("{{% if {} %}}{}{{% endif %}}".format, condition, tokens),
+        st.builds("{{% set {} = {} %}}".format, st.sampled_from(["x", "band", "stage"]), tokens),
+    ),
+    max_size=4,
+).map(" ".join)
+
+
+@settings(max_examples=80, deadline=None)
+@given(templates, leads)
+def test_any_template_is_refused_or_rendered_or_says_why_not(source: str, facts: dict[str, Any]) -> None:
+    """Nothing crashes `check`, and nothing that it accepts does anything but render, or refuse to."""
+    files = {**BASE, **FILES, "templates/any/mail.txt": HEAD.format(subject="") + source}
+    findings = check(files)
+    assert all(each.hint and each.line <= 5 + source.count("\n") for each in findings)
+    if not findings:
+        composer = Composer(compile_rulebook(files), LINKS)
+        try:
+            composer.words("mail:1:a:1:b", 1, "any", {"email": "a@b.test"}, stands=Stood(facts))
+        except RenderError as error:
+            assert str(error).startswith(("any/mail.txt, line ", "partials/"))  # noqa: PT017
 
 
 @settings(max_examples=400, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from workers.engine.counters import DAY, Span, span_of
 from workers.engine.expressions import Scope, compile_expression
 from workers.engine.expressions.durations import parse_duration
 from workers.engine.expressions.functions import FUNCTIONS
+from workers.engine.expressions.parser import parse
+from workers.engine.expressions.proof import proved, proved_by_segments
 from workers.engine.expressions.vocabulary import FILTER_NAMES
-from workers.engine.rules import Ask
+from workers.engine.rules import Ask, Segment
 from workers.exceptions import ExpressionError
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "expressions.yaml").read_text("utf-8"))
@@ -391,6 +394,50 @@ def test_same_as_jinja(source):
     assert type(value) is type(expected), source
 
 
+# ── what a condition proves ──────────────────────────────────────────────────────────────────────────────────
+
+
+@settings(max_examples=400, deadline=None)
+@given(condition, st.sets(st.sampled_from([*NUMBERS, *TEXTS, "vip"])))
+@example('lead.name | default("x") == "x" and not (lead.vip or lead.title is defined)', {"name"})
+def test_whoever_fulfils_a_condition_has_the_fields_that_it_proves(source, missing):
+    expression, error = attempt(source)
+    assume(error is None)
+    lead = {name: value for name, value in {**NUMBERS, **TEXTS, "vip": True}.items() if name not in missing}
+    if expression.value({}, lead, FACTS) is True:
+        assert proved(parse(source), {"smb": frozenset()}) <= lead.keys(), source
+
+
+@pytest.mark.parametrize(
+    ("source", "fields"),
+    [
+        ("lead.employees >= 1000", {"employees"}),
+        ('lead.title | lower | matches("vp")', {"title"}),
+        ("lead.vip", {"vip"}),
+        ("not lead.vip", set()),
+        ("lead.employees | default(1) < 50", set()),
+        ("(lead.budget - lead.employees * 2) | abs <= 5", {"budget", "employees"}),
+        ("lead.name is defined and not (lead.title is none)", {"name", "title"}),
+        ("lead.name is none or lead.title is defined", set()),
+        ('lead.name == "a" or lead.name == "b" and lead.vip', {"name"}),
+        ('(lead.employees > 5) == false and "ml" in lead.interests', {"interests"}),
+        ('segment("smb") and lead.vip', {"vip", "country"}),
+        ('not segment("smb")', set()),
+        ('lead.name ~ "x" == "ax"', {"name"}),
+    ],
+)
+def test_a_condition_proves_fields(source, fields):
+    assert attempt(source)[1] is None
+    assert proved(parse(source), {"smb": frozenset({"country"})}) == fields
+
+
+def test_segments_prove_what_those_that_they_are_made_of_prove():
+    conditions = {"b": 'segment("a") and lead.vip', "a": "lead.employees > 5", "c": 'segment("b") or segment("a")'}
+    scope = replace(SCOPE, segments=[*conditions])
+    segments = {name: Segment(name, compile_expression(source, scope)) for name, source in conditions.items()}
+    assert proved_by_segments(segments) == {"a": {"employees"}, "b": {"employees", "vip"}, "c": {"employees"}}
+
+
 # ── anything at all ──────────────────────────────────────────────────────────────────────────────────────────
 
 NAMES = [f"lead.{name}" for name in (*SCOPE.fields, "nothing")] + ["event.form", "event.machine", "lead", "event"]
@@ -440,7 +487,12 @@ SIGNS = [
     '"priority"',
     "=",
 ]
-words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *sorted(FILTER_NAMES)])
+CALLS = [function.usage for function in FUNCTIONS.values() if "form" not in function.usage] + [
+    f'{word}("email.clicked", within="{span}")'
+    for word in ("count", "first", "last", "days_since")
+    for span in ("90s", "2h", "366d")
+]
+words = st.sampled_from([*NAMES, *WORDS, *SIGNS, *CALLS, *sorted(FILTER_NAMES)])
 soup = st.lists(words, max_size=25).map(" ".join)
 json_values = st.recursive(
     st.one_of(

@@ -148,9 +148,14 @@ PROFILE_RULES = st.fixed_dictionaries(
     {
         "when": st.sampled_from(
             ["lead.employees > 5", 'segment("north")', 'count("page.viewed", within="3d") > 1', "lead.seats is none",
-             'days_since("form.submitted") < 100', '"ml" in lead.interests', 'today() > date("2026-02-01")']
+             'days_since("form.submitted") < 100', '"ml" in lead.interests', 'today() > date("2026-02-01")',
+             'last("page.viewed", within="9d") - first("page.viewed", within="9d") > 1',
+             'first("form.submitted", within="90m") is defined', 'days_since("email.clicked", within="40h") >= 1']
         ),
-        "points": st.one_of(NUMBERS, st.sampled_from(["lead.seats * 2", 'count("email.clicked")'])),
+        "points": st.one_of(NUMBERS, st.sampled_from([
+            "lead.seats * 2", "lead.seats / (lead.employees - 5)", 'count("email.clicked")',
+            'days_since("page.viewed", within="30d")', '(now() - first("email.clicked", within="20d")) * 2',
+        ])),
     },
     optional={"group": st.just("web")},
 )  # fmt: skip

@@ -16,8 +16,11 @@ from workers.rulebook.sandbox import Fields
 FIELDS = ("name", "size")
 
 
+SEGMENTS = {"named": frozenset({"name"}), "whole": frozenset({"name", "size"}), "any": frozenset[str]()}
+
+
 def found(text: str, **more: str) -> list[tuple[int, str, bool]]:
-    return [(use.line, use.field, use.certain) for use in unguarded("mail", {"mail": text, **more}, FIELDS)]
+    return [(use.line, use.field, use.certain) for use in unguarded("mail", {"mail": text, **more}, FIELDS, SEGMENTS)]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,11 @@ def found(text: str, **more: str) -> list[tuple[int, str, bool]]:
         ('{{ lead.name | title | default("you") }}', [(1, "name", True)]),
         ("{{ lead.name | default(lead.size) }}", [(1, "size", True)]),
         ("{% if lead.name is defined %}{{ lead.name }}{% endif %}", []),
+        ("{% if segment('named') %}{{ lead.name }}{{ lead.size }}{% endif %}", [(1, "size", False)]),
+        ("{% if segment('whole') and x %}{{ lead.name }}{{ lead.size }}{% endif %}", []),
+        ("{% if not segment('whole') or segment('any') %}{{ lead.name }}{% endif %}", [(1, "name", False)]),
+        ("{% if not segment('named') %}-{% else %}{{ lead.name }}{% endif %}", []),
+        ("{% if band('whole') or segment(x) or segment() %}{{ lead.name }}{% endif %}", [(1, "name", False)]),
         ("{% if lead.name is defined %}{{ lead.size }}{% endif %}", [(1, "size", False)]),
         ("{% if lead.name is not defined %}{{ lead.name }}{% else %}{{ lead.name }}{% endif %}", [(1, "name", False)]),
         ("{% if lead.name is undefined %}you{% elif lead.name == 'Ann' %}{{ lead.name }}{% endif %}", []),
@@ -69,7 +77,17 @@ LEAVES = st.sampled_from([
     "{{ lead.name }}", "{{ lead.size }}", "{{ lead.name | default('x') }}", "{% set n = lead.size %}", "text",
 ])  # fmt: skip
 TESTS = st.recursive(
-    st.sampled_from(["lead.name is defined", "lead.size is undefined", "lead.name is not defined", "true", "false"]),
+    st.sampled_from(
+        [
+            "lead.name is defined",
+            "lead.size is undefined",
+            "lead.name is not defined",
+            "true",
+            "false",
+            "segment('named')",
+            "segment('whole')",
+        ]
+    ),
     lambda tests: st.one_of(
         st.tuples(tests, st.sampled_from(["and", "or"]), tests).map(lambda each: f"({' '.join(each)})"),
         tests.map("(not {})".format),
@@ -95,13 +113,14 @@ TEXTS = st.recursive(
 @given(TEXTS)
 def test_a_template_without_a_finding_renders_for_every_lead(text):
     """And one with a certain use does not render for a lead of whom nothing is known."""
-    uses = unguarded("a/note.txt", {"a/note.txt": text}, FIELDS)
+    uses = unguarded("a/note.txt", {"a/note.txt": text}, FIELDS, SEGMENTS)
     templates = Templates({"a/note.txt": text})
     failed = []
     for known in product([None, "x"], repeat=2):
         lead = {name: value for name, value in zip(FIELDS, known, strict=True) if value}
         try:
-            templates.note("a", {"lead": Fields("lead", lead)})
+            inside = {"segment": lambda name, lead=lead: SEGMENTS[name] <= lead.keys()}
+            templates.note("a", {"lead": Fields("lead", lead), **inside})
         except RenderError:
             failed.append(lead)
     assert uses or not failed
