@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 SECTION = "Look and act"
 NO_RULE = "The rules in force promote nobody: dripline docs promote"
-NOBODY = {"stage": None, "at_least": 0, "leads": 0, "outdated": 0, "lacks": [], "groups": [], "nearest": []}
+NOBODY: dict[str, Any] = {
+    "stage": None,
+    "at_least": 0,
+    "leads": 0,
+    "outdated": 0,
+    "lacks": [],
+    "groups": [],
+    "nearest": [],
+}
 
 
 @click.command
