@@ -192,10 +192,7 @@ class Feedback(LoginSource):
 
     Attributes:
         webhook_login: the token, or `user:password`, that Brevo hands over with each delivery.
-        previous_webhook_login: still accepted while the login is being replaced.
     """
-
-    adapter: ClassVar[str] = "brevo"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The event of a delivery, or the events of a batched one."""

@@ -42,7 +42,6 @@ from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import BadSignature, ConfigurationError, Malformed, Rejected, Unavailable, Unusable
 from integrations.forms import fields, is_form
 from integrations.mime import build
-from integrations.options import check_keys
 from integrations.posting import TROUBLE_WAIT, among, document, metadata, refusal, told, utc_now, word
 from integrations.reading import (
     at_path,
@@ -215,7 +214,6 @@ class Feedback:
     signing_key: str = field(repr=False)
     previous_signing_key: str = field(default="", repr=False)
     tolerance: timedelta = timedelta(hours=9)
-    options: Mapping[str, Any] = field(default_factory=dict)
     _keys: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     _seen: Seen = field(init=False, repr=False, compare=False, default_factory=Seen)
 
@@ -225,12 +223,6 @@ class Feedback:
             check_token(getattr(self, name), name)
         keys = (self.signing_key, self.previous_signing_key)
         object.__setattr__(self, "_keys", tuple(key.encode() for key in keys if key))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "mailgun")
 
     def verify(self, request: Request) -> None:
         """Check the signature over time and token, and that the token is not used for a second event."""

@@ -25,7 +25,6 @@ from urllib.parse import parse_qsl
 
 from integrations.contracts import Accepted, Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, Malformed, Rejected, Unavailable, Unusable
-from integrations.options import check_keys
 from integrations.posting import (
     BUSY_WAIT,
     TROUBLE_WAIT,
@@ -221,7 +220,6 @@ class Feedback:
 
     webhook_keys: tuple[str, ...] = field(default=(), repr=False)
     webhook_url: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -229,12 +227,6 @@ class Feedback:
             check_token(key, "webhook_keys")
         if self.webhook_url:
             check_url(self.webhook_url, "webhook_url")
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "mandrill")
 
     def verify(self, request: Request) -> None:
         """Check the signature over the address and the fields of the form."""

@@ -249,10 +249,7 @@ class Feedback(LoginSource):
 
     Attributes:
         webhook_login: `user:password`, as in the address that Postmark posts to.
-        previous_webhook_login: still accepted while the login is being replaced.
     """
-
-    adapter: ClassVar[str] = "postmark"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one event of a delivery."""
@@ -318,7 +315,7 @@ def _event_id(record: str, time_member: str, event: Mapping[str, Any]) -> str:
 def _properties(type_: str, event: Mapping[str, Any]) -> dict[str, Any]:
     found = {ours: plain(event[theirs], theirs) for theirs, ours in PROPERTIES.items() if event.get(theirs)}
     if type_ == BOUNCED:
-        found["kind"] = "hard" if found.get("reason") in HARD else "soft"
+        found["kind"] = "hard" if str(found.get("reason")) in HARD else "soft"
     if tag := found.get("categories"):
         found["categories"] = tag if isinstance(tag, list) else [tag]
     return found | told(event.get("Metadata"))

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from integrations.contracts import Accepted, Ignored, Incoming
 from integrations.exceptions import Unknown, Unusable
-from integrations.options import check_keys
 from integrations.posting import Parts, document, metadata, parts, refusal, told, utc_now, word
 from integrations.reading import at_path, email_identity, mapping, occurred_at, parse_json, plain, read_single, text
 from integrations.signatures import SVIX, standard_secret, verify
@@ -165,7 +164,6 @@ class Feedback:
 
     signing_secret: str = field(repr=False)
     previous_signing_secret: str = field(default="", repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
     _secrets: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -174,12 +172,6 @@ class Feedback:
         if self.previous_signing_secret:
             secrets.append(standard_secret(self.previous_signing_secret, "previous_signing_secret"))
         object.__setattr__(self, "_secrets", tuple(secrets))
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "resend")
 
     def verify(self, request: Request) -> None:
         """Check id, timestamp and signature."""

@@ -39,7 +39,6 @@ from integrations.amazon import (
 from integrations.contracts import Accepted, Handshake, Ignored, Incoming, Unreadable
 from integrations.exceptions import BadSignature, ConfigurationError, Malformed, Rejected, Unavailable, Unusable
 from integrations.mime import build
-from integrations.options import check_keys
 from integrations.posting import BUSY_WAIT, document, metadata, refusal, told, utc_now, word
 from integrations.reading import email_identity, kind_of, mapping, occurred_at, parse_json, plain, read_part, text
 from integrations.transport import OverHttp, check_token, check_url
@@ -213,7 +212,6 @@ class Feedback:
 
     topic_arns: tuple[str, ...]
     tolerance: timedelta = timedelta(hours=1)
-    options: Mapping[str, Any] = field(default_factory=dict)
     _certificates: Certificates = field(init=False, repr=False, compare=False, default_factory=Certificates)
 
     def __post_init__(self) -> None:
@@ -222,12 +220,6 @@ class Feedback:
         if wrong or not self.topic_arns:
             says = "has to hold ARNs of topics such as arn:aws:sns:eu-central-1:123456789012:ses-events."
             raise ConfigurationError(says, "topic_arns")
-        self.read_options(self.options)
-
-    @staticmethod
-    def read_options(options: Mapping[str, Any]) -> None:
-        """There are none."""
-        check_keys(options, (), "ses")
 
     def verify(self, request: Request) -> None:
         """Check topic, age, and Amazon's signature over the message."""

@@ -210,10 +210,7 @@ class Feedback(LoginSource):
 
     Attributes:
         webhook_login: `user:password`, or the token, that SparkPost hands over with each delivery.
-        previous_webhook_login: still accepted while the login is being replaced.
     """
-
-    adapter: ClassVar[str] = "sparkpost"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The events of one batch."""

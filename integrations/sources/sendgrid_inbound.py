@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email import message_from_bytes
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from integrations.contracts import Incoming, Unreadable
 from integrations.exceptions import Malformed
@@ -36,10 +36,7 @@ class Adapter(LoginSource):
 
     Attributes:
         webhook_login: `user:password`, as in the address that SendGrid posts to.
-        previous_webhook_login: still accepted while the login is being replaced.
     """
-
-    adapter: ClassVar[str] = "sendgrid_inbound"
 
     def normalise(self, request: Request) -> Iterator[Incoming | Unreadable | Ignored]:
         """The one mail of a delivery."""

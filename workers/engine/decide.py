@@ -84,8 +84,8 @@ class Session:
     """
 
     __slots__ = (
-        "_answers", "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_others", "_rulebook",
-        "_sought", "_standing", "_turnings", "_until", "state",
+        "_answers", "_bound", "_call", "_due", "_journeys", "_lead_id", "_limits", "_loose", "_next", "_others",
+        "_rulebook", "_sought", "_standing", "_turnings", "_until", "state",
     )  # fmt: skip
 
     def __init__(self, state: LeadState, lead_id: int, rulebook: Rulebook) -> None:
@@ -95,7 +95,7 @@ class Session:
         settled = bool(state.plan) and state.plan == rulebook.plan and state.scoring == rulebook.scoring
         self._standing = Standing(state, rulebook, EPOCH, 0, settled=settled)
         self._until = self._others = self._sought = 0
-        self._bound = NEVER
+        self._bound = self._next = NEVER
         self._due: tuple[int, datetime | None] = NEVER, None
         self._limits: Mapping[str, Between] = {}
         self._loose = True
@@ -145,7 +145,7 @@ class Session:
         led = before != (state.stage, state.promotions)
         self._find_out(call, NEVER if stop is None else micros(stop) + 1, moved=settles or led)
         self._loose = self._loose or led  # where campaigns have led the lead may mean more, and is looked at next time
-        return Outcome(state, tuple(call.decisions), self._wake_at(call), frozenset(call.touched))
+        return Outcome(state, tuple(call.decisions), self._wake_at(), frozenset(call.touched))
 
     def wake_at(self) -> datetime | None:
         """When the lead has to be looked at again after the last decision, however far ahead that is; None for never.
@@ -156,7 +156,7 @@ class Session:
             return None
         if self._bound < NEVER:
             self._follow_scores(self._call, NEVER)
-        return self._wake_at(self._call)
+        return self._wake_at()
 
     def _remember_answers(self, call: Call, events: Sequence[Event]) -> None:
         """Note what is true before some events, of all that counting them may change."""
@@ -178,8 +178,10 @@ class Session:
 
     def _find_out(self, call: Call, bound: int, *, moved: bool) -> None:
         """Find out how long what was decided holds: until when, and between which scores."""
-        due = min([NEVER, *campaigns.wakings(call)])
-        journeys = campaigns.watched(call) if call.state.enrolments else []
+        state = call.state
+        due = min([NEVER, *campaigns.wakings(call)]) if state.enrolments or state.agenda else NEVER
+        self._next = due
+        journeys = campaigns.watched(call) if state.enrolments else []
         moved = moved or journeys != self._journeys
         if moved or call.counted or not call.moment < self._sought >= due:
             self._look_ahead(call, journeys, due, moved=moved)
@@ -190,7 +192,7 @@ class Session:
     def _look_ahead(self, call: Call, journeys: list[Watch], due: int, *, moved: bool) -> None:
         """Find out when anything but a score turns before something is due, and what to see of scores until then."""
         watches = [*watched(call), *journeys]
-        own = min([NEVER, *wakings(call)])
+        own = min([NEVER, *wakings(call)]) if call.state.handoff or call.state.holding or call.state.cooling else NEVER
         found = self._turnings.first(call, watches, min(due, own))
         self._others = found if found < due or own <= due else NEVER
         self._sought = due
@@ -209,9 +211,8 @@ class Session:
         self._until = found if found < end or found == self._others else NEVER
         self._bound = bound if found == bound else NEVER
 
-    def _wake_at(self, call: Call) -> datetime | None:
-        state, until = call.state, self._until
-        wake_at = min([until, *campaigns.wakings(call)]) if state.enrolments or state.agenda else until
+    def _wake_at(self) -> datetime | None:
+        wake_at = min(self._until, self._next)
         if wake_at != self._due[0]:
             self._due = wake_at, None if wake_at >= NEVER else instant(wake_at)
         return self._due[1]

@@ -38,9 +38,9 @@ class Refused(ValueError):
 
 def tell_fields(call: Call, event: Event, at: int) -> None:
     """Take over what the event tells; a value that can't be taken is recorded with the reason and changes nothing."""
-    told, fields, since = [at, event.id], call.state.fields, call.state.told
+    told, fields, since, declarations = [at, event.id], call.state.fields, call.state.told, call.rulebook.fields
     for name, value in event.lead.items():
-        declared, known = call.rulebook.fields.get(name), fields.get(name)
+        declared, known = declarations.get(name), fields.get(name)
         if (
             known == value
             and known.__class__ is value.__class__

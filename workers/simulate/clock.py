@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers.engine.decide import Session
 from workers.engine.owners import next_owner
-from workers.engine.values import Hook, Notify, Promote, Record, Send
+from workers.engine.values import OWN_TYPES, Hook, Notify, Promote, Record, Send
 from workers.exceptions import NeedsHistory
 from workers.simulate.population import Mail, Person, Population, Promotion, as_event
 from workers.simulate.shares import shared
@@ -111,7 +111,7 @@ def gather(events: Iterable[Heard], until: datetime | None, result: Result) -> N
             counts["after-the-end"] += 1
             continue
         result.until = heard.at
-        if heard.is_own:
+        if heard.type in OWN_TYPES and heard.is_own:
             counts["own"] += 1
             continue
         if (key := heard.key) is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import postmark.sync as postmark
 import pytest
 from postmark.models.outbound import Email
 
-from integrations.contracts import Accepted, BatchProvider
+from integrations.contracts import Accepted, BatchProvider, Incoming
 from integrations.email.postmark import Adapter, Feedback
 from integrations.exceptions import BadSignature, ConfigurationError, Rejected, Unavailable, Unknown
 from tests.contract import comparing, scripted
@@ -126,3 +127,11 @@ def test_the_login_can_be_replaced_and_has_to_be_long() -> None:
         with pytest.raises(ConfigurationError) as error:
             Feedback(wrong)
         assert error.value.field == "webhook_login"
+
+
+def test_a_reason_that_is_a_list_is_no_reason_to_break() -> None:
+    bounce = next(each for each in recorded("postmark") if each.name == "hard-bounce")
+    request = bounce.saying(orjson.dumps({**bounce.document, "Type": ["HardBounce"]}))
+    (found,) = bounce.source.normalise(request)
+    assert isinstance(found, Incoming)
+    assert (found.type, found.properties["kind"]) == ("email.bounced", "soft")

@@ -118,6 +118,94 @@ def test_lines_that_cannot_be_read_are_named_and_the_others_go_in(dripline: Drip
     assert dripline("suppressions", "import", "none.csv").code == 2
 
 
+FILES = {
+    "semicolons, as spreadsheets write them": (b"Email;Name\nann@acme.test;A\n", (), {"ann@acme.test": "manual"}),
+    "tabs": (b"name\temail\treason\nA\tann@acme.test\tBounced\n", (), {"ann@acme.test": "bounced"}),
+    "another program's titles": (b"Email Address,Date\r\n\r\nann@acme.test,1\r\n", (), {"ann@acme.test": "manual"}),
+    "a column by name": (b"a,Recipient\nx,ann@acme.test\n", ("--column", "recipient"), {"ann@acme.test": "manual"}),
+    "a BOM": (b"\xef\xbb\xbfemail\nann@acme.test\n", (), {"ann@acme.test": "manual"}),
+    "another encoding where it does not matter": (b"email,n\nann@acme.test,J\xfcrg\n", (), {"ann@acme.test": "manual"}),
+    "a cell of several lines": (b'n,email\n"a\nb",ann@acme.test\n', (), {"ann@acme.test": "manual"}),
+    "kept from spreadsheets": (
+        b"email\n'+tag@acme.test\n'-@acme.test\n",
+        (),
+        {"+tag@acme.test": "manual", "-@acme.test": "manual"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "options", "expected"), FILES.values(), ids=FILES)
+def test_files_of_other_programs_are_read(
+    dripline: Dripline, engine: Engine, content: bytes, options: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    Path("list.csv").write_bytes(content)
+    done = dripline("suppressions", "import", "list.csv", *options)
+    assert (done.code, done.err) == (0, "")
+    assert reasons(engine, *expected) == expected
+
+
+BROKEN = {
+    "empty": (b"", 2, "list.csv is empty; its first line has to name the columns"),
+    "no titles": (b"ann@acme.test\nben@acme.test\n", 2, "begins with an address; its first line"),
+    "none of the titles": (b"a,b\n1,2\n", 2, "there is `a`, `b`. Say which one has the addresses: --column NAME"),
+    "two of them": (b"email,E-Mail\n1,2\n", 2, "more than one column of addresses: `email`, `E-Mail`"),
+    "no text": (b"\xff\xfee\0m\0a\0i\0l\0\n\0", 2, "no text in UTF-8; save it as CSV in UTF-8"),
+    "an address in another encoding": (b"email\nj\xfcrg@x.test\n", 1, "line 2: 'j?rg@x.test' is not UTF-8"),
+    "a quotation mark that is not closed": (b'email\n"a@x.test\nb@x.test\n', 1, "lines 2 to 3: a quotation mark opens"),
+    "one that closes too early": (b'email\n"a"b@x.test\n', 1, "line 2: a quotation mark closes in the middle"),
+    "a cell without end": (b"email\n" + b"a" * 140_000 + b"@x.test\n", 1, "line 2: a cell has more than 131,072"),
+    "a long cell": (b"email\n" + b"a" * 40_000 + b"\n", 1, "line 2: 'aaaaaaaa"),
+    "no digest": (b"digest\n0x12\n", 1, "line 2: '0x12' is no digest of 64 hexadecimal digits"),
+    "another's digest": (b"email,digest\na@x.test," + b"0" * 64 + b"\n", 1, "the digest is that of another address"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "code", "told"), BROKEN.values(), ids=BROKEN)
+def test_files_that_are_broken_are_told_apart(dripline: Dripline, content: bytes, code: int, told: str) -> None:
+    Path("list.csv").write_bytes(content)
+    done = dripline("suppressions", "import", "list.csv")
+    assert (done.code, told in done.err, len(done.err) < 400) == (code, True, True)
+
+
+def test_all_lines_that_are_lost_are_counted_and_the_others_go_in(dripline: Dripline, engine: Engine) -> None:
+    people = [f"person{n}@acme.test" for n in range(20_000)]
+    people[5] = f'"{people[5]}'
+    Path("list.csv").write_text("\n".join(["email", *people, ""]))
+    done = dripline("suppressions", "import", "list.csv")
+    counted = json.loads(dripline("suppressions", "import", "list.csv", "--json").out)
+    assert counted["wrong"] + counted["known"] == len(people)
+    added = f"{counted['known']:,}"
+    assert done.out.startswith(f"Read: {added} manual.\n{added} added; {counted['wrong']:,} lines left out: mend them")
+    assert reasons(engine, "person4@acme.test", "person5@acme.test") == {"person4@acme.test": "manual"}
+
+
+@pytest.mark.parametrize("email", ["+tag@acme.test", "-dash@acme.test", "=eq@acme.test"])
+def test_addresses_that_spreadsheets_would_take_for_formulas_come_back_as_they_were(
+    dripline: Dripline, engine: Engine, email: str
+) -> None:
+    dripline("suppressions", "add", "--", email)
+    dripline("suppressions", "export", "list.csv")
+    dripline("suppressions", "remove", "--why", "test", "--", email)
+    assert reasons(engine, email) == {}
+    dripline("suppressions", "import", "list.csv")
+    assert reasons(engine, email) == {email: "manual"}
+
+
+def test_whether_somebody_may_be_mailed_is_said_in_words(dripline: Dripline) -> None:
+    listed = "is not on the list, and neither is its domain.\n"
+    assert dripline("suppressions", "list", "ann@acme.test").out == f"ann@acme.test {listed}"
+    assert dripline("suppressions", "list", "@acme.test").out == "@acme.test is not on the list.\n"
+    assert dripline("suppressions", "list", "acme").code == 2
+    dripline("suppressions", "add", "ann@acme.test", "--reason", "unsubscribed")
+    assert dripline("suppressions", "list", "ann@acme.test").out.endswith("No marketing mail goes to ann@acme.test.\n")
+    done = dripline("suppressions", "remove", "ann@acme.test", "bo@acme.test", "--why", "test")
+    assert (done.code, done.out) == (
+        0, "ann@acme.test was on the list (unsubscribed), and is not any more.\nbo@acme.test was not on the list.\n"
+    )  # fmt: skip
+    gone = json.loads(dripline("suppressions", "remove", "bo@acme.test", "--why", "test", "--json").out)
+    assert gone == {"removed": 0, "not_on_the_list": ["bo@acme.test"]}
+
+
 # ── persons ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -48,7 +48,7 @@ rules:
 score: fit
 rules:
   big: {when: lead.employees >= 100, points: 33}
-  soon: {when: 'lead.timeline == "now"', points: 100 / (lead.employees - 7), between: [0, 20]}
+  later: {when: 'lead.timeline == "later"', points: 100 / (lead.employees - 7), between: [0, 20]}
 """,
     "rules/scoring/priority.yaml": """
 score: priority

@@ -194,11 +194,11 @@ def test_points_without_a_value_are_told_and_counted(ann: Engine):
 
 def test_points_for_what_is_true_of_a_lead_may_have_no_value(engine: Engine):
     apply(engine, RULES, NOW - DAY)
-    happen(engine, [event(1, "page.viewed", NOW, {"employees": 7, "timeline": "now"})], NOW)
+    happen(engine, [event(1, "page.viewed", NOW, {"employees": 7, "timeline": "later"})], NOW)
     work(engine, NOW)
     fit = next(each for each in tell(engine).scores if each.model == "fit")
     assert [(each.rule, each.amount, each.note) for each in fit.entries] == [
-        ("fit.soon", 0, "no points: its expression has no value")
+        ("fit.later", 0, "no points: its expression has no value")
     ]
     assert fit.score == 0
 

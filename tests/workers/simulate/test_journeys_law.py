@@ -38,6 +38,8 @@ class Watched(Life):
     """A life in which everything is looked at that was decided."""
 
     cap: str | None = None
+    since: dict[str, datetime]
+    """When each run was last changed."""
 
     def of(self, name: str, run: Enrolment) -> Campaign | None:
         """The campaign by which a run goes."""
@@ -51,7 +53,11 @@ class Watched(Life):
         before = dict(self.state.enrolments)
         outcome = super().look(events, now)
         for name, run in before.items():
-            self.check_moved(name, run)
+            if self.since.get(name) != now:
+                self.check_moved(name, run)
+        for name, run in self.state.enrolments.items():
+            if run != before.get(name):
+                self.since[name] = now
         for decision in outcome.decisions:
             self.check(decision, now)
         for name, (run, campaign) in waited.items():
@@ -100,7 +106,7 @@ class Watched(Life):
     def check_moved(self, name: str, run: Enrolment) -> None:
         """Whoever waited for something at a step that an edit has removed does not wait for it at another.
 
-        Where that waits for a date, it may well be the same.
+        It can't be told where that waits for a date, which may well be the same, nor for who began to wait just now.
         """
         after, campaign = self.state.enrolments[name], self.of(name, run)
         if waits(run) and waits(after) and campaign and campaign.version == after.version != run.version:
@@ -128,6 +134,7 @@ def waits(run: Enrolment) -> bool:
 def lived(story: tuple[int, list[Action]]) -> Watched:
     late, actions = story
     life = Watched(BASE, timedelta(hours=late))
+    life.since = {}
     now, number = START, 0
     for action in actions:
         now += timedelta(hours=action.after)
