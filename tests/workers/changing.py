@@ -53,7 +53,7 @@ class World:
 
     def restart(self) -> None:
         """A new process, which remembers nothing."""
-        self.rulebooks = Rulebooks(self._compiled)
+        self.rulebooks = Rulebooks(self.compiled)
 
     def apply(self, name: str, book: Rulebook | None = None) -> None:
         if book is not None:
@@ -61,7 +61,7 @@ class World:
         with self.engine.begin() as conn:
             rulebooks.apply(conn, name, {"rules.yaml": name}, author="ana", message="", now=NOW)
 
-    def _compiled(self, files: Mapping[str, str]) -> Rulebook:
+    def compiled(self, files: Mapping[str, str]) -> Rulebook:
         """Files of one line that names a rulebook."""
         name = files["rules.yaml"]
         if name not in self.books:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.conftest import connected
+from tests.workers.changing import LATER, World
 from tests.workers.processing import append, event
-from tests.workers.test_recount import LATER, World, compiled
 from workers.clock import SteppedClock
 from workers.pipeline import process_slice
 from workers.store import status
@@ -18,9 +18,11 @@ from workers.store.rulebooks import Rulebooks
 from workers.store.slices import SLICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Engine
+
+    from workers.engine.rules import Rulebook
 
 NAMES = [f"email:p{n}@acme.test" for n in range(40)]
 
@@ -28,10 +30,11 @@ NAMES = [f"email:p{n}@acme.test" for n in range(40)]
 class Workers:
     """Threads that process whatever is due, each with rules of its own as processes have."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, compile_: Callable[[Mapping[str, str]], Rulebook]) -> None:
         self.stop = threading.Event()
         self.failures: list[BaseException] = []
         self._engine = engine
+        self._compile = compile_
         self._threads = [threading.Thread(target=self._run) for _ in range(3)]
 
     def __enter__(self) -> Self:
@@ -45,7 +48,7 @@ class Workers:
             thread.join()
 
     def _run(self) -> None:
-        rules = Rulebooks(compiled)
+        rules = Rulebooks(self._compile)
         try:
             while not self.stop.is_set():
                 for slice_ in range(SLICES):
@@ -65,14 +68,14 @@ class Workers:
 
 
 @pytest.fixture
-def workers(database_url: str) -> Iterator[Workers]:
-    with connected(database_url) as engine, Workers(engine) as running:
-        yield running
+def world(engine: Engine) -> World:
+    return World(engine)
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
-    return World(engine)
+def workers(database_url: str, world: World) -> Iterator[Workers]:
+    with connected(database_url) as engine, Workers(engine, world.compiled) as running:
+        yield running
 
 
 def backlog(world: World) -> int:

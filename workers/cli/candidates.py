@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 SECTION = "Look and act"
 NO_RULE = "The rules in force promote nobody: dripline docs promote"
+NOBODY: dict[str, Any] = {
+    "stage": None,
+    "at_least": 0,
+    "leads": 0,
+    "outdated": 0,
+    "lacks": [],
+    "groups": [],
+    "nearest": [],
+}
 
 
 @click.command
@@ -47,6 +56,8 @@ def command(names: tuple[str, ...], limit: int, file: TextIO | None, as_json: bo
         rule = rulebook.promotion
         if rule is None:
             click.echo(NO_RULE, err=as_json or file is not None)
+            if as_json:
+                print_json(NOBODY)
             return
         known(names, rule)
         found = candidates.overview(conn, rulebook, rule)
@@ -95,18 +106,22 @@ def show(found: Overview, rule: PromotionRule) -> None:
     evidence = f", and {rule.at_least} of {', '.join(rule.evidence)}" if rule.evidence else ""
     click.echo(f"Wanted from the stage {found.stage} on: `when`{evidence}.")
     if found.outdated:
-        click.echo(f"{many(found.outdated, 'lead')} are still to be looked at anew by the changed rules.")
-    click.echo()
-    rows = [(each.name, each.condition, f"{each.leads:,}", f"{each.alone:,}") for each in found.lacks]
-    table(("missing", "condition", "leads", "nothing else"), rows, empty="")
+        click.echo(f"Still to be looked at anew by the changed rules: {many(found.outdated, 'lead')}.")
+    if found.leads:
+        click.echo()
+        rows = [(each.name, each.condition, f"{each.leads:,}", f"{each.alone:,}") for each in found.lacks]
+        table(("missing", "condition", "leads", "nothing else"), rows, empty="")
 
 
 def show_people(people: list[Near], groups: Iterable[Group], names: Collection[str]) -> None:
     """The nearest, for a person."""
+    just = f"just {' and '.join(names)}" if names else ""
+    if not people:
+        click.echo(f"Nobody lacks {just}." if just else "Nobody at these stages lacks anything.")
+        return
     total = sum(group.leads for group in groups)
-    just = f" that lack just {' and '.join(names)}" if names else ""
-    click.secho(f"\nThe nearest {len(people):,} of {many(total, 'lead')}{just}" if total else "", bold=True)
-    models = list(people[0].scores) if people else []
+    shown = f"the nearest {len(people):,} of {total:,}" if total > len(people) else f"{total:,}"
+    click.secho(f"\nLeads that lack {just or 'something'}: {shown}", bold=True)
     rows = [
         (
             each.lead,
@@ -117,9 +132,8 @@ def show_people(people: list[Near], groups: Iterable[Group], names: Collection[s
         )
         for each in people
     ]
-    table(("lead", "stage", "lacks", *models, "last event"), rows, empty=f"Nobody{just or ' is one'}.")
-    if people:
-        click.echo(f"\nWhich part of `when` is not true, and why: dripline explain {people[0].lead}")
+    table(("lead", "stage", "lacks", *people[0].scores, "last event"), rows, empty="")
+    click.echo(f"\nWhich part of a condition is not true, and why: dripline explain {people[0].lead}")
 
 
 def lacks(near: Near) -> str:

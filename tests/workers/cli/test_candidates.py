@@ -34,15 +34,16 @@ def test_it_shows_what_is_missing_and_who_is_nearest(dripline: Dripline) -> None
     )
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert 'when score("engagement") >= 30 3 1' in lines
-    assert "The nearest 4 of 4 leads" in lines
+    assert "Leads that lack something: 4" in lines
+    assert "Leads that lack something: the nearest 2 of 4" in dripline("candidates", "--limit", "2").out
     assert any(line.startswith("one@acme.test lead 1 of budget, need 40") for line in lines)
     assert any(line.startswith("two@acme.test lead when; 1 of budget, need ") for line in lines)
 
 
 def test_one_thing_alone(dripline: Dripline) -> None:
     lines = dripline("candidates", "--missing", "budget").out.splitlines()
-    assert "The nearest 1 of 1 lead that lack just budget" in lines
-    assert "Nobody that lack just size." in dripline("candidates", "--missing", "size").out
+    assert "Leads that lack just budget: 1" in lines
+    assert "Nobody lacks just size." in dripline("candidates", "--missing", "size").out
     wrong = dripline("candidates", "--missing", "bugdet")
     assert (wrong.code, "did you mean budget?" in wrong.err) == (2, True)
 
@@ -68,9 +69,21 @@ def test_as_csv_all_of_them(dripline: Dripline, tmp_path: Path, engine: Engine) 
     ]  # fmt: skip
 
 
+def test_nobody_at_all(dripline: Dripline, engine: Engine) -> None:
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE leads SET missing = NULL"))
+    shown = dripline("candidates").out
+    assert shown.startswith("0 candidates for promotion")
+    assert shown.endswith("need.\nNobody at these stages lacks anything.\n")
+    assert json.loads(dripline("candidates", "--json").out)["nearest"] == []
+
+
 def test_rules_that_promote_nobody(dripline: Dripline, engine: Engine) -> None:
+    keys = json.loads(dripline("candidates", "--json").out).keys()
     Company(engine, QUIET, promotion="segments: {big: lead.employees > 5}\n")
     assert dripline("candidates").out == "The rules in force promote nobody: dripline docs promote\n"
+    data = json.loads(dripline("candidates", "--json").out)
+    assert (data.keys(), data["stage"], data["nearest"]) == (keys, None, [])
 
 
 def test_status_tells_of_them(dripline: Dripline) -> None:

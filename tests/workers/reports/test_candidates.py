@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
+from tests.conftest import NOW
 from tests.workers.candidates import FIELDS, PROMOTION, QUIET
 from tests.workers.candidates import candidates as company_with_candidates
-from tests.workers.company import DAY
+from tests.workers.company import DAY, FILES
 from workers.reports.candidates import Group, lacking_just, nearest, overview, short
+from workers.reports.whynot import MISSING, Inquiry
 from workers.rulebook import compile_rulebook
+from workers.simulate.clock import run
+from workers.simulate.heard import Heard
 from workers.store import candidates, rulebooks
 
 if TYPE_CHECKING:
@@ -95,6 +103,63 @@ def test_time_makes_a_candidate_lack_more(company: Company) -> None:
     company.later(30 * DAY)
     assert [(name, lacked) for name, lacked, _ in seen(company)][:1] == [("four", 1)]
     assert {name: missing for name, _, missing in seen(company)}["one"] == ("when", "budget", "need")
+
+
+LAW = FILES | {
+    "rules/fields.yaml": FIELDS,
+    "rules/lifecycle.yaml": """\
+stages:
+  subscriber: {}
+  recycled: {back_from: [lead, opportunity], when: 'days_since("crm.lost") < 20', reason: lost}
+  lead: {when: 'score("engagement") >= 10'}
+  opportunity: {}
+  customer: {}
+""",
+    "rules/promotion.yaml": """\
+promote:
+  at: lead
+  when: score("engagement") >= 30
+  again: days_since("crm.lost") > 10
+  evidence:
+    at_least: 2
+    of:
+      size: lead.employees > 10
+      lately: days_since("page.viewed") < 4
+      often: count("page.viewed", within="7d") >= 2
+      budget: lead.budget > 0
+  opportunity: {crm: hubspot, stage: new, name: '"deal"'}
+  owner: ana@acme.example
+""",
+}
+HAPPENED = st.lists(
+    st.tuples(
+        st.integers(0, 60 * 24),
+        st.sampled_from(["trial.started", "trial.started", "page.viewed", "page.viewed", "crm.lost", "crm.won"]),
+        st.sampled_from([{}, {"employees": 5}, {"employees": 50}, {"budget": 0}, {"budget": 9}]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@cache
+def law() -> Rulebook:
+    return compile_rulebook(LAW)
+
+
+@settings(deadline=None)
+@given(happened=HAPPENED, days=st.integers(0, 90), known=st.booleans())
+def test_what_is_kept_of_a_lead_is_what_is_missing_at_every_instant(happened, days: int, known: bool) -> None:
+    """Whatever happened and however long ago: by events, by time alone, on the way back, and once more after a loss."""
+    rulebook, who = law(), ("email:ann@acme.test",) if known else ("user:1",)
+    told = [
+        Heard(NOW + timedelta(hours=hour), NOW + timedelta(hours=hour), kind, who, None, {}, lead)
+        for hour, kind, lead in happened
+    ]
+    until = NOW + timedelta(days=days)
+    for person in run(told, rulebook, until).people:
+        asked = Inquiry(person.state, person.events, rulebook, until).promotion()
+        assert person.state.missing == (list(asked.missing) if asked.state == MISSING else None)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,8 @@ class Owners(Shape):
 @dataclass(frozen=True)
 class Promotion(Shape):
     """When a lead becomes an opportunity. At which stage, on which conditions and on how much evidence is the company's
-    own decision; what is still missing for a lead is recorded and can be asked for.
+    own decision; what is still missing for a lead is recorded and can be asked for, of one (`dripline explain`) or of
+    all of them (`dripline candidates`).
     """
 
     title = "promotion"
