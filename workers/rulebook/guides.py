@@ -147,9 +147,10 @@ The rest is Jinja2: `{{ lead.first_name }}` for a field, `{{ account.company }}`
 unsubscribe_url }}`, which every marketing mail needs, and `{% if … %}`.
 
 Where the lead stands is asked in the words of conditions: `segment("enterprise")`, `score("fit")`, `band("…")`,
-`grade("…")` and `stage()`. It is answered when the mail goes out, by the rules that are in force then. What asks for
-more, such as a count, gets a name as a segment. In hand-off notes the answers are those of the instant at which the
-lead was handed over. Who is in no band has none: write `{{ band("engagement") | default("cold") }}`.
+`grade("…")` and `stage()`. It is answered when the mail goes out, by the rules that are in force then (right after a
+change of rules, by what was counted so far, if the lead is not counted anew yet). What asks for more, such as a
+count, gets a name as a segment. In hand-off notes the answers are those of the instant at which the lead was handed
+over. Who is in no band has none: write `{{ band("engagement") | default("cold") }}`.
 
 A field that a lead does not have stops the mail for that lead, and the reason is recorded. Say what stands in its
 place, `{{ lead.first_name | default("there") }}`, or ask first, `{% if lead.company is defined %}`. `dripline
