@@ -11,12 +11,14 @@ from integrations.addresses import one_spelling
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest", "one_spelling", "slips", "slug", "suggestion"]
+__all__ = ["MANUAL", "nearest", "one_spelling", "slips", "slug", "some", "suggestion"]
 
 LONGEST: Final = 100
 """Characters of a wrong word that are looked at."""
 BEGUN: Final = 3
 """Letters of a word that are enough to tell it by its beginning."""
+MANUAL: Final = "`dripline docs` lists all words"
+"""What to do about a word of the language that is near to none."""
 LISTED: Final = 8
 """So many right words are shown when none of them is near."""
 
@@ -72,6 +74,15 @@ def suggestion(word: str, words: Iterable[str], frame: str = "{}", declare: str 
     if declare:
         return f"{declare}; there is {listed}" if listed else declare
     return f"there is {listed}" if listed else ""
+
+
+def some(words: Iterable[str], frame: str = "{}") -> str:
+    """What to do about a word that is near to none of many: the first of them, or that there is none."""
+    known = sorted(words)
+    if not known:
+        return "there is none yet"
+    listed = ", ".join(frame.format(word) for word in known[:LISTED])
+    return f"there is {listed}" + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
 
 
 def slug(text: str) -> str:

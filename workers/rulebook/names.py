@@ -10,7 +10,7 @@ from workers.engine.expressions.contradictions import contradictions
 from workers.engine.hours import WORKING_WEEK
 from workers.exceptions import ExpressionError
 from workers.rulebook.declarations import STANDARD_EVENTS
-from workers.text import suggestion
+from workers.text import some, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -172,7 +172,7 @@ class Checker:
         """True if the name is one of `names`."""
         if name in names:
             return True
-        hint = suggestion(name, names, declare=declare)
+        hint = suggestion(name, names, declare=declare) or some(names)
         self.problems.add(name.place, f"unknown-{noun}", f"there is no {noun} `{name}`", hint)
         return False
 

@@ -164,7 +164,8 @@ class Reader:
         if present:
             self._problems.add(node.place, "too-many-keys", f"`{key}` wants {listed}, not both", "remove one")
         else:
-            hint = next((hint for name in node.entries if (hint := suggestion(name, by_key, "`{}`"))), "")
+            near = (hint for name in node.entries if (hint := suggestion(name, by_key, "`{}`")))
+            hint = next(near, f"begin it with {listed}")
             self._problems.add(node.place, "missing-key", f"`{key}` wants {listed}", hint)
         return BAD
 

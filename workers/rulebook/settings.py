@@ -65,7 +65,7 @@ class Settings:
         """The keys of a mapping; conditions last, because they may be about the event that another key names."""
         for name in node.entries:
             if name not in keys:
-                hint = suggestion(name, keys, "`{}`")
+                hint = suggestion(name, keys, "`{}`") or f"`dripline docs {word}` tells its keys"
                 self._check.problems.add(node.keys[name], "unknown-key", f"`{word}` has no key `{name}`", hint)
         values: dict[str, Any] = {}
         for name, key in sorted(keys.items(), key=lambda pair: Expression in members(pair[1].kind)):

@@ -12,7 +12,7 @@ from workers.rulebook.settings import Settings
 from workers.rulebook.shape import NAME, About, Text
 from workers.rulebook.stepkeys import keys_of
 from workers.rulebook.wording import written
-from workers.text import slug, suggestion
+from workers.text import MANUAL, slug, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -150,9 +150,9 @@ class StepReader:
             else:
                 text = f"there is no step `{key}`" if not words else f"a step has no key `{key}`"
                 code = "unknown-key" if words else "unknown-step"
-                problems.add(place, code, text, suggestion(key, found() if not words else beside, "`{}`"))
+                problems.add(place, code, text, suggestion(key, found() if not words else beside, "`{}`") or MANUAL)
         if not node.entries:
-            problems.add(node.place, "missing-key", "the step is empty", suggestion("", found(), "`{}`"))
+            problems.add(node.place, "missing-key", "the step is empty", suggestion("", found(), "`{}`") or MANUAL)
         return words[0] if words else None
 
     # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────

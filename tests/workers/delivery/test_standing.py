@@ -185,15 +185,27 @@ SCOPE = Scope(
     segments=["big", "keen"],
     grades={"worth": ["A1", "B1"]},
 )
-QUESTIONS = st.sampled_from(['band("fit")', 'band("engagement")', 'grade("worth")', "stage()"])
-TEXTS = st.sampled_from(['"good"', '"hot"', '"A1"', '"lead"', '"B1"'])
+CHOICES = {
+    'band("fit")': ['"good"', '"bad"'],
+    'band("engagement")': ['"hot"'],
+    'grade("worth")': ['"A1"', '"B1"'],
+    "stage()": ['"lead"', '"customer"'],
+}
+questions = st.sampled_from([*CHOICES])
+
+
+@st.composite
+def asked(draw, shape: str) -> str:
+    """A comparison of a question with what it may be answered by."""
+    question = draw(questions)
+    choice = st.sampled_from(CHOICES[question])
+    return shape.format(question, draw(choice), draw(choice))
+
+
 comparison = st.one_of(
-    st.builds("{} {} {}".format, QUESTIONS, st.sampled_from(["==", "!=", "<", ">="]), TEXTS),
-    st.builds("{} {} {}".format, TEXTS, st.sampled_from(["==", "!="]), QUESTIONS),
-    st.builds("{} {} {}".format, QUESTIONS, st.sampled_from(["==", "!="]), QUESTIONS),
-    st.builds("{} {} [{}, {}]".format, QUESTIONS, st.sampled_from(["in", "not in"]), TEXTS, TEXTS),
-    st.builds("{} is {}".format, QUESTIONS, st.sampled_from(["defined", "not defined"])),
-    st.builds('({} | default("lead")) == {}'.format, QUESTIONS, TEXTS),
+    *map(asked, ["{} == {}", "{1} == {0}", "{} != {}", "{} < {}", "{1} >= {0}", "{} in [{}, {}]"]),
+    *map(asked, ["{} not in [{}, {}]", "{} is defined", "{} is not defined", "({} | default({})) == {}"]),
+    st.builds("{} {} {}".format, questions, st.sampled_from(["==", "!="]), questions),
     st.builds('score("{}") {} {}'.format, st.sampled_from(["fit", "engagement"]), st.sampled_from([">=", "<"]),
               st.integers(0, 100)),
     st.sampled_from(['segment("big")', 'segment("keen")']),

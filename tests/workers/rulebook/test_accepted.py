@@ -102,6 +102,7 @@ def test_whatever_is_accepted_runs_and_is_valid_for_editors(edits, events):
         assert problem.line <= bundle.get(problem.file, "").count("\n") + 1
         assert problem.code
         assert problem.text
+        assert problem.hint, f"{problem} says not what to do"
     if not problems:
         run(compile_rulebook(bundle), events)
         for path in bundle:

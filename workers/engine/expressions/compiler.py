@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.engine.expressions import tree
+from workers.engine.expressions.advice import ONE_TEXT, TEXT_OF, WANTED, about_types, number_of
 from workers.engine.expressions.code import (
     EVENT,
     LEAD,
@@ -44,7 +45,7 @@ from workers.engine.expressions.kinds import (
 from workers.engine.expressions.vocabulary import Build, filtered
 from workers.engine.rules import Ask
 from workers.exceptions import ExpressionError
-from workers.text import suggestion
+from workers.text import some, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,12 +71,6 @@ COMPARED: Final[Mapping[str, tuple[str, type[ast.cmpop]]]] = {
 }
 TURNED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 WRITTEN: Final = frozenset({TEXT, NUMBER, DATE, DATETIME, ANY})
-WANTED: Final = {
-    BOOLEAN: "compare it with something, or write `is defined`",
-    TEXT: 'put a text beside it: `lead.seats ~ " seats"`',
-    NUMBER: "a number in a text is read by `| int`",
-}
-"""What to do where a value of another type stands."""
 ITEMS: Final = frozenset({TEXT, NUMBER, BOOLEAN})
 """Elements of lists that are looked for as they are."""
 
@@ -282,7 +277,9 @@ class Compiler:
             return Part(call("days_between", left.code, right.code), NUMBER, node.offset)
         for operand in (left, right):
             if operand.kind not in {NUMBER, ANY}:
-                hint = "join text with `~`" if operand.kind == TEXT and node.operator == "+" else ""
+                hint = (
+                    "join text with `~`" if operand.kind == TEXT and node.operator == "+" else number_of(operand.kind)
+                )
                 text = f"`{node.operator}` calculates with numbers, this is {operand.kind.described}"
                 raise ExpressionError(text, hint, operand.offset, code="type")
         return Part(call(ARITHMETIC[node.operator], left.code, right.code), NUMBER, node.offset)
@@ -292,7 +289,7 @@ class Compiler:
         operand = self.part(node.operand)
         if operand.kind not in {NUMBER, ANY}:
             text = f"`-` calculates with numbers, this is {operand.kind.described}"
-            raise ExpressionError(text, "", operand.offset, code="type")
+            raise ExpressionError(text, number_of(operand.kind), operand.offset, code="type")
         if operand.is_constant:
             return Part(constant(-operand.constant), NUMBER, node.offset, -operand.constant)
         return Part(call("negative", operand.code), NUMBER, node.offset)
@@ -303,7 +300,7 @@ class Compiler:
         for part in parts:
             if part.kind not in WRITTEN:
                 text = f"`~` joins text, this is {part.kind.described}"
-                raise ExpressionError(text, "", part.offset, code="type")
+                raise ExpressionError(text, TEXT_OF.get(part.kind.name, ONE_TEXT), part.offset, code="type")
         return Part(call("joined", *(part.code for part in parts)), TEXT, node.offset)
 
 
@@ -325,7 +322,7 @@ def check(operator: str, left: Part, right: Part) -> None:
         check_member(operator, left, right)
         return
     if not comparable(left.kind, right.kind):
-        raise mismatch(left, right, f"`{operator}` cannot compare", advice(left.kind, right.kind))
+        raise mismatch(left, right, f"`{operator}` cannot compare", about_types(left.kind, right.kind))
     if operator not in {"==", "!="} and not {left.kind, right.kind} <= ORDERED:
         hint = "only numbers, texts and dates have an order"
         raise ExpressionError(f"`{operator}` cannot order {left.kind.described}", hint, left.offset, code="type")
@@ -345,7 +342,7 @@ def check_member(operator: str, item: Part, container: Part) -> None:
         kind = TEXT if isinstance(next(iter(container.constant)), str) else NUMBER
         if not comparable(item.kind, kind):
             other = replace(container, kind=kind)
-            raise mismatch(item, other, f"`{operator}` cannot compare", advice(item.kind, kind))
+            raise mismatch(item, other, f"`{operator}` cannot compare", about_types(item.kind, kind))
         check_choice(item.kind, container, container.constant)
     elif container.kind.items in ITEMS:
         check_item(operator, item, container, container.kind.items)
@@ -354,7 +351,9 @@ def check_member(operator: str, item: Part, container: Part) -> None:
 def check_item(operator: str, item: Part, container: Part, kind: Kind) -> None:
     """Refuse to look into a list for what it never holds."""
     if not comparable(item.kind, kind):
-        raise mismatch(item, replace(container, kind=kind), f"`{operator}` cannot compare", advice(item.kind, kind))
+        raise mismatch(
+            item, replace(container, kind=kind), f"`{operator}` cannot compare", about_types(item.kind, kind)
+        )
     check_choice(kind, item, {item.constant})
 
 
@@ -363,7 +362,7 @@ def check_choice(kind: Kind, other: Part, constants: Iterable[Any]) -> None:
     for value in constants:
         if kind.choices is not None and isinstance(value, str) and value not in kind.choices:
             hint = "" if kind is CODES else suggestion(value, kind.choices, '"{}"')  # two letters are near to too many
-            hint = hint or kind.form
+            hint = hint or kind.form or some(kind.choices, '"{}"')
             text = f'there is no {kind.noun} "{value}"'
             raise ExpressionError(text, hint, other.offset, code=f"unknown-{kind.noun.split()[-1]}")
 
@@ -372,22 +371,6 @@ def no_none(part: Part, where: str) -> None:
     """Refuse `none` where a value is wanted."""
     if part.kind == NONE:
         raise ExpressionError(f"`none` {where}", "write `is none` or `is defined`", part.offset, code="type")
-
-
-def advice(left: Kind, right: Kind) -> str:
-    """What to do about two types that do not go together."""
-    kinds = {left, right}
-    if kinds == {TEXT, NUMBER}:
-        return "a number stands without quotes; text that is a number is read by `| int`"
-    if kinds in ({DATE, TEXT}, {DATETIME, TEXT}):
-        return 'write date("2026-03-01") or datetime("2026-03-01T09:00:00+01:00")'
-    if kinds == {DATE, DATETIME}:
-        return "compare a date with today(), a date with time with now()"
-    if kinds == {BOOLEAN, TEXT}:
-        return "true and false stand without quotes"
-    if LIST in kinds:
-        return "write `in` to look into a list"
-    return ""
 
 
 def mismatch(left: Part, right: Part, what: str, hint: str) -> ExpressionError:

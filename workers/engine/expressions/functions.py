@@ -15,7 +15,7 @@ from workers.engine.expressions.kinds import BOOLEAN, DATE, DATETIME, NUMBER, Ki
 from workers.engine.expressions.vocabulary import FILTER_NAMES
 from workers.engine.rules import Ask
 from workers.exceptions import ExpressionError
-from workers.text import suggestion
+from workers.text import MANUAL, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,6 +31,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 WITH_TIME: Final = """\
 What it gives changes with time alone. Segments, scores, stages, the promotion, and what runs of campaigns wait for \
 are looked at anew at the very instant at which that turns their condition; others when something happens."""
+NO_SCORE: Final = "write a file that begins with `score:`"
 IN_TEMPLATES: Final = """\
 Templates of mails and hand-off notes ask it in the same words: see `dripline docs templates`."""
 WHOLE_DAYS: Final = """\
@@ -90,28 +91,28 @@ class Function:
 
 def score(asked: Called) -> Part:
     """`score("fit")`."""
-    model = known(asked, "score", asked.scope.bands, 'score("{}")')
+    model = known(asked, "score", asked.scope.bands, 'score("{}")', NO_SCORE)
     asked.asks("score")
     return Part(ask("score", constant(model)), NUMBER, asked.offset)
 
 
 def band(asked: Called) -> Part:
     """`band("engagement")`."""
-    model = known(asked, "score", asked.scope.bands, 'band("{}")')
+    model = known(asked, "score", asked.scope.bands, 'band("{}")', NO_SCORE)
     asked.asks("band")
     return Part(ask("band", constant(model)), text_of("band", asked.scope.bands[model]), asked.offset)
 
 
 def grade(asked: Called) -> Part:
     """`grade("priority")`."""
-    label = known(asked, "grade", asked.scope.grades, 'grade("{}")')
+    label = known(asked, "grade", asked.scope.grades, 'grade("{}")', "write a file that begins with `grade:`")
     asked.asks("grade")
     return Part(ask("grade", constant(label)), text_of("grade", asked.scope.grades[label]), asked.offset)
 
 
 def segment(asked: Called) -> Part:
     """`segment("enterprise")`."""
-    wanted = known(asked, "segment", asked.scope.segments, 'segment("{}")')
+    wanted = known(asked, "segment", asked.scope.segments, 'segment("{}")', "declare it in rules/segments.yaml")
     asked.asks("segment")
     return Part(ask("segment", constant(wanted)), BOOLEAN, asked.offset, exact=True)
 
@@ -293,7 +294,8 @@ def called(
     """Compile `word(arguments)`."""
     function = FUNCTIONS.get(word)
     if function is None:
-        hint = f"write it as a filter: `… | {word}`" if word in FILTER_NAMES else suggestion(word, FUNCTIONS, "{}()")
+        as_filter = f"write it as a filter: `… | {word}`" if word in FILTER_NAMES else ""
+        hint = as_filter or suggestion(word, FUNCTIONS, "{}()") or MANUAL
         raise ExpressionError(f"there is no function `{word}`", hint, offset, code="unknown-function")
     if reason := build.scope.refused.get(word):
         raise ExpressionError(f"{word}() cannot be asked here", reason, offset, code="not-here")

@@ -46,6 +46,7 @@ MISPLACED: Final = {
     ),
 }
 """The same by the kind of what stands there."""
+ONE_TOO_MANY: Final = "something is missing before it, or it is one too many"
 UNKNOWN_WORDS: Final = {
     "null": "write `none`",
     "undefined": "write `is defined` or `is none` behind the name",
@@ -103,7 +104,8 @@ class Parser:
     def expect(self, text: str, opened: Token) -> None:
         """Pass the closing sign of what `opened`."""
         if not self.accept(text):
-            raise ExpressionError(f"{self.next} where `{text}` should close {opened}", "", self.next.offset)
+            hint = f"write `{text}` before it, or leave {opened} out"
+            raise ExpressionError(f"{self.next} where `{text}` should close {opened}", hint, self.next.offset)
 
     def refuse_next(self) -> NoReturn:
         """Say why the next token cannot stand where it stands."""
@@ -111,7 +113,7 @@ class Parser:
         said = token.text if token.kind in {"name", "sign"} else ""
         if said == "=" and self._tokens[self._at + 1].text in {">", "<"}:
             said += self._tokens[self._at + 1].text
-        hint = OUT_OF_PLACE.get(said) or MISPLACED.get(token.kind, "")
+        hint = OUT_OF_PLACE.get(said) or MISPLACED.get(token.kind, ONE_TOO_MANY)
         raise ExpressionError(f"{token} cannot stand here", hint, token.offset)
 
     def deeper(self, rule: Callable[[], tree.Node], at: int) -> tree.Node:
@@ -319,7 +321,8 @@ class Parser:
             self.refuse_next()
         name = self.take()
         if self.sees("(", ".", "["):
-            hint = "there are no methods; use a filter: `lead.title | lower`" if self.sees("(", ".") else ""
+            filters = "there are no methods; use a filter: `lead.title | lower`"
+            hint = filters if self.sees("(", ".") else "of a list `| first` and `| last` give an element"
             raise ExpressionError(f"`{self.next.text}` behind {owner.text}.{name.text}", hint, self.next.offset)
         return tree.Attribute(owner.offset, owner.text, name.text)
 

@@ -74,7 +74,11 @@ def cut(source: str) -> list[Token]:
     while at < len(source):
         match = PATTERN.match(source, at)
         if match is None:
-            raise ExpressionError(f"`{source[at]}` means nothing here", FOREIGN.get(source[at], ""), at)
+            raise ExpressionError(
+                f"`{source[at]}` means nothing here",
+                FOREIGN.get(source[at], "leave it out, or put quotes around the text that it is in"),
+                at,
+            )
         if match.lastgroup != "space":
             tokens.append(token(str(match.lastgroup), match.group(), at))
         at = match.end()

@@ -9,7 +9,7 @@ from workers.engine.expressions.code import NOTHING, Part, call, coerced, consta
 from workers.engine.expressions.kinds import ANY, BOOLEAN, LIST, NONE, NUMBER, TEXT, Kind, common
 from workers.engine.expressions.patterns import compile_pattern
 from workers.exceptions import ExpressionError
-from workers.text import suggestion
+from workers.text import MANUAL, suggestion
 
 if TYPE_CHECKING:
     import ast
@@ -121,7 +121,7 @@ def filtered(build: Build, word: str, offset: int, operand: Part, arguments: Seq
         return defaulted(offset, operand, arguments)
     rule = FILTERS.get(word)
     if rule is None:
-        hint = suggestion(word, FILTER_NAMES, "`| {}`")
+        hint = suggestion(word, FILTER_NAMES, "`| {}`") or MANUAL
         raise ExpressionError(f"there is no filter `{word}`", hint, offset, code="unknown-filter")
     fits(word, rule.takes, operand, offset)
     values = [argument.constant for argument in arguments]
@@ -138,17 +138,16 @@ def fits(word: str, takes: frozenset[Kind], operand: Part, offset: int) -> None:
     """Refuse a filter behind something that it cannot work on."""
     if operand.kind not in takes:
         wanted = " or ".join(sorted(kind.described for kind in takes if kind != ANY))
-        raise ExpressionError(
-            f"`| {word}` works on {wanted}, this is {operand.kind.described}", "", offset, code="type"
-        )
+        text = f"`| {word}` works on {wanted}, this is {operand.kind.described}"
+        raise ExpressionError(text, "leave it out, or put it behind something else", offset, code="type")
 
 
 def check_values(word: str, values: Sequence[Any], offset: int) -> None:
     """Refuse arguments whose type is right and whose value is not."""
     if word == "round" and not (type(values[0]) is int and 0 <= values[0] <= MAX_ROUNDING):
-        raise ExpressionError(f"`| round` takes 0 to {MAX_ROUNDING} digits", "", offset)
+        raise ExpressionError(f"`| round` takes 0 to {MAX_ROUNDING} digits", "write `| round(2)`", offset)
     if word == "replace" and not values[0]:
-        raise ExpressionError("`| replace` needs a text to look for", "", offset)
+        raise ExpressionError("`| replace` needs a text to look for", 'write `| replace("old", "new")`', offset)
 
 
 def result(rule: Filter, operand: Part) -> Kind:

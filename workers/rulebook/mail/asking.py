@@ -112,7 +112,7 @@ def word_of(node: nodes.Node) -> str:
 def said(node: nodes.Node, words: Collection[str]) -> str:
     """A call, a text, a number or a list of them as expressions have it; empty for anything else."""
     if isinstance(node, nodes.Const):
-        return json.dumps(node.value)
+        return "none" if node.value is None else json.dumps(node.value, ensure_ascii=False)
     if isinstance(node, nodes.List | nodes.Tuple):
         items = [said(item, words) for item in node.items]
         return f"[{', '.join(items)}]" if all(items) else ""

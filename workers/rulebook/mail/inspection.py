@@ -123,7 +123,7 @@ class Inspector:
         yield from misasked(tree, ASKED & self._variables - assigned, self._known.scope)
         for node, path in references(tree):
             if path not in self._paths:
-                hint = suggestion(path, self._paths)
+                hint = suggestion(path, self._paths) or f"write templates/{path}"
                 yield Finding(
                     node.lineno, rf"[\"']{re.escape(path)}", "unknown-template", f"there is no templates/{path}", hint
                 )

@@ -44,7 +44,8 @@ def unknown(source: Source, _: Known) -> Iterator[Problem]:
             yield source.finding(token.at, "unknown-element", "MJML's own include is not used here", hint, "error")
         elif token.name.startswith("mj-") and token.name not in COMPONENTS:
             text = f"MJML has no <{token.name}>"
-            yield source.finding(token.at, "unknown-element", text, suggestion(token.name, COMPONENTS, "<{}>"), "error")
+            hint = suggestion(token.name, COMPONENTS, "<{}>") or "write it with <mj-text> or <mj-raw>"
+            yield source.finding(token.at, "unknown-element", text, hint, "error")
 
 
 def removed(source: Source, _: Known) -> Iterator[Problem]:

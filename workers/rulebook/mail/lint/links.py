@@ -121,4 +121,6 @@ def campaigns(source: Source, known: Known) -> Iterator[Problem]:
         if match and FILL not in match["name"] and match["name"] not in known.campaigns:
             text = f"the link is counted for the campaign `{match['name']}`, which there is not"
             at = each.at + match.start("name")
-            yield source.finding(at, "unknown-campaign", text, suggestion(match["name"], known.campaigns))
+            yield source.finding(
+                at, "unknown-campaign", text, suggestion(match["name"], known.campaigns) or "leave it out"
+            )
