@@ -100,7 +100,7 @@ def broken(rulebook: Rulebook) -> Iterator[Problem]:
         except RenderError as error:
             match = WHERE.match(str(error))
             file, line, text = (match["file"], match["line"], match["text"]) if match else ("", 1, str(error))
-            yield Problem(f"templates/{file}", int(line or 1), 1, "bad-markup", text)
+            yield Problem(f"templates/{file}", int(line or 1), 1, "bad-markup", text, "correct the markup there")
 
 
 def rendered(rulebook: Rulebook) -> Iterator[Problem]:
@@ -198,6 +198,7 @@ def finding(said: str, rulebook: Rulebook, known: str, used: str) -> Problem:
     if match and match["line_of"]:
         line = line_of(match["line_of"], rulebook.templates.get(file, ""))
     text, _, hint = (match["text"] if match else said).partition("; ")
+    hint = hint or "correct it, or put {% if … %} around it"
     return Problem(file, line, 1, "template-value", f"with {known} known of the lead, {text} ({used})", hint)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FAR: Final = 3_660 * DAY
 """How far ahead it is looked for."""
+GLIDING: Final = frozenset({"score", "now", "days_since"})
+"""What has another answer at every instant. All other answers stay the same between two jumps."""
 TOUCHING: Final = 1e-9
 """Stands for no distance at all, so that a comparison can be on either side of it."""
 
@@ -59,9 +61,12 @@ def closed(call: Call, gap: Course, asks: Iterable[Ask], before: int) -> int | N
     """
     end = min(call.moment + FAR, before - 1)
     asked = set(asks)
-    fading = any(ask.what == "score" for ask in asked)
+    kinds = {ask.what for ask in asked}
+    fading = "score" in kinds
     within = MILLISECOND if fading else 1
     ends = sorted({at for ask in asked for at in jumps(call, ask) if call.moment < at <= end})
+    if kinds.isdisjoint(GLIDING):
+        return next((jump for jump in ends if gap(jump) <= 0), None)
     for start, jump in pairwise([call.moment, *ends]):
         if (found := closes(gap, start, jump - 1, within)) is not None:
             return found

@@ -14,6 +14,7 @@ from workers.engine.counters import in_span
 from workers.engine.foresight import left, turned
 from workers.engine.lifecycle import band_limits
 from workers.engine.outlook import ANYWHERE
+from workers.engine.rules.conditions import Ask
 from workers.engine.watch import Running
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 NEVER: Final = 1 << 62
 """An instant that does not come."""
+BY_THE_CLOCK: Final = frozenset({Ask("now")})
+"""What something asks that turns for all leads at one instant."""
 OF_COUNTS: Final = {"count": 0, "first": 1, "last": 2, "days_since": 2}
 """Where the state's counters keep the answer to a question about all events of a type."""
 
@@ -128,8 +131,16 @@ def answers(call: Call, what: Moving | Running) -> tuple[Any, ...] | None:
 
 def turns(call: Call, what: Moving | Running) -> int:
     """When something of its own turns."""
-    at = running_out(call, what) if isinstance(what, Running) else turned(call, what, NEVER)
-    return NEVER if at is None else at
+    if isinstance(what, Running):
+        return running_out(call, what) or NEVER
+    if what.asks != BY_THE_CLOCK:
+        return turned(call, what, NEVER) or NEVER
+    known = call.rulebook.clockwork.setdefault(what, {})
+    at = next((at for at, since in known.items() if since <= call.moment < at), None)
+    if at is None:
+        at = turned(call, what, NEVER) or NEVER
+        known[at] = call.moment
+    return at
 
 
 def aging(call: Call, watch: Watch) -> Iterator[int]:

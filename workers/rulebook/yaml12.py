@@ -44,6 +44,8 @@ REAL: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]{1,3})?", 
 LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What counts as the end of a line in YAML, and so in its marks."""
 
+OTHERWISE: Final = "put text that has signs in it in quotes, and indent alike what belongs together"
+"""What to do about most of what cannot be read."""
 HINTS: Final = (
     ("mapping values are not allowed", "put quotes round a text that holds `: `, and check the indentation"),
     ("did not find expected key", "an expression that begins with a quote needs other quotes round the whole of it"),
@@ -83,7 +85,7 @@ def read_yaml(file: str, text: str, problems: Problems, first_line: int = 1) -> 
     except yaml.MarkedYAMLError as error:
         problems.add(*translated(file, lines, error))
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter: PyYAML's own on impossible escapes
-        problems.add(Place(file, first_line), "yaml-syntax", f"not YAML: {one_line(error)}")
+        problems.add(Place(file, first_line), "yaml-syntax", f"not YAML: {one_line(error)}", OTHERWISE)
     return None
 
 
@@ -94,14 +96,15 @@ def check_text(file: str, text: str) -> None:
     if found := re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
         lines = LINE_BREAK.split(text[: found.start()])
         place = Place(file, len(lines), len(lines[-1]) + 1)
-        raise Hopeless(place, "yaml-character", f"the character U+{ord(found.group()):04X} cannot stand in YAML")
+        told = f"the character U+{ord(found.group()):04X} cannot stand in YAML"
+        raise Hopeless(place, "yaml-character", told, "remove it; it came along with copied text, and may not show")
 
 
 def translated(file: str, lines: Sequence[str], error: yaml.MarkedYAMLError) -> tuple[Place, str, str, str]:
     """PyYAML's complaint with a place and, where the mistake is a known one, a hint."""
     mark = error.problem_mark or error.context_mark
     text = one_line(error.problem or error.context or "not YAML")
-    hint = next((hint for part, hint in HINTS if part in text), "")
+    hint = next((hint for part, hint in HINTS if part in text), OTHERWISE)
     line, column = (mark.line, mark.column) if mark else (0, 0)
     if line >= len(lines):  # libyaml sees an end of the file behind its last line
         line, column = len(lines) - 1, len(lines[-1])

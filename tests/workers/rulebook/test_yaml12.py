@@ -20,9 +20,9 @@ CASES = yaml.safe_load((Path(__file__).parent / "cases" / "yaml.yaml").read_text
 
 def loaded(text: str):
     problems = Problems()
-    return read_yaml("f.yaml", text, problems), [
-        f"{found.line}:{found.column} {found.code}" for found in problems.found()
-    ]
+    node = read_yaml("f.yaml", text, problems)
+    assert all(found.hint for found in problems.found()), "every finding says what to do"
+    return node, [f"{found.line}:{found.column} {found.code}" for found in problems.found()]
 
 
 @pytest.fixture(params=["libyaml", "pure Python"])

@@ -14,7 +14,7 @@ from workers.engine.rules.journeys import Controls, timed
 from workers.engine.rules.leads import stages_ahead
 from workers.engine.rules.sending import Sending, Tracking
 from workers.engine.values import stamp
-from workers.engine.watch import Watch, is_fluid, is_steady, steady_segments, watch_of
+from workers.engine.watch import Moving, Watch, is_fluid, is_steady, steady_segments, watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,7 @@ class Rulebook:
         stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
+        clockwork: of what depends on nothing but the time, by when it turns since when that is next, as found so far.
         turning: whether time alone may turn something for somebody who is in a campaign.
         zone_fields, country_fields: the lead fields that tell where a lead lives.
     """
@@ -136,6 +137,7 @@ class Rulebook:
     stamp: str = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
+    clockwork: dict[Moving, dict[int, int]] = field(init=False, repr=False, compare=False)
     turning: bool = field(init=False, repr=False, compare=False)
     zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     country_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -175,6 +177,7 @@ class Rulebook:
         campaigns = self.campaigns.values()
         derive(self, "standing", tuple(each for each in campaigns if any(t.standing for t in each.enter)))
         derive(self, "timed", tuple(timed(campaigns)))
+        derive(self, "clockwork", {})
         derive(self, "turning", any(each.turns for each in [*campaigns, *self.archive.values()]))
         derive(self, "stamp", stamp(self.scoring, self.plan))
         for kind in ("zone", "country"):
