@@ -35,7 +35,8 @@ class Outlook:
         against: what is in force; None for nothing.
         files, changes: what differs.
         recounted: leads that would be counted anew, because scores or counters are others.
-        looked_at: leads beside them that would be looked at anew, because others may enter campaigns.
+        looked_at: leads beside them that would be looked at anew, because others may enter campaigns, or be
+            promoted.
         fates: what becomes of the people under way in campaigns.
         mending: what is wrong about people for whom there is no step, and the lines to add; such rules are refused.
         stranded: leads by stage that stand where the new rules have no stage; such rules are refused.

@@ -44,9 +44,9 @@ def command(
     Everything that `dripline check` looks at has to be right, the examples beside the rules included; else nothing
     changes. Running processes switch between two batches, without a restart. Whoever is in a campaign keeps to the
     version they entered, unless its `edit` says otherwise. Where scores or counters changed, leads are counted anew
-    from their events, and where others may enter campaigns, they are looked at anew, in the background. Rules without
-    a stage, or a step, that people stand at are refused: `was`, and `move`, say what takes its place. --dry-run says
-    who stands where, and what becomes of them. Going back: dripline rulebook rollback.
+    from their events, and where others may enter campaigns or be promoted, they are looked at anew, in the background.
+    Rules without a stage, or a step, that people stand at are refused: `was`, and `move`, say what takes its place.
+    --dry-run says who stands where, and what becomes of them. Going back: dripline rulebook rollback.
 
     \b
     Examples:

@@ -61,8 +61,6 @@ def show(status: Status) -> None:
     for title, says in headlines(status):
         click.echo(f"{title:<16}{says}")
     outbox = [(f"{channel} {state} {why}".strip(), rows) for (channel, state, why), rows in status.outbox.items()]
-    for each in status.alone:
-        click.echo(f"not answering   {left_alone(each)}")
     for title, rows in (
         ("Leads", sorted(status.leads.items())),
         ("Outbox", outbox),
@@ -95,6 +93,8 @@ def headlines(status: Status) -> Iterator[tuple[str, str]]:
             yield "waiting for you", f"{waiting} {says}"
     for name, reason in status.paused.items():
         yield "paused", f"{name}: {reason}"
+    for each in status.alone:
+        yield "not answering", left_alone(each)
 
 
 def left_alone(found: Alone) -> str:

@@ -10,11 +10,10 @@ from datetime import time, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from workers.engine.campaigns.timings import MORNING
-from workers.engine.hours import WEEKDAYS, weekdays_of
+from workers.engine.hours import ACCOUNT, LEAD, WEEKDAYS, weekdays_of
 from workers.engine.steps import NOWHERE, BusinessDays, send, wait, wait_date, wait_till, wait_until
 from workers.rulebook.declarations import DateTrigger, ScheduleTrigger
 from workers.rulebook.nodes import key_place
-from workers.rulebook.times import WHOSE
 
 if TYPE_CHECKING:
     from workers.engine.steps import Step
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 DAY: Final = timedelta(days=1)
 MIDNIGHT: Final = time()
 WEEK: Final = 7
-OURS: Final = "account"
-"""Stands for the clocks of leads, too: of most of them nothing else is known."""
 
 
 class Due(NamedTuple):
@@ -38,7 +35,7 @@ class Due(NamedTuple):
     Attributes:
         clock: local time.
         days: of the week, Monday is 0; None for any.
-        zone: whose clock it is: `account`, or the name of a zone.
+        zone: whose clock it is: `account`, `lead` where that may be another, or the name of a zone.
         place: where the file says so.
     """
 
@@ -126,6 +123,7 @@ class Hours:
         self.quiet = file.quiet_hours
         self.check = check
         self._business = check.names.business.weekdays
+        self._days = self._clock(self.quiet.zone if self.quiet else LEAD)
 
     def begins(self, trigger: Enter) -> Due | None:
         """When a trigger starts runs."""
@@ -184,8 +182,12 @@ class Hours:
 
     def is_closed(self, due: Due) -> bool:
         """True if the time is never on a business day, and mails go out on these alone."""
-        return bool(self.file.send_on and due.days is not None and due.days.isdisjoint(self._business))
+        if not self.file.send_on or due.days is None or self._days != due.zone:
+            return False
+        return due.days.isdisjoint(self._business)
 
     def _clock(self, zone: str) -> str:
-        """A name that is the same for clocks that are taken to show the same."""
-        return OURS if zone in {*WHOSE, self.check.names.zone} else zone
+        """A name that is the same for clocks that always show the same."""
+        names = self.check.names
+        ours = {ACCOUNT, names.zone} if names.zone_fields else {ACCOUNT, LEAD, names.zone}  # who has no zone has ours
+        return ACCOUNT if zone in ours else zone
