@@ -15,7 +15,7 @@ from workers.rulebook.declarations.expected import Ran
 from workers.rulebook.shape import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -108,8 +108,8 @@ class Expectations:
             self._known_campaign(name)
         for pause in given.paused:
             self._check_pause(pause)
-        for run in given.under_way:
-            self._check_under_way(run)
+        for number, run in enumerate(given.under_way):
+            self._check_under_way(run, {str(other.campaign) for other in given.under_way[:number]})
         for others in given.others:
             self._check_others(others)
 
@@ -119,8 +119,11 @@ class Expectations:
         if pause.end is not None and self._times.instant(pause.end) <= self._times.instant(pause.begin):
             self._add(pause.place("to"), "never-paused", "the pause ends before it begins", "correct `from` or `to`")
 
-    def _check_under_way(self, run: UnderWay) -> None:
-        """The step has to be one that the campaign has, or takes people along from."""
+    def _check_under_way(self, run: UnderWay, others: Collection[str]) -> None:
+        """The step has to be one that the campaign has, or takes people along from; `others` are those before it."""
+        if run.campaign in others:
+            text = f"the lead is in {run.campaign} already, and in it once at a time"
+            self._add(run.place("campaign"), "duplicate-name", text, "remove one of them")
         if self._known_campaign(run.campaign) and (campaign := self._campaigns.get(run.campaign)):
             along = campaign.edit == "move"
             declare = f"add it to `edit: {{move: …}}` of {run.campaign} if it is a removed one" if along else ""
