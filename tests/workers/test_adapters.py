@@ -7,8 +7,8 @@ import pytest
 from integrations import discovery
 from tests.workers.rulebooks import BUNDLE
 from workers.adapters import installed
-from workers.dev import shipped_bundle
-from workers.rulebook import check, compile_rulebook
+from workers.rulebook import check, compile_rulebook, shipped
+from workers.text import some
 
 PRODUCT = "rules/sources/product.yaml"
 SENDING = "rules/sending.yaml"
@@ -16,7 +16,7 @@ PROMOTION = "rules/promotion.yaml"
 CRMS = ", ".join(sorted(discovery.names("crm")))
 
 
-@pytest.mark.parametrize("bundle", [BUNDLE, shipped_bundle()], ids=["small", "shipped"])
+@pytest.mark.parametrize("bundle", [BUNDLE, shipped()], ids=["small", "shipped"])
 def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
     assert check(bundle, installed()) == []
 
@@ -71,7 +71,7 @@ def test_what_is_right_is_accepted(bundle: dict[str, str]) -> None:
         ),
         (
             SENDING, "sending: {routes: {through: [smtp, smtp-backup, smtpbackup]}}\n",
-            f"{SENDING}:1:49: unknown-provider: there is no provider `smtpbackup`",
+            f"{SENDING}:1:49: unknown-provider: there is no provider `smtpbackup`; {some(discovery.names('email'))}",
         ),
         (
             SENDING, "sending: {limits: {provider: stmp, limit: 1 per second}}\n",

@@ -6,13 +6,13 @@ import json
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
     from rich.console import Console
     from sqlalchemy import Connection, Engine
@@ -187,3 +187,13 @@ def local(at: datetime | None) -> str:
 def folders(rules: Path, templates: Path | None) -> tuple[Path, Path]:
     """The rules' folder and the templates'; these lie beside the rules unless said otherwise."""
     return rules, templates or rules.absolute().parent / "templates"
+
+
+def rule_files(rules: Path | None, templates: Path | None) -> tuple[dict[str, str], str]:
+    """The bundle to run, and what to call it: the one of this folder, or else the example company."""
+    from workers.rulebook import read, shipped
+
+    if rules is None and not Path("rules").is_dir():
+        return shipped(), "the example company that ships with Dripline"
+    rules, templates = folders(rules or Path("rules"), templates)
+    return read(rules, templates), f"{rules} and {templates.name}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli._base import chosen, folders, settings
+from workers.cli._base import chosen, rule_files, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,17 +42,6 @@ def command(data: Path | None, host: str | None, port: int | None, rules: Path |
         click.echo("\n".join(banner(runtime, name, loaded.data_dir)))
         stop.wait()
         click.echo("Stopping …")
-
-
-def rule_files(rules: Path | None, templates: Path | None) -> tuple[dict[str, str], str]:
-    """The bundle to run, and what to call it."""
-    from workers.dev import shipped_bundle
-    from workers.rulebook import read
-
-    if rules is None and not Path("rules").is_dir():
-        return shipped_bundle(), "the example company that ships with Dripline"
-    rules, templates = folders(rules or Path("rules"), templates)
-    return read(rules, templates), f"{rules} and {templates.name}"
 
 
 def banner(runtime: Runtime, name: str, data: Path) -> Iterator[str]:

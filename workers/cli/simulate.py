@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from workers.cli._base import INSTANT, as_json, local, many, plain, table
+from workers.cli._base import INSTANT, as_json, local, many, plain, rule_files, table
 from workers.cli._progress import progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def command(events: Path, rules: Path | None, templates: Path | None, until: dat
       dripline simulate events.jsonl.gz --rules new/rules --until 2026-06-30 --json
       zcat *.gz | dripline simulate -
     """
-    from workers.cli.dev import rule_files
     from workers.rulebook import compile_rulebook
     from workers.simulate import no_collector, run
     from workers.simulate.shares import processes_for

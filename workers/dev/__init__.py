@@ -1,5 +1,5 @@
 """`dripline dev`: all of Dripline in one process, with nothing to install but the package."""
 
-from workers.dev.runtime import NotDrained, Runtime, shipped_bundle
+from workers.dev.runtime import NotDrained, Runtime
 
-__all__ = ["NotDrained", "Runtime", "shipped_bundle"]
+__all__ = ["NotDrained", "Runtime"]

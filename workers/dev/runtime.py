@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import dramatiq
@@ -21,7 +20,7 @@ from workers.dev.postgres import Postgres
 from workers.exceptions import ConfigurationError, NoRulebook, StoreUnavailable
 from workers.hints import QUEUE, MemoryHints
 from workers.log import get_logger
-from workers.rulebook import compile_rulebook, read, version_of
+from workers.rulebook import compile_rulebook, shipped, version_of
 from workers.services import Threads
 from workers.store import rulebooks
 from workers.store.database import migrate, transaction
@@ -80,7 +79,7 @@ class Runtime:
     ) -> None:
         self.clock = clock
         self._given = settings
-        self._bundle = dict(shipped_bundle() if bundle is None else bundle)
+        self._bundle = dict(shipped() if bundle is None else bundle)
         self._email = email
         self._values = dict(values or {})
         self._folder = Folder(settings.data_dir)
@@ -275,10 +274,3 @@ class Tally(dramatiq.Middleware):
     def after_process_message(self, *_: object, **__: object) -> None:
         """One more; called by the worker's threads, and a lost count among them would only cost another look."""
         self.done += 1
-
-
-def shipped_bundle() -> dict[str, str]:
-    """The rules and templates that come with the package: from the wheel, or from the checkout beside it."""
-    package = Path(__file__).parents[1]
-    root = package / "shipped" if (package / "shipped").is_dir() else package.parent
-    return read(root / "rules", root / "templates")

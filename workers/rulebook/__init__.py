@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.exceptions import RulebookError
-from workers.rulebook.bundle import read, version_of
+from workers.rulebook.bundle import read, shipped, version_of
 from workers.rulebook.compiler import compile_bundle
 from workers.rulebook.declarations import Example
 from workers.rulebook.examples import examples_in
@@ -41,6 +41,7 @@ __all__ = [
     "manual",
     "read",
     "schema",
+    "shipped",
     "to_json",
     "to_sarif",
     "version_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workers.exceptions import RulebookError
@@ -11,7 +12,6 @@ from workers.rulebook.problems import Place, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 RULES: Final = "rules/"
 TEMPLATES: Final = "templates/"
@@ -42,6 +42,13 @@ def read(rules: Path, templates: Path) -> dict[str, str]:
     if problems:
         raise RulebookError(tuple(problems.found()))
     return bundle
+
+
+def shipped() -> dict[str, str]:
+    """The example company that comes with the package: from the wheel, or from the checkout beside it."""
+    package = Path(__file__).parents[1]
+    root = package / "shipped" if (package / "shipped").is_dir() else package.parent
+    return read(root / "rules", root / "templates")
 
 
 def read_what_can_be_read(rules: Path, templates: Path, problems: Problems) -> dict[str, str]:

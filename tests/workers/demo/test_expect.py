@@ -8,9 +8,8 @@ from workers.demo import record
 from workers.demo.expect import GoneOut, Known, Mirror, differences, lead_differences
 from workers.demo.signing import Keys
 from workers.demo.timeline import WHO, beats, waves
-from workers.dev import shipped_bundle
 from workers.engine.values import LeadState
-from workers.rulebook import compile_rulebook
+from workers.rulebook import compile_rulebook, shipped
 
 HELLO = ("ann@acme.test", "welcome", "1", "hello")
 DEAL = ("ann@acme.test", "Acme", "1200.00")
@@ -18,7 +17,7 @@ DEAL = ("ann@acme.test", "Acme", "1200.00")
 
 @pytest.fixture(scope="module")
 def mirror():
-    mirror = Mirror(compile_rulebook(shipped_bundle()), Keys().settings)
+    mirror = Mirror(compile_rulebook(shipped()), Keys().settings)
     mirror.play(beats(record.read()))
     return mirror
 

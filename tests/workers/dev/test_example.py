@@ -10,9 +10,8 @@ from integrations.sources.standard import Adapter
 from tests.conftest import NOW
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET
 from workers.cli.init import starter
-from workers.dev import shipped_bundle
 from workers.dev.example import example
-from workers.rulebook import compile_rulebook
+from workers.rulebook import compile_rulebook, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ def with_source(**options: object) -> dict[str, str]:
 @pytest.mark.parametrize(
     "bundle",
     [
-        shipped_bundle(),
+        shipped(),
         starter(VALUES),
         BUNDLE,
         with_source(),

@@ -16,10 +16,10 @@ from tests.conftest import NOW
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET
 from workers.clock import SteppedClock
 from workers.config import Settings
-from workers.dev import NotDrained, Runtime, shipped_bundle
+from workers.dev import NotDrained, Runtime
 from workers.dev.folder import InUse
 from workers.exceptions import ConfigurationError, RulebookError
-from workers.rulebook import check
+from workers.rulebook import check, shipped
 from workers.store import status
 
 if TYPE_CHECKING:
@@ -167,4 +167,4 @@ def test_rules_with_mistakes_start_nothing(settings: Settings):
 
 
 def test_the_shipped_example_has_no_problems():
-    assert check(shipped_bundle()) == []
+    assert check(shipped()) == []
