@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workers.engine.call import Call
+    from workers.engine.counters import Counted
     from workers.engine.rules import EventRule
-    from workers.engine.rules.intake import Intake
+    from workers.engine.rules.intake import Earned
     from workers.engine.values import Event
 
 NOBODY: Final[Mapping[str, Any]] = {}
@@ -38,25 +39,26 @@ def take_in(call: Call, event: Event) -> None:
     Raises:
         NeedsHistory: what it means depends on events that the state no longer remembers.
     """
-    at, state, rulebook = micros(event.at), call.state, call.rulebook
+    _, kind, happened, properties, told = event  # and below: names of fields, asked for one by one, take much longer
+    at, state, credit = micros(happened), call.state, call.rulebook.credit
     state.events += 1
     state.last = max(state.last, at)
-    intake = rulebook.intake[event.type]
-    held = intake.truths(event.properties, NOBODY, call.standing)
+    truths, earned, counted, engages, human, says = call.rulebook.intake[kind]
+    held = truths(properties, NOBODY, call.standing)
     if held[-1] and not call.quiet:
         record_unusable(call, event)
-    if event.lead:
+    if told:
         tell_fields(call, event, at)
-    credit, machine = rulebook.credit, intake.engages and event.properties.get("machine") is True
+    machine = engages and properties.get("machine") is True
     if machine and not hold(state, event, credit, whole=call.whole):
-        call.say("skipped", "machine", {"reason": "machine", "type": event.type}, event=event.id)
+        call.say("skipped", "machine", {"reason": "machine", "type": kind}, event=event.id)
         return
-    if intake.human and not machine and (credit or state.machines):
+    if human and not machine and (credit or state.machines):
         for waiting in release(state, at, credit, whole=call.whole):
             call.say("credited", "machine", {"type": waiting.type, "sign": event.id}, event=waiting.id)
             score_credited(call, waiting)
-    score(call, event, at, intake, held)
-    if intake.says:
+    score(call, event, at, counted, earned[held])
+    if says:
         take_word(call, event, at)
 
 
@@ -76,21 +78,22 @@ def score_credited(call: Call, machine: Event) -> None:
     """Score an event of the quarantine after all."""
     intake = call.rulebook.intake[machine.type]
     held = intake.truths(machine.properties, NOBODY, call.standing)
-    score(call, machine, micros(machine.at), intake, held)
+    score(call, machine, micros(machine.at), intake.counted, intake.earned[held])
 
 
-def score(call: Call, event: Event, at: int, intake: Intake, held: tuple[bool, ...]) -> None:
+def score(call: Call, event: Event, at: int, counted: Counted | None, earned: Earned) -> None:
     """Count the event, and add the points of the rules that it fulfils; one decision says which."""
-    if intake.counted is not None:
+    if counted is not None:
         call.counted.append(event.type)
-        take_count(call.state, event, at, intake.counted)
-    earned = intake.earned[held]
-    if earned.sums:
-        call.add_all(earned, (at, event.id))
-        remember(call, event, at, earned.points)
-        call.say("scored", earned.rules[0].id, earned.detail, event=event.id)
-    elif earned.rules:
-        score_each(call, event, at, earned.rules)
+        take_count(call.state, event, at, counted)
+    rules, sums, points, detail = earned
+    if sums:
+        number = event.id
+        call.add_all(earned, (at, number))
+        remember(call, event, at, points)
+        call.say("scored", rules[0].id, detail, event=number)
+    elif rules:
+        score_each(call, event, at, rules)
 
 
 def remember(call: Call, event: Event, at: int, points: float) -> None:

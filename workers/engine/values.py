@@ -243,6 +243,10 @@ class LeadState:
         new.events, new.last = self.events, self.last
         return new
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `pickle`, which would write the name of every field down for every lead."""
+        return LeadState, _VALUES(self)
+
     def dump(self) -> dict[str, Any]:
         """As JSON-ready data, empty parts left out."""
         values = zip(_NAMES, _VALUES(self), strict=True)

@@ -78,19 +78,24 @@ def run(
     """Take events through the rules on a virtual clock.
 
     Args:
-        events: in any order; they are heard by their `at`.
+        events: in any order; they are heard by their `at`. With several processes each goes through them by itself, so
+            what they are made of has to be in memory.
         rulebook: the rules.
         until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
         people: those who are known before anything happens.
         changes: the rules that are in force from an instant on, in their order; everybody is looked at then.
         keep: whether the result keeps all decisions.
         moved: told now and then how many events are done.
-        processes: over how many to share the leads out; with more than one, `Person.events` stay in theirs.
+        processes: over how many to share the leads out; `Person.events` stay in theirs.
     """
     result = Result(people or Population())
-    with no_collector():
+
+    def share(number: int) -> Iterator[tuple[int, Told]]:
         gather(events, until, result)
-        go_through(result, rulebook, changes, keep=keep, moved=moved, processes=processes)
+        return lived(result, rulebook, changes, keep=keep, share=(number, processes))
+
+    with no_collector():
+        finish(result, shared(share, processes) if processes > 1 else share(0), keep=keep, moved=moved)
     return result
 
 
@@ -99,7 +104,7 @@ def alone(person: Person, rulebook: Rulebook, until: datetime) -> Result:
     people = Population()
     people.people[person.id] = person
     result = Result(people, until)
-    go_through(result, rulebook, keep=False)
+    finish(result, lived(result, rulebook, keep=False), keep=False)
     return result
 
 
@@ -141,36 +146,43 @@ class Told:
     events: int = 0
 
 
-def go_through(
+def lived(
     result: Result,
     rulebook: Rulebook,
     changes: Sequence[tuple[datetime, Rulebook]] = (),
     *,
     keep: bool,
-    moved: Callable[[int], None] | None = None,
-    processes: int = 1,
-) -> None:
-    """Take everybody through their time."""
+    share: tuple[int, int] = (0, 1),
+) -> Iterator[tuple[int, Told]]:
+    """Take a share of all people, which is so many of so many, through their time; a number tells what comes first."""
     people = list(result.people)
     first = 1 + max((event.id for person in people for _, event in person.heard), default=0)
-
-    def live(piece: int) -> Told:
+    number, shares = share
+    for piece in range(number, -(-len(people) // SHARE), shares):
         told = Told()
         for person in people[piece * SHARE : (piece + 1) * SHARE]:
             life = Life(person, rulebook, told.counts, count(first), changes)
             life.go(result.until)
             tell(told, person, life.decided, keep=keep)
-        return told
+        yield piece, told
 
-    pieces, done = -(-len(people) // SHARE), 0
-    all_told = shared(live, pieces, processes) if processes > 1 else ((piece, live(piece)) for piece in range(pieces))
+
+def finish(
+    result: Result,
+    everything: Iterable[tuple[int, Told]],
+    *,
+    keep: bool,
+    moved: Callable[[int], None] | None = None,
+) -> None:
+    """Put together what came of all leads."""
     found: dict[int, Told] = {}
-    for piece, told in all_told:
+    done = 0
+    for piece, told in everything:
         found[piece] = told
         done += told.events
         if moved is not None:
             moved(done)
-    for piece in range(pieces):
+    for piece in sorted(found):
         put_together(result, found[piece])
     settle(result)
     if not keep:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.workers.cli.folders import ANN, happen, line, recorded, write
 from tests.workers.reports.bundles import RULES
+from workers.simulate.shares import LEAST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,26 @@ def test_a_file_that_is_not_there(dripline: Dripline, tmp_path: Path):
     write(tmp_path)
     done = dripline("simulate", "nothing.jsonl")
     assert (done.code, "nothing.jsonl cannot be read" in done.err) == (1, True)
+
+
+def test_a_zipped_file_that_is_cut_off_or_broken(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    zipped = gzip.compress("\n".join(recorded()).encode())
+    for content in (zipped[:-20], zipped[:30] + b"?" * 10 + zipped[40:]):
+        (tmp_path / "events.jsonl.gz").write_bytes(content)
+        done = dripline("simulate", "events.jsonl.gz")
+        assert done.code == 1
+        assert done.err == "Error: events.jsonl.gz cannot be read: it is cut off, or broken\n"
+
+
+def test_many_events_are_read_by_every_process_and_told_once(dripline: Dripline, tmp_path: Path):
+    write(tmp_path)
+    many = [line(n % 600, "page.viewed", f"p{n % 50}@acme.test") for n in range(LEAST)]
+    (tmp_path / "events.jsonl").write_text("\n".join(["nonsense", *many]))
+    done = dripline("simulate", "events.jsonl")
+    assert done.out.startswith("600 events of 50 leads")
+    assert f"{LEAST - 600:,} events left out: came before" in done.out
+    assert done.err.endswith(f"1 of {LEAST + 1} lines are no events and were left out.\n")
 
 
 def test_an_export_of_the_log_is_simulated_alike(dripline: Dripline, tmp_path: Path, database: str):
