@@ -97,16 +97,17 @@ def old_rules(engine: Engine, against: str) -> Rulebook:
 
 def of_file(new: Rulebook, events: Path, against: str, until: datetime | None, most: int | None) -> Impact:
     """Compared over the events of a file."""
-    from workers.cli._events import Lines, complain, whole
-    from workers.rulebook import compile_rulebook, read
+    from workers.cli.simulate import complain, read
+    from workers.rulebook import compile_rulebook
+    from workers.rulebook import read as read_rules
     from workers.simulate.impact import Impact, compare, recorded
 
     if not against:
         raise click.UsageError("with --events, --against names the folder of the old rules: there is no database")
-    old = compile_rulebook(read(*folders(Path(against), None)))
-    lines = Lines(whole(events))
-    heard = list(lines)
-    complain(lines)
+    old = compile_rulebook(read_rules(*folders(Path(against), None)))
+    bad: dict[int, str] = {}
+    heard = read(events, bad)
+    complain(bad, len(heard))
     if not heard:
         raise click.ClickException(f"{events} holds no events")
     found = recorded(heard)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
+import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from workers.cli._base import INSTANT, as_json, local, many, plain, rule_files, table
-from workers.cli._events import Lines, complain, whole
 from workers.cli._progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from workers.engine.rules import Rulebook
-    from workers.simulate import Result
+    from workers.simulate import Heard, Result
     from workers.simulate.summary import Summary
 
 SECTION = "Rules"
 SHOWN: Final = 10
-"""So many things that were left aside are shown."""
+"""So many lines that could not be read, and things that were left aside, are shown."""
+EVERY: Final = 1000
+"""Lines between two movements of the progress bar."""
+GZIP: Final = b"\x1f\x8b"
+"""How a gzipped file begins."""
 LEFT_OUT: Final = {
     "duplicates": "came before (the same source and event_id)",
     "unknown-message": "nobody is named but a message that was never sent",
@@ -64,18 +70,64 @@ def command(events: Path, rules: Path | None, templates: Path | None, until: dat
 
     bundle, name = rule_files(rules, templates)
     rulebook = compile_rulebook(bundle)
-    lines = Lines(whole(events))
+    bad: dict[int, str] = {}
     with no_collector():
-        with progress("simulating", 2 * lines.number) as moved:
-            lines.moved = moved
-            processes = processes_for(lines.number)
-            result = run(lines, rulebook, until, keep=as_json, moved=lines.simulated, processes=processes)
+        heard = read(events, bad)
+        with progress("simulating", len(heard)) as moved:
+            result = run(heard, rulebook, until, keep=as_json, moved=moved, processes=processes_for(len(heard)))
         if as_json:
-            print_quickly(as_data(result, summed(result, rulebook), lines.bad))
+            print_quickly(as_data(result, summed(result, rulebook), bad))
         else:
             show(summed(result, rulebook), rulebook, name)
-    complain(lines)
-    return 1 if lines.bad and not lines.good else 0
+    complain(bad, len(heard))
+    return 1 if bad and not heard else 0
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read(path: Path, bad: dict[int, str]) -> list[Heard]:
+    """The events of a file; what is none goes to `bad`, by line."""
+    from workers.simulate import BadLine, read_line
+
+    heard = []
+    with opened(path) as (lines, raw, size), progress("reading", size) as moved:
+        for number, line in enumerate(lines, 1):
+            if not number % EVERY:
+                moved(raw.tell())
+            if line.isspace():
+                continue
+            try:
+                heard.append(read_line(line))
+            except BadLine as error:
+                bad[number] = str(error)
+    return heard
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes], int]]:
+    """The lines of a file, the file itself, and its size in bytes (0 if nobody knows it)."""
+    if str(path) == "-":
+        yield sys.stdin.buffer, sys.stdin.buffer, 0
+        return
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == GZIP
+            file.seek(0)
+            yield gzip.GzipFile(fileobj=file) if zipped else file, file, path.stat().st_size  # type: ignore[misc]
+    except OSError as error:  # also what is cut off or broken in a gzipped file
+        raise click.ClickException(f"{path} cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise click.ClickException(f"{path} cannot be read: it is cut off, or broken") from error
+
+
+def complain(bad: Mapping[int, str], good: int) -> None:
+    """Tell which lines were left out, and why."""
+    for number, why in list(bad.items())[:SHOWN]:
+        click.echo(f"line {number}: {why}", err=True)
+    if bad:
+        more = f" (the first {SHOWN} are shown)" if len(bad) > SHOWN else ""
+        click.echo(f"{len(bad)} of {len(bad) + good} lines are no events and were left out{more}.", err=True)
 
 
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────

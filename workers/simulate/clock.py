@@ -78,24 +78,19 @@ def run(
     """Take events through the rules on a virtual clock.
 
     Args:
-        events: in any order; they are heard by their `at`. With several processes each goes through them by itself, so
-            what they are made of has to be in memory.
+        events: in any order; they are heard by their `at`.
         rulebook: the rules.
         until: let the clock run on (or stop it) there; default: the last event. What is heard later is left out.
         people: those who are known before anything happens.
         changes: the rules that are in force from an instant on, in their order; everybody is looked at then.
         keep: whether the result keeps all decisions.
         moved: told now and then how many events are done.
-        processes: over how many to share the leads out; `Person.events` stay in theirs.
+        processes: over how many to share the leads out; with more than one, `Person.events` stay in theirs.
     """
     result = Result(people or Population())
-
-    def share(number: int) -> Iterator[tuple[int, Told]]:
-        gather(events, until, result)
-        return lived(result, rulebook, changes, keep=keep, share=(number, processes))
-
     with no_collector():
-        finish(result, shared(share, processes) if processes > 1 else share(0), keep=keep, moved=moved)
+        gather(events, until, result)
+        go_through(result, rulebook, changes, keep=keep, moved=moved, processes=processes)
     return result
 
 
@@ -104,7 +99,7 @@ def alone(person: Person, rulebook: Rulebook, until: datetime) -> Result:
     people = Population()
     people.people[person.id] = person
     result = Result(people, until)
-    finish(result, lived(result, rulebook, keep=False), keep=False)
+    go_through(result, rulebook, keep=False)
     return result
 
 
@@ -146,43 +141,36 @@ class Told:
     events: int = 0
 
 
-def lived(
+def go_through(
     result: Result,
     rulebook: Rulebook,
     changes: Sequence[tuple[datetime, Rulebook]] = (),
     *,
     keep: bool,
-    share: tuple[int, int] = (0, 1),
-) -> Iterator[tuple[int, Told]]:
-    """Take a share of all people, which is so many of so many, through their time; a number tells what comes first."""
+    moved: Callable[[int], None] | None = None,
+    processes: int = 1,
+) -> None:
+    """Take everybody through their time."""
     people = list(result.people)
     first = 1 + max((event.id for person in people for _, event in person.heard), default=0)
-    number, shares = share
-    for piece in range(number, -(-len(people) // SHARE), shares):
+
+    def live(piece: int) -> Told:
         told = Told()
         for person in people[piece * SHARE : (piece + 1) * SHARE]:
             life = Life(person, rulebook, told.counts, count(first), changes)
             life.go(result.until)
             tell(told, person, life.decided, keep=keep)
-        yield piece, told
+        return told
 
-
-def finish(
-    result: Result,
-    everything: Iterable[tuple[int, Told]],
-    *,
-    keep: bool,
-    moved: Callable[[int], None] | None = None,
-) -> None:
-    """Put together what came of all leads."""
+    pieces, done = -(-len(people) // SHARE), 0
+    all_told = shared(live, pieces, processes) if processes > 1 else ((piece, live(piece)) for piece in range(pieces))
     found: dict[int, Told] = {}
-    done = 0
-    for piece, told in everything:
+    for piece, told in all_told:
         found[piece] = told
         done += told.events
         if moved is not None:
             moved(done)
-    for piece in sorted(found):
+    for piece in range(pieces):
         put_together(result, found[piece])
     settle(result)
     if not keep:

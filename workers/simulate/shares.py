@@ -1,8 +1,4 @@
-"""Work shared out over this process and copies of it: nothing has to be sent to them, only back.
-
-What all of them need they work out by themselves, each its own. To have it once and share it would take longer: whoever
-reads an object in Python also writes to it, and the page of memory that it lies in is copied for that.
-"""
+"""Work shared out over processes that begin as copies of this one: nothing has to be sent to them, only back."""
 
 from __future__ import annotations
 
@@ -29,33 +25,30 @@ def processes_for(events: int) -> int:
     return len(os.sched_getaffinity(0)) if copies and events >= LEAST else 1
 
 
-def shared(work: Callable[[int], Iterable[T]], processes: int) -> Iterator[T]:
-    """Do a piece of work in several processes, of which this is one.
+def shared(work: Callable[[int], T], pieces: int, processes: int) -> Iterator[tuple[int, T]]:
+    """Do numbered pieces of work in several processes.
 
     Args:
-        work: a share of it, by its number; what comes of it, bit by bit, has to be fit for `pickle`.
-        processes: how many there shall be.
+        work: a piece, by its number; what it returns has to be fit for `pickle`.
+        pieces: how many there are.
+        processes: how many to begin.
 
     Yields:
-        what comes of all shares, as it is done.
+        the number of each piece, and what came of it, as they are done.
 
     Raises:
         ChildProcessError: one of the processes was ended from outside; and whatever `work` raises.
     """
     fork, children, readers = multiprocessing.get_context("fork"), [], []
     try:
-        for share in range(1, processes):
+        for first in range(processes):
             reader, writer = fork.Pipe(duplex=False)
-            child = fork.Process(target=send, args=(work, share, writer), daemon=True)
+            child = fork.Process(target=send, args=(work, range(first, pieces, processes), writer), daemon=True)
             begin(child)
             writer.close()  # so that the end of the process is the end of what it sends
             children.append(child)
             readers.append(reader)
-        for done in work(0):
-            yield done
-            yield from received(readers, 0)
-        while readers:
-            yield from received(readers, None)
+        yield from received(readers)
     finally:
         for child in children:
             child.terminate()
@@ -69,27 +62,28 @@ def begin(child: ForkProcess) -> None:
         child.start()
 
 
-def send(work: Callable[[int], Iterable[T]], share: int, writer: Connection) -> None:
-    """Do a share, and send what comes of it; at the end, or instead, why no more will come."""
+def send(work: Callable[[int], T], pieces: Iterable[int], writer: Connection) -> None:
+    """Do some pieces, and send what comes of them; at the end, or instead, why no more will come."""
     try:
-        for done in work(share):
-            writer.send((True, done))
+        for piece in pieces:
+            writer.send((piece, work(piece)))
     except Exception as error:  # noqa: BLE001  whatever it is, it is raised again where the result is wanted
-        writer.send((False, error))
+        writer.send((None, error))
     else:
-        writer.send((False, None))
+        writer.send((None, None))
 
 
-def received(readers: list[Connection], timeout: float | None) -> Iterator[Any]:
-    """What has come from some of them within so many seconds; those that are done are taken out."""
-    for reader in cast("list[Connection]", wait(readers, timeout)):
-        try:
-            more, done = reader.recv()
-        except EOFError:
-            raise ChildProcessError("a process that simulated some of the leads was ended from outside") from None
-        if more:
-            yield done
-        elif done is not None:
-            raise done
-        else:
-            readers.remove(reader)
+def received(readers: list[Connection]) -> Iterator[tuple[int, Any]]:
+    """What comes from all of them, until each has told that it is done."""
+    while readers:
+        for reader in cast("list[Connection]", wait(readers)):
+            try:
+                piece, done = reader.recv()
+            except EOFError:
+                raise ChildProcessError("a process that simulated some of the leads was ended from outside") from None
+            if piece is not None:
+                yield piece, done
+            elif done is not None:
+                raise done
+            else:
+                readers.remove(reader)
