@@ -53,6 +53,10 @@ class NotMigrated(StoreUnavailable):
     """PostgreSQL answers, but has not the tables of this version; `dripline migrate` makes them."""
 
 
+class NewerState(StoreUnavailable):
+    """A newer version of this program has written what is known of a lead; its own processes go on with it."""
+
+
 class Overloaded(DriplineError):
     """More deliveries wait to be committed than may wait; the sender is asked to come back."""
 

@@ -101,7 +101,7 @@ class Composer:
             state: `LeadState.dump()`.
 
         Raises:
-            ValueError: a newer version of this program wrote it.
+            NewerState: a newer version of this program wrote it.
         """
         return Standing(LeadState.load(state), self._rulebook, self._links.clock())
 

@@ -185,14 +185,9 @@ def standing(composer: Composer, claim: Claim) -> Stands | None:
     """Where the lead of a mail stands; None if the mail does not ask.
 
     Raises:
-        StoreUnavailable: a newer version of this program wrote the state. Its own processes send the mail.
+        NewerState: a newer version of this program wrote the state. Its own processes send the mail.
     """
-    if claim.state is None:
-        return None
-    try:
-        return composer.standing(claim.state)
-    except ValueError as error:
-        raise StoreUnavailable(str(error)) from error
+    return None if claim.state is None else composer.standing(claim.state)
 
 
 class CrmSender(Named):

@@ -12,6 +12,8 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from workers.exceptions import NewerState
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -263,7 +265,7 @@ class LeadState:
         """The inverse of `dump`; an empty mapping is a lead never seen before.
 
         Raises:
-            ValueError: the data was written by a newer version of this program.
+            NewerState: the data was written by a newer version of this program.
         """
         if data and data.get("format") != STATE_FORMAT:
             data = converted(data)
@@ -277,11 +279,12 @@ def converted(data: Mapping[str, Any]) -> dict[str, Any]:
     """A state of an earlier format without what it counted otherwise.
 
     Raises:
-        ValueError: it was written by a newer version of this program.
+        NewerState: it was written by a newer version of this program.
     """
     left_out = COUNTED_OTHERWISE.get(data.get("format", 0))
     if left_out is None:
-        raise ValueError(f"lead state has format {data.get('format')}, this program reads {STATE_FORMAT}")
+        text = f"a newer version of Dripline wrote what is known of this lead (format {data.get('format')}"
+        raise NewerState(f"{text}, this one reads {STATE_FORMAT}): use that version, or install it here")
     kept = {name: value for name, value in data.items() if name not in left_out}
     return kept if kept.keys() == data.keys() else {**kept, "scoring": ""}
 

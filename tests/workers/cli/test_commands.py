@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tests.folders import write_files
 from tests.workers.rulebooks import BUNDLE, PRODUCT_SECRET, apply
@@ -108,6 +109,15 @@ def test_explain(dripline: Dripline):
     assert {each["name"]: each["value"] for each in told["fields"]}["first_name"] == "Ann"
     nobody = dripline("explain", "ben@acme.test")
     assert (nobody.code, nobody.err) == (1, "Nobody is known as ben@acme.test.\n")
+
+
+def test_a_lead_of_a_newer_version_is_left_to_it(dripline: Dripline, store: Engine):
+    with store.begin() as conn:
+        conn.execute(text("UPDATE leads SET state = jsonb_set(state, '{format}', '99')"))
+    told = dripline("explain", ANN)
+    assert (told.code, told.out) == (1, "")
+    assert "a newer version of Dripline wrote what is known of this lead (format 99" in told.err
+    assert "Traceback" not in told.err
 
 
 def test_quarantine(dripline: Dripline, store: Engine, monkeypatch: pytest.MonkeyPatch):

@@ -11,6 +11,7 @@ from tests.workers.engine.builders import DAY, NOW, NURTURE, WELCOME, event, mod
 from workers.engine.decide import Outcome, decide
 from workers.engine.steps import wait
 from workers.engine.values import Enrolment, LeadState, Promote, Send, Suppress
+from workers.exceptions import NewerState
 
 RULES = rulebook()
 OTHER = replace(NURTURE, name="welcome")
@@ -251,7 +252,7 @@ def test_a_state_is_the_same_after_being_stored(names) -> None:
 
 
 def test_a_state_of_a_newer_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="format 99"):
+    with pytest.raises(NewerState, match="format 99"):
         LeadState.load({"format": 99})
 
 
