@@ -90,9 +90,10 @@ class Health:
             return {name: self._now(name) for name in sorted(self._untold)}
 
     def told(self, news: Mapping[str, Pause | None]) -> None:
-        """Others know this now. What has changed since is still news."""
+        """Others know this now. What has changed since is news, told or not: an older word may have come after it."""
         with self._lock:
-            self._untold -= {name for name, pause in news.items() if pause == self._now(name)}
+            changed = {name for name, pause in news.items() if pause != self._now(name)}
+            self._untold = (self._untold - news.keys()) | changed
 
     def _now(self, provider: str) -> Pause | None:
         pulse = self._pulses.get(provider)

@@ -57,11 +57,20 @@ class People:
     def _look(self, number: int) -> None:
         """Look up those from this one on, if it is not known well enough any more."""
         if self._whole is None:
-            self._whole = frozenset(claim.id for claim in self._claims if self._sender.asks(claim))
+            self._whole = frozenset(claim.id for claim in self._claims if self._wants(claim))
             self._looked = -math.inf if self._whole else self._looked  # claiming tells of nobody where they stand
         if time.monotonic() - self._looked > FRESH:
             self._claims[number:] = self._looked_up(self._claims[number:], self._whole)
             self._looked = time.monotonic()
+
+    def _wants(self, claim: Claim) -> bool:
+        """True if the mail asks where its lead stands."""
+        try:
+            return self._sender.asks(claim)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  making it ready meets that again, and gives up this mail alone
+            return False
 
     def _looked_up(self, claims: Sequence[Claim], whole: Collection[int]) -> list[Claim]:
         with transaction(self._engine) as conn:

@@ -15,6 +15,7 @@ from workers.engine.foresight import left, turned
 from workers.engine.lifecycle import band_limits
 from workers.engine.outlook import ANYWHERE
 from workers.engine.rules.conditions import Ask
+from workers.engine.scoring import NO_EVENT
 from workers.engine.watch import Running
 
 if TYPE_CHECKING:
@@ -135,8 +136,9 @@ def turns(call: Call, what: Moving | Running) -> int:
         return running_out(call, what) or NEVER
     if what.asks != BY_THE_CLOCK:
         return turned(call, what, NEVER) or NEVER
-    known = call.rulebook.clockwork.setdefault(what, {})
-    at = next((at for at, since in known.items() if since <= call.moment < at), None)
+    holds = what.holds(NO_EVENT, call.state.fields, call.standing) is True
+    known = call.rulebook.clockwork.setdefault((what, holds), {})
+    at = next((at for at, since in list(known.items()) if since <= call.moment < at), None)  # threads share it
     if at is None:
         at = turned(call, what, NEVER) or NEVER
         known[at] = call.moment

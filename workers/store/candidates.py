@@ -44,7 +44,7 @@ def counts(conn: Connection) -> dict[Missing, int]:
     return {tuple(missing): number for missing, number in conn.execute(_COUNTS)}
 
 
-# Names and states are looked up for those alone that are asked for.
+# Names are looked up for those alone that are shown; when something last happened, for all that are asked for.
 _LIST: Final = text("""
     WITH wanted AS (
         SELECT (row ->> 0)::int AS rank, ARRAY(SELECT jsonb_array_elements_text(row -> 1)) AS missing

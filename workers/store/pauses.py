@@ -64,7 +64,9 @@ _NOTE: Final = text("""
         = (excluded.since, excluded.until, excluded.failures)
 """)
 _DROP: Final = text("""
-    DELETE FROM provider_pauses WHERE (process = :process AND provider = ANY(:answered)) OR until < :long_ago
+    DELETE FROM provider_pauses WHERE (process = :process AND provider = ANY(:answered)) OR (provider, process) IN (
+        SELECT provider, process FROM provider_pauses WHERE until < :long_ago FOR UPDATE SKIP LOCKED
+    )
 """)
 _ALONE: Final = text("""
     SELECT provider, array_agg(process ORDER BY process), min(since), min(until), sum(failures) FROM provider_pauses

@@ -91,6 +91,9 @@ CONDITIONS: Final = {
     "soon-again": 'days_since("page.viewed", within="30h") <= 20',
     "here-today": 'last("form.submitted", within="50m") is defined',
     "on-trial": "today() <= lead.trial_ends",
+    "on-the-day": "today() == lead.trial_ends",
+    "any-other-day": 'today() != date("2026-03-05") and now() - first("page.viewed") < 9',
+    "one-of-two-days": 'today() in [date("2026-03-03"), date("2026-03-06")]',
     "long-ago": 'last("form.submitted") < now() and today() - lead.trial_ends > 3',
     "both": 'segment("asleep") or band("engagement") == "hot"',
 }
@@ -179,6 +182,13 @@ def test_nobody_is_looked_at_for_nothing(name: str, events) -> None:
     for at, outcome in looks(events, rules, NOW + 60 * DAY):
         if at not in {NOW - DAY, *(event.at for event in events)}:
             assert [decision.kind for decision in outcome.decisions] == ["segmented"], f"nothing at {at}"
+
+
+def test_what_the_clock_alone_turns_does_not_depend_on_who_was_looked_at_before() -> None:
+    files = alone() | {"rules/segments.yaml": "segments: {day: 'today() == date(\"2026-03-05\")'}\n"}
+    shared, days = compile_rulebook(files), [NOW + n * DAY / 2 for n in (0, 9, 3, 8, 7, 10, 20, 1)]
+    for at in days:
+        assert decide(LeadState(), 1, (), shared, at) == decide(LeadState(), 1, (), compile_rulebook(files), at)
 
 
 # ── in campaigns ──────────────────────────────────────────────────────────────────────────────────────────────────

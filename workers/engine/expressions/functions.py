@@ -30,7 +30,8 @@ SHORTEST_WITHIN: Final = timedelta(minutes=1)
 MICROSECOND: Final = timedelta(microseconds=1)
 WITH_TIME: Final = """\
 What it gives changes with time alone. Segments, scores, stages, the promotion, and what runs of campaigns wait for \
-are looked at anew at the very instant at which that turns their condition; others when something happens."""
+are looked at anew at the very instant at which that turns their condition; others when something happens. A remainder \
+(`%`) comes and goes, and is not watched: compare with the instants themselves."""
 NO_SCORE: Final = "write a file that begins with `score:`"
 IN_TEMPLATES: Final = """\
 Templates of mails and hand-off notes ask it in the same words: see `dripline docs templates`."""

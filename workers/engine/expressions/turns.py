@@ -33,11 +33,30 @@ BOTH_SIDES: Final = frozenset({"==", "!="})
 def turns(root: tree.Node, scope: Scope) -> Iterator[Turn]:
     """Everything in a condition that time may turn."""
     for leaf in comparisons(root):
-        compiler = Compiler(scope)
-        holds = compiled(leaf, compiler)
-        asks = frozenset(compiler.build.asks)
-        if moving := [ask for ask in asks if ask.moves]:
-            yield from known(leaf, moving) or [Moving(holds, apart(leaf, scope), asks)]
+        for part in sides(leaf, scope):
+            compiler = Compiler(scope)
+            holds = compiled(part, compiler)
+            asks = frozenset(compiler.build.asks)
+            if moving := [ask for ask in asks if ask.moves]:
+                yield from known(part, moving) or [Moving(holds, apart(part, scope), asks)]
+
+
+def sides(leaf: tree.Node, scope: Scope) -> list[tree.Node]:
+    """A comparison for equality, as the two that turn where the value is reached, and where it is passed.
+
+    Whoever looks for the instant from afar would not see one that comes and goes. Of a list that is each of its items.
+    """
+    if not isinstance(leaf, tree.Compare):
+        return [leaf]
+    operator, right = leaf.rest[0]
+    items = inner(right)
+    if operator in {"in", "not in"} and isinstance(items, tree.ListOf):
+        equal = [tree.Compare(leaf.offset, leaf.first, [("==", item)]) for item in items.items]
+    else:
+        equal = [leaf] if operator in BOTH_SIDES else []
+    if not equal or any(apart(each, scope) is None for each in equal):
+        return [leaf]
+    return [tree.Compare(leaf.offset, leaf.first, [(sign, each.rest[0][1])]) for each in equal for sign in (">=", ">")]
 
 
 def comparisons(node: tree.Node) -> Iterator[tree.Node]:

@@ -79,7 +79,8 @@ class Rulebook:
         stamp: `scoring` and `plan` as one text.
         standing: campaigns that are entered by where a lead stands.
         timed: (id, campaign, trigger) for all that begin by date or schedule.
-        clockwork: of what depends on nothing but the time, by when it turns since when that is next, as found so far.
+        clockwork: of what depends on nothing but the time, and whether it holds, by when it turns since when that is
+            next, as found so far.
         turning: whether time alone may turn something for somebody who is in a campaign.
         zone_fields, country_fields: the lead fields that tell where a lead lives.
     """
@@ -137,7 +138,7 @@ class Rulebook:
     stamp: str = field(init=False, repr=False, compare=False)
     standing: tuple[Campaign, ...] = field(init=False, repr=False, compare=False)
     timed: tuple[tuple[str, Campaign, Trigger], ...] = field(init=False, repr=False, compare=False)
-    clockwork: dict[Moving, dict[int, int]] = field(init=False, repr=False, compare=False)
+    clockwork: dict[tuple[Moving, bool], dict[int, int]] = field(init=False, repr=False, compare=False)
     turning: bool = field(init=False, repr=False, compare=False)
     zone_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
     country_fields: tuple[str, ...] = field(init=False, repr=False, compare=False)
