@@ -11,7 +11,7 @@ import click
 
 from workers.cli._base import folders, settings, store
 from workers.cli._samples import full
-from workers.text import suggestion
+from workers.text import some, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -129,7 +129,8 @@ def compiled(wanted: Wanted) -> Rulebook:
         raise click.ClickException(f"there is no mail {wanted.template!r}; {hint}")
     for name in wanted.segments:
         if name not in rulebook.segments:
-            hint = suggestion(name, rulebook.segments, declare="there is none yet")
+            several = "give --segment once for each; " if "," in name else ""
+            hint = several + (suggestion(name, rulebook.segments) or some(rulebook.segments))
             raise click.ClickException(f"there is no segment {name!r}; {hint}")
     return rulebook
 

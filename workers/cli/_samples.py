@@ -15,6 +15,11 @@ SAMPLES: Final[Mapping[str, Any]] = {
     "url": "https://acme.test/", "list": ["Ann"],
 }  # fmt: skip
 """A value of each type of field."""
+TEXTS: Final[Mapping[str, str]] = {
+    "last_name": "Miller", "name": "Ann Miller", "company": "Acme", "title": "Head of Marketing", "phone": "+49 40 123",
+    "city": "Hamburg", "industry": "logistics",
+}  # fmt: skip
+"""Values of fields of type text that most companies have, by name."""
 ADDRESS: Final = "ann@acme.test"
 
 
@@ -73,7 +78,9 @@ def bare() -> dict[str, Any]:
 
 def full(rulebook: Rulebook) -> dict[str, Any]:
     """A value for every declared field."""
-    return {name: sample(field.type, field.allowed) for name, field in rulebook.fields.items()} | bare()
+    known = {name: sample(field.type, field.allowed) for name, field in rulebook.fields.items()}
+    texts = {name: TEXTS[name] for name, value in known.items() if value == SAMPLES["text"] and name in TEXTS}
+    return known | texts | bare()
 
 
 def sample(kind: str, allowed: Sequence[Any]) -> Any:

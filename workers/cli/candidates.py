@@ -117,7 +117,7 @@ def show_people(people: list[Near], groups: Iterable[Group], names: Collection[s
     """The nearest, for a person."""
     just = f"just {' and '.join(names)}" if names else ""
     if not people:
-        click.echo(f"Nobody lacks {just}." if just else "Nobody at these stages lacks anything.")
+        click.echo(f"Nobody lacks {just}." if just else "Nobody stands there and lacks something.")
         return
     total = sum(group.leads for group in groups)
     shown = f"the nearest {len(people):,} of {total:,}" if total > len(people) else f"{total:,}"

@@ -89,5 +89,5 @@ def last_line(runs: Sequence[Run], failed: Sequence[Run], words: str) -> str:
     if not runs:
         return f"No example's name or file contains “{words}”." if words else "The rules have no examples yet."
     return f"{len(runs)} example{'s' if len(runs) != 1 else ''}, " + (
-        f"{len(failed)} failed." if failed else "all hold."
+        f"{len(failed)} failed: {'; '.join(run.name for run in failed)}." if failed else "all hold."
     )

@@ -59,10 +59,12 @@ def of_source(spec: SourceSpec, rulebook: Rulebook) -> Example:
 
 
 def choose(types: Mapping[str, str], rulebook: Rulebook) -> tuple[str, str]:
-    """An event type that the rules listen to, and what the sender calls it."""
+    """An event type that the rules listen to, at best one that scores and enters a campaign; what the sender calls it."""
     heard = {*rulebook.by_event, *rulebook.enter_by_event}
+    enough = {kind for kind, ways in rulebook.enter_by_event.items() if any(way.when is None for _, way in ways)}
     translated = {ours: theirs for theirs, ours in types.items()}
-    likely = [kind for kind in (*LIKELY, *sorted(heard)) if kind in heard]
+    usual = [kind for kind in (*LIKELY, *sorted(heard)) if kind in heard]
+    likely = [*sorted(enough & rulebook.by_event.keys()), *usual]
     kind = next((kind for kind in likely if kind in translated or kind not in types), LIKELY[-1])
     return kind, translated.get(kind, kind)
 

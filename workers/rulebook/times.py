@@ -30,7 +30,7 @@ class Clock(Notation):
     """A local time, `08:30`."""
 
     words = "a time of day"
-    advice = "write it with two digits each and up to 24 hours, like 08:30 or 17:00"
+    advice = "write it with two digits each, from 00:00 to 23:59, like 08:30 or 17:00"
     pattern = f"^{CLOCK}$"
     makes = time
 

@@ -74,7 +74,7 @@ def test_nobody_at_all(dripline: Dripline, engine: Engine) -> None:
         conn.execute(text("UPDATE leads SET missing = NULL"))
     shown = dripline("candidates").out
     assert shown.startswith("0 candidates for promotion")
-    assert shown.endswith("need.\nNobody at these stages lacks anything.\n")
+    assert shown.endswith("need.\nNobody stands there and lacks something.\n")
     assert json.loads(dripline("candidates", "--json").out)["nearest"] == []
 
 

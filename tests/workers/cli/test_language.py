@@ -109,7 +109,7 @@ def test_test_tells_the_story_of_an_example_that_fails(dripline: Dripline, tmp_p
     assert "holds   rules/good.yaml:3  a demo request is worth forty points" in done.out
     assert "failed  rules/wrong.yaml:3  everybody is a friend" in done.out
     assert "0d 00:00  form.submitted       enrolled welcome" in done.out
-    assert done.err == "2 examples, 1 failed.\n"
+    assert done.err == "2 examples, 1 failed: everybody is a friend.\n"
     assert dripline("test", "-k", "demo").out.endswith("1 example, all hold.\n")
     assert json.loads(dripline("test", "--json").out)[1]["differences"][0]["line"] == 5
 

@@ -325,7 +325,7 @@ def span_given(word: str, function: Function, named: Sequence[tuple[str, Part]])
     value = named[-1][1]
     within = parse_duration(value.constant) if isinstance(value.constant, str) else None
     if within is None or len(named) > 1:
-        raise ExpressionError("`within` wants one duration", 'write it like within="7d"', value.offset)
+        raise ExpressionError("`within` wants one duration", 'write it like within="7d", "12h" or "2w"', value.offset)
     shortest = timedelta(days=1) if word == "distinct" else SHORTEST_WITHIN
     if not shortest <= within <= LONGEST_WITHIN:
         hint = f"it can be {say_duration(shortest)} to {say_duration(LONGEST_WITHIN)}"
