@@ -59,7 +59,7 @@ def of_source(spec: SourceSpec, rulebook: Rulebook) -> Example:
 
 
 def choose(types: Mapping[str, str], rulebook: Rulebook) -> tuple[str, str]:
-    """An event type that the rules listen to, at best one that scores and enters a campaign; what the sender calls it."""
+    """An event type that the rules listen to, at best one that both scores and enters; and what the sender calls it."""
     heard = {*rulebook.by_event, *rulebook.enter_by_event}
     enough = {kind for kind, ways in rulebook.enter_by_event.items() if any(way.when is None for _, way in ways)}
     translated = {ours: theirs for theirs, ours in types.items()}
