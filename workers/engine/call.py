@@ -27,7 +27,7 @@ class Call:
         state: a copy; the caller's state stays as it was, unless its standing was given.
         standing: scores, bands and stage of that state.
         changed: True once something that conditions on the lead ask about may have changed; `scored`, once scores have,
-            `told`, once fields have.
+            `told`, once fields have; `sold`, once sales has done something.
         counted: types of the events that were counted, which may change what is made of their number.
         reached: stages entered during this call, in order.
         joined: segments entered during this call.
@@ -41,7 +41,7 @@ class Call:
 
     __slots__ = (
         "banded", "changed", "counted", "decisions", "fresh", "joined", "lead_id", "moment", "now", "quiet", "reached",
-        "replanned", "rulebook", "scored", "standing", "state", "told", "touched", "whole",
+        "replanned", "rulebook", "scored", "sold", "standing", "state", "told", "touched", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -55,7 +55,7 @@ class Call:
         self.standing = standing or Standing(self.state, rulebook, now, self.moment)
         self.standing.turn(now, self.moment)
         self.decisions: list[Decision] = []
-        self.changed = self.scored = self.told = False
+        self.changed = self.scored = self.told = self.sold = False
         self.counted: list[str] = []
         self.reached: list[str] = []
         self.joined: list[str] = []

@@ -241,7 +241,8 @@ def forget_expired(call: Call) -> None:
 def settle(call: Call, events: Sequence[Event]) -> None:
     """Draw the consequences: where the lead stands, and whether it is handed over."""
     call.look_again()
-    lifecycle.rename_stage(call)
+    if call.rulebook.renamed:
+        lifecycle.rename_stage(call)
     lifecycle.settle_bands(call)
     lifecycle.settle_segments(call)
     promotion.follow_up(call, events)
@@ -262,4 +263,5 @@ def wakings(call: Call) -> list[int]:
 def watched(call: Call) -> list[Watch]:
     """What may change where the lead stands, or whether it is promoted."""
     watches = call.rulebook.watched
-    return [watches.get(call.state.stage, watches[""]), *promotion.watched(call)]
+    stage = watches.get(call.state.stage, watches[""])
+    return [stage] if call.rulebook.promotion is None else [stage, *promotion.watched(call)]

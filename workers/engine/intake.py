@@ -65,7 +65,7 @@ def take_in(call: Call, event: Event) -> None:
 def take_word(call: Call, event: Event, at: int) -> None:
     """Let an event that is more than something to count change what else is known."""
     if event.type in SALES:
-        call.changed = True
+        call.changed = call.sold = True
     if event.type in SUPPRESSING:
         take_refusal(call, event, at)
     if event.type in HEARD:

@@ -142,7 +142,7 @@ def settle_stage(call: Call, events: Sequence[Event]) -> None:
         return
     if not call.state.stage:
         enter_stage(call, stages[0].name, None)
-    for event in events:
+    for event in events if call.sold else ():
         if event.type in SET_BY_EVENT:
             enter_stage(call, SET_BY_EVENT[event.type], event.id)
     target = way_back(call) or way_on(call)

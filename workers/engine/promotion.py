@@ -195,7 +195,7 @@ def note(call: Call, held: Mapping[str, bool]) -> str:
 
 def follow_up(call: Call, events: Sequence[Event]) -> None:
     """Note what became of the hand-off: accepted, lost, or nobody answered in time."""
-    for event in events:
+    for event in events if call.sold else ():
         if event.type in SALES and call.state.handoff:
             call.say("accepted", "promotion", {"key": call.state.handoff[0], "by": event.type}, event=event.id)
             call.state.handoff = []

@@ -25,7 +25,7 @@ def take_events(call: Call, events: Sequence[Event]) -> None:
     if call.state.suppressed:
         leave_all(call, call.state.suppressed)
     entered = call.rulebook.enter_by_event
-    for event in events:
+    for event in events if entered or call.state.enrolments else ():
         if (call.state.enrolments or event.type in entered) and not is_machine(event):
             heed(call, event)
             hear(call, event)
