@@ -39,7 +39,7 @@ def take_in(call: Call, event: Event) -> None:
     Raises:
         NeedsHistory: what it means depends on events that the state no longer remembers.
     """
-    _, kind, happened, properties, told = event  # and below: names of fields, asked for one by one, take much longer
+    _, kind, happened, properties, told = event
     at, state, credit = micros(happened), call.state, call.rulebook.credit
     state.events += 1
     state.last = max(state.last, at)

@@ -91,6 +91,8 @@ CONDITIONS: Final = {
     "soon-again": 'days_since("page.viewed", within="30h") <= 20',
     "here-today": 'last("form.submitted", within="50m") is defined',
     "on-trial": "today() <= lead.trial_ends",
+    "more-than-before": 'count("page.viewed", within="2d") * 3 > count("page.viewed", within="6d")',
+    "mostly-long-ago": 'count("page.viewed") > count("page.viewed", within="4d") * 2',
     "on-the-day": "today() == lead.trial_ends",
     "any-other-day": 'today() != date("2026-03-05") and now() - first("page.viewed") < 9',
     "one-of-two-days": 'today() in [date("2026-03-03"), date("2026-03-06")]',
